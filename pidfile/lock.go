@@ -1,0 +1,128 @@
+package pidfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// errMoved says that the path came to name another file meanwhile; the answer is to look again.
+var errMoved = errors.New("the path names another file now")
+
+const openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+
+// openForLock opens path for writing, creating it; it refuses whatever a pidfile cannot be.
+func openForLock(path string) (int, error) {
+	if err := refuseIrregular(path); err != nil {
+		return -1, err
+	}
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|openFlags, 0o644)
+	if err != nil {
+		return -1, openError(path, err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("pidfile %s: stat: %w", path, err)
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		err = irregular(path, st.Mode)
+	case st.Nlink > 1: // another name for somebody's file: give up this name, never the content
+		err = errMoved
+		if e := unix.Unlink(path); e != nil {
+			err = fmt.Errorf("pidfile %s: it is a hard link to another file, and cannot be unlinked: %w", path, e)
+		}
+	case st.Nlink == 0:
+		err = errMoved
+	case int(st.Uid) != unix.Geteuid() && st.Uid != 0 && inSticky(path):
+		err = fmt.Errorf("pidfile %s: it belongs to uid %d, in a directory where anybody may create files: "+
+			"remove it, or choose a path in a directory of your own", path, st.Uid)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// refuseIrregular looks before the open, because opening a device can have effects of its own (a watchdog, a tape).
+func refuseIrregular(path string) error {
+	var st unix.Stat_t
+	switch err := unix.Lstat(path, &st); {
+	case errors.Is(err, unix.ENOENT):
+		return nil // or its directory is missing, which the open will say
+	case err != nil:
+		return openError(path, err)
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return irregular(path, st.Mode)
+	}
+	return nil
+}
+
+func irregular(path string, mode uint32) error {
+	kind := map[uint32]string{
+		unix.S_IFLNK: "a symbolic link", unix.S_IFDIR: "a directory", unix.S_IFIFO: "a FIFO",
+		unix.S_IFCHR: "a device", unix.S_IFBLK: "a device", unix.S_IFSOCK: "a socket",
+	}[mode&unix.S_IFMT]
+	return fmt.Errorf("pidfile %s: it is %s, not a regular file: remove it or choose another path", path, kind)
+}
+
+func openError(path string, err error) error {
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return irregular(path, unix.S_IFLNK)
+	case errors.Is(err, unix.ENOENT):
+		return fmt.Errorf("pidfile %s: the directory %s does not exist: %w", path, filepath.Dir(path), err)
+	}
+	return fmt.Errorf("pidfile %w", &fs.PathError{Op: "open", Path: path, Err: err})
+}
+
+func inSticky(path string) bool {
+	var st unix.Stat_t
+	return unix.Stat(filepath.Dir(path), &st) == nil && st.Mode&unix.S_ISVTX != 0
+}
+
+// setLock takes the write lock on the whole file, for the open file description and so for everybody who shares it.
+// EAGAIN: another description has a lock.
+func setLock(fd int) error {
+	err := unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
+	if errors.Is(err, unix.EACCES) { // POSIX allows either
+		err = unix.EAGAIN
+	}
+	return err
+}
+
+// writeLocked tells whether another description holds the write lock that only an owner can hold. It takes no lock,
+// so that a look can never make a start fail, and a read-only descriptor will do.
+func writeLocked(fd int) bool {
+	l := unix.Flock_t{Type: unix.F_WRLCK}
+	return unix.FcntlFlock(uintptr(fd), unix.F_OFD_GETLK, &l) == nil && l.Type == unix.F_WRLCK
+}
+
+// unlinkUnlockable deals with a read lock, which anybody can put on a file that they may read: it would keep every
+// owner out. Such a file has no owner and cannot get one, so the name is taken from it; the witness keeps two starts
+// from doing so to each other.
+func unlinkUnlockable(path string, fd int) error {
+	w, err := newWitness(path)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if names(path, fd) && !writeLocked(fd) {
+		if err := unix.Unlink(path); err != nil {
+			return fmt.Errorf("pidfile %s: another process has put a read lock on it, and it cannot be replaced: %w", path, err)
+		}
+	}
+	return errMoved
+}
+
+// names reports whether path is, now, the file that fd has open. The link count tells first: for a moment after an
+// unlink, when inotify has told of it already, the kernel still finds the old file under the path.
+func names(path string, fd int) bool {
+	var a, b unix.Stat_t
+	return unix.Fstat(fd, &a) == nil && a.Nlink > 0 && unix.Lstat(path, &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
+}

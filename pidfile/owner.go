@@ -1,0 +1,174 @@
+package pidfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A State is what [Look] found.
+type State int
+
+const (
+	Free     State = iota // no file, nobody runs
+	Stale                 // a file that its owner left behind
+	Starting              // an owner that has not written its PID yet
+	Held                  // an owner that runs
+)
+
+// Status is the answer of [Look].
+type Status struct {
+	State State
+	PID   int // of the owner when Held; else 0
+}
+
+// Look tells who owns path and changes nothing: any user who may read the file can ask. An owner whose file was
+// deleted is found by its witness all the same.
+func Look(path string) (Status, error) {
+	if err := refuseIrregular(path); err != nil {
+		return Status{}, err
+	}
+	fd, err := unix.Open(path, unix.O_RDONLY|openFlags, 0)
+	if errors.Is(err, unix.ENOENT) {
+		if pid, ok := askWitness(path); ok && pid != 0 {
+			return Status{Held, pid}, nil
+		}
+		return Status{Free, 0}, nil
+	}
+	if err != nil {
+		return Status{}, openError(path, err)
+	}
+	defer unix.Close(fd)
+	c := readPID(fd)
+	locked := writeLocked(fd)
+	switch {
+	case locked && c.pid != 0, !locked && owns(c):
+		return Status{Held, c.pid}, nil
+	case locked:
+		return Status{Starting, 0}, nil
+	}
+	if pid, ok := askWitness(path); ok && pid != 0 {
+		return Status{Held, pid}, nil
+	}
+	return Status{Stale, 0}, nil
+}
+
+// content is what a pidfile says: pid is 0 unless it is exactly one positive decimal number.
+type content struct {
+	pid     int
+	size    int64
+	written time.Time
+	text    string // its beginning, for the log
+}
+
+func (c content) String() string {
+	switch {
+	case c.pid == 0:
+		return fmt.Sprintf("%d bytes, not a PID: %q", c.size, c.text)
+	case !alive(c.pid):
+		return fmt.Sprintf("pid %d, which is dead", c.pid)
+	}
+	return fmt.Sprintf("pid %d, which is another program now", c.pid)
+}
+
+func readPID(fd int) (c content) {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return c
+	}
+	buf := make([]byte, 32)
+	n, err := unix.Pread(fd, buf, 0)
+	if err != nil {
+		return c
+	}
+	c.size, c.written, c.text = st.Size, time.Unix(st.Mtim.Unix()), string(buf[:n])
+	c.pid = parsePID(c.text)
+	return c
+}
+
+// parsePID returns the PID that is all of text but white space around it, or 0. PID_MAX_LIMIT is 2^22 (proc(5)), and
+// the numbers that kill(2) takes for groups and for everybody never come out of it.
+func parsePID(text string) int {
+	text = strings.TrimSpace(text)
+	if text == "" || len(text) > 7 || strings.Trim(text, "0123456789") != "" {
+		return 0
+	}
+	pid, _ := strconv.Atoi(text)
+	if pid > 1<<22 {
+		return 0
+	}
+	return pid
+}
+
+// alive is the kill-0 question. EPERM means that the process lives and is another user's; a zombie is dead.
+func alive(pid int) bool {
+	if err := unix.Kill(pid, 0); err != nil && !errors.Is(err, unix.EPERM) {
+		return false
+	}
+	p, err := readProc(pid)
+	return err != nil || !p.zombie
+}
+
+// owns decides whether the process in an unlocked pidfile is its owner all the same: an owner that does not lock. It is,
+// if it lives, runs our executable, and started before the file was written. Anybody else got the number by chance.
+func owns(c content) bool {
+	if c.pid == 0 || c.pid == unix.Getpid() || !alive(c.pid) || !runsOurExecutable(c.pid) {
+		return false
+	}
+	p, err := readProc(c.pid)
+	// The tick of the start time and the clock of file times are coarse, up to 10 ms each.
+	return err == nil && p.started.Before(c.written.Add(50*time.Millisecond))
+}
+
+// runsOurExecutable compares the executable, or the name where that may not be read. An upgrade replaces the file
+// under a running process; the path stays.
+func runsOurExecutable(pid int) bool {
+	dir := "/proc/" + strconv.Itoa(pid)
+	theirs, err := os.Readlink(dir + "/exe")
+	if err == nil {
+		ours, err := os.Readlink("/proc/self/exe")
+		return err == nil && strings.TrimSuffix(theirs, " (deleted)") == strings.TrimSuffix(ours, " (deleted)")
+	}
+	if !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) {
+		return false // a kernel thread has none
+	}
+	comm, err := os.ReadFile(dir + "/comm")
+	own, err2 := os.ReadFile("/proc/self/comm")
+	return err == nil && err2 == nil && bytes.Equal(comm, own)
+}
+
+type proc struct {
+	zombie  bool
+	started time.Time
+}
+
+// readProc reads /proc/PID/stat, proc_pid_stat(5): field 3 is the state, 22 the start in ticks of 1/100 s since boot.
+func readProc(pid int) (proc, error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return proc{}, err
+	}
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) < 20 {
+		return proc{}, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields))
+	}
+	ticks, err := strconv.ParseInt(fields[19], 10, 64)
+	if err != nil {
+		return proc{}, fmt.Errorf("/proc/%d/stat: start time: %w", pid, err)
+	}
+	var boot unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot); err != nil {
+		return proc{}, err
+	}
+	sinceBoot := time.Duration(boot.Nano())
+	return proc{
+		zombie:  fields[0] == "Z" || fields[0] == "X",
+		started: time.Now().Add(time.Duration(ticks)*10*time.Millisecond - sinceBoot),
+	}, nil
+}

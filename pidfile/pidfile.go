@@ -1,0 +1,260 @@
+// Package pidfile lets at most one process hold a path, and makes the path say which.
+//
+// It is the routine that init scripts, monit and administrators know: look for the file, ask with signal 0 whether
+// the process in it lives, remove the file of a dead one, write one's own PID. What makes it sound is the lock: an
+// open-file-description write lock (fcntl(2), F_OFD_SETLK) is held on the file for as long as the owner lives, every
+// decision is made under it, and the kernel frees it however the owner ends. A [File] also holds a second witness,
+// see docs/adr/0003, so that `rm pidfile; start` does not make two owners.
+//
+// The file is empty between [Lock] and [File.Write] (its owner is starting) and holds exactly "%d\n" afterwards; its
+// mode is 0644. Linux only. What a stale file said is logged through [slog.Default].
+package pidfile
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrHeld is what every [*HeldError] is, for errors.Is.
+var ErrHeld = errors.New("pidfile is held")
+
+// HeldError says that a live process holds the pidfile.
+type HeldError struct {
+	Path string
+	PID  int // of the owner; 0 while it is starting and has not written it yet
+}
+
+func (e *HeldError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("another instance is starting (pidfile %s)", e.Path)
+	}
+	return fmt.Sprintf("already running, pid %d (pidfile %s)", e.PID, e.Path)
+}
+
+// Is reports whether target is [ErrHeld].
+func (e *HeldError) Is(target error) bool { return target == ErrHeld }
+
+// A File is a held pidfile. Its methods are for one goroutine at a time; it keeps its descriptors close-on-exec, and
+// neither the collector nor a forked child can let go of the lock.
+type File struct {
+	path    string
+	fd      int // the lock lives as long as this description
+	witness witness
+	watch   *watch // nil until Watch
+	pid     int    // what the file must say; 0 until Write
+}
+
+// Running is the kill-0/unlink routine: it returns the PID of the live process that owns path, or 0 when nothing runs.
+// The file of a dead owner is logged and unlinked, under its lock and only if path still names it; where the caller
+// may not do that it is left alone, which is no error. An owner that has locked the file but not written its PID yet
+// is a *[HeldError] with PID 0.
+func Running(path string) (pid int, err error) {
+	st, err := Look(path)
+	if err != nil {
+		return 0, err
+	}
+	switch st.State {
+	case Held:
+		return st.PID, nil
+	case Starting:
+		return 0, &HeldError{Path: path}
+	case Free:
+		return 0, nil
+	}
+	f, err := Lock(path)
+	var held *HeldError
+	switch {
+	case errors.As(err, &held) && held.PID != 0:
+		return held.PID, nil
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EROFS), errors.Is(err, unix.EPERM):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	return 0, f.Release()
+}
+
+// Acquire is [Lock] and then [File.Write]: the whole routine, for a process that does not detach.
+func Acquire(path string) (*File, error) {
+	f, err := Lock(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Write(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Lock takes path for this process and leaves the file empty; nothing is truncated or removed before the lock is
+// held. A live owner is a *[HeldError]. A path that is a symbolic link, a directory, a FIFO, a device, or another
+// user's file in a sticky directory is an error, and is neither followed nor waited for. A relative path means the
+// current directory now, and stays there.
+func Lock(path string) (*File, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("pidfile %s: %w", path, err)
+	}
+	for range 100 {
+		f, err := lockOnce(path)
+		if !errors.Is(err, errMoved) {
+			return f, err
+		}
+	}
+	return nil, fmt.Errorf("pidfile %s: it is replaced again and again: is another program using this path?", path)
+}
+
+func lockOnce(path string) (*File, error) {
+	fd, err := openForLock(path)
+	if err != nil {
+		return nil, err
+	}
+	drop := func(err error) (*File, error) {
+		unix.Close(fd)
+		return nil, err
+	}
+	if err := setLock(fd); err != nil {
+		if !errors.Is(err, unix.EAGAIN) {
+			return drop(fmt.Errorf("pidfile %s: lock: %w", path, err))
+		}
+		if !writeLocked(fd) {
+			return drop(unlinkUnlockable(path, fd))
+		}
+		return drop(&HeldError{Path: path, PID: readPID(fd).pid})
+	}
+	if !names(path, fd) {
+		return drop(errMoved)
+	}
+	content := readPID(fd)
+	if owns(content) {
+		return drop(&HeldError{Path: path, PID: content.pid})
+	}
+	w, err := newWitness(path)
+	if err != nil {
+		var held *HeldError
+		if errors.As(err, &held) && names(path, fd) {
+			unix.Unlink(path) // ours, or a stale one: the owner puts its own back
+		}
+		return drop(err)
+	}
+	f := &File{path: path, fd: fd, witness: w}
+	if content.size > 0 {
+		slog.Warn("removing a stale pidfile", "path", path, "was", content.String())
+	}
+	if err := f.clear(); err != nil {
+		f.Release()
+		return nil, err
+	}
+	return f, nil
+}
+
+// clear empties the file and gives it its mode, whatever umask or a previous owner left.
+func (f *File) clear() error {
+	if err := unix.Fchmod(f.fd, 0o644); err != nil && !errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("pidfile %s: chmod: %w", f.path, err)
+	}
+	if err := unix.Ftruncate(f.fd, 0); err != nil {
+		return fmt.Errorf("pidfile %s: truncate: %w", f.path, err)
+	}
+	return nil
+}
+
+// Write puts the PID of this process into the file. Call it once stop and reload can be asked for: from then on they
+// will be. When it fails (a full disk) the file is released, and gone.
+func (f *File) Write() error {
+	f.pid = unix.Getpid()
+	if err := f.put(f.fd); err != nil {
+		f.Release()
+		return fmt.Errorf("pidfile %s: write: %w", f.path, err)
+	}
+	return nil
+}
+
+func (f *File) content() []byte { return append(strconv.AppendInt(nil, int64(f.pid), 10), '\n') }
+
+// put writes in one call, so that no reader ever sees half a number.
+func (f *File) put(fd int) error {
+	b := f.content()
+	n, err := unix.Pwrite(fd, b, 0)
+	if err == nil && n != len(b) {
+		err = unix.ENOSPC
+	}
+	return err
+}
+
+// Path returns the absolute path of the file.
+func (f *File) Path() string { return f.path }
+
+// Release ends the watch, unlinks the file if the path still names it, and lets go of the lock: the last thing that
+// an owner does. The File cannot be used afterwards; a second Release does nothing.
+func (f *File) Release() error {
+	if f.fd < 0 {
+		return nil
+	}
+	f.watch.end()
+	var err error
+	if names(f.path, f.fd) {
+		if err = unix.Unlink(f.path); err != nil {
+			err = fmt.Errorf("pidfile %s: unlink: %w", f.path, err)
+		}
+	}
+	f.Abandon()
+	return err
+}
+
+// Abandon closes the descriptors and touches nothing else: for a process that has handed the file over.
+func (f *File) Abandon() {
+	f.watch.end()
+	f.witness.close()
+	unix.Close(f.fd)
+	f.fd = -1
+}
+
+// Handover returns duplicates of the descriptors that make up f, numbered from 10 and without close-on-exec, for one
+// child process, which calls [Adopt] with them. The caller closes them with done once the child has been started.
+func (f *File) Handover() (fds [2]int, done func(), err error) {
+	fds = [2]int{-1, -1}
+	done = func() {
+		for _, fd := range fds {
+			if fd >= 0 {
+				unix.Close(fd)
+			}
+		}
+	}
+	for i, fd := range []int{f.fd, f.witness.fd} {
+		if fd < 0 {
+			continue
+		}
+		if fds[i], err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD, 10); err != nil {
+			done()
+			return fds, nil, fmt.Errorf("pidfile %s: duplicate the descriptor: %w", f.path, err)
+		}
+	}
+	return fds, done, nil
+}
+
+// Adopt takes over what the parent process got from Handover. The descriptors belong to the File from now on, or are
+// closed when they turn out not to hold the lock on path.
+func Adopt(path string, fds [2]int) (*File, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("pidfile %s: %w", path, err)
+	}
+	f := &File{path: path, fd: fds[0], witness: witness{fd: fds[1]}}
+	for _, fd := range fds {
+		if fd >= 0 {
+			unix.CloseOnExec(fd)
+		}
+	}
+	if err := setLock(f.fd); err != nil {
+		f.Abandon()
+		return nil, fmt.Errorf("pidfile %s: the lock was not handed over: %w", path, err)
+	}
+	f.witness.adopt()
+	return f, nil
+}

@@ -1,0 +1,152 @@
+package pidfile_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// untilRestored waits, by inotify on the directory, until path says what it must; its own end is the test's time limit.
+func untilRestored(t *testing.T, path, want string, damage func()) {
+	t.Helper()
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(path), unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ATTRIB|unix.IN_DELETE); err != nil {
+		t.Fatal(err)
+	}
+	damage()
+	buf := make([]byte, 4096)
+	for {
+		b, err := os.ReadFile(path)
+		st, e := os.Lstat(path)
+		if err == nil && string(b) == want && e == nil && st.Mode() == 0o644 {
+			return
+		}
+		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 10_000); n != 1 || err != nil {
+			t.Fatalf("not put right: the file says %q (%v)", b, err)
+		}
+		unix.Read(fd, buf)
+	}
+}
+
+// promise P3
+func TestWatchPutsTheFileBack(t *testing.T) {
+	for name, damage := range map[string]func(p string) error{
+		"deleted":     os.Remove,
+		"truncated":   func(p string) error { return os.Truncate(p, 0) },
+		"overwritten": func(p string) error { return os.WriteFile(p, []byte("1\n"), 0o644) },
+		"appended": func(p string) error {
+			f, err := os.OpenFile(p, os.O_APPEND|os.O_WRONLY, 0)
+			if err == nil {
+				_, err = f.WriteString("x")
+				f.Close()
+			}
+			return err
+		},
+		"replaced": func(p string) error {
+			if err := os.WriteFile(p+".x", []byte("1\n"), 0o644); err != nil {
+				return err
+			}
+			return os.Rename(p+".x", p)
+		},
+		"moved away": func(p string) error { return os.Rename(p, p+".moved") },
+		"made a link": func(p string) error {
+			os.WriteFile(p+".precious", []byte("precious"), 0o644)
+			os.Symlink(p+".precious", p+".link")
+			return os.Rename(p+".link", p)
+		},
+		"unreadable": func(p string) error { return os.Chmod(p, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := path(t)
+			owner := start(t, p)
+			owner.must("acquire")
+			owner.must("watch")
+			for range 3 { // the file that was put back is watched in its turn
+				untilRestored(t, p, fmt.Sprintln(owner.pid()), func() {
+					if err := damage(p); err != nil {
+						t.Fatal(err)
+					}
+				})
+			}
+			if b, err := os.ReadFile(p + ".precious"); err == nil && string(b) != "precious" {
+				t.Error("the target of the link was clobbered")
+			}
+			if got := start(t, p).do("acquire"); !strings.Contains(got, fmt.Sprintf("already running, pid %d", owner.pid())) {
+				t.Errorf("a second start: %s", got)
+			}
+			owner.must("release")
+			if _, err := os.Lstat(p); err == nil {
+				t.Error("the file is still there after Release")
+			}
+		})
+	}
+}
+
+// promise P3: rm and start, again and again, while the owner puts the file back
+func TestSecondStartAfterRemoveIsRefused(t *testing.T) {
+	p := path(t)
+	owner, second := start(t, p), start(t, p)
+	owner.must("acquire")
+	owner.must("watch")
+	for round := range 300 {
+		os.Remove(p)
+		if got := second.do("acquire"); !strings.Contains(got, "already running") && !strings.Contains(got, "is starting") {
+			t.Fatalf("round %d: a second start: %s", round, got)
+		}
+		if got := second.do("look"); !strings.HasPrefix(got, "3") && !strings.HasPrefix(got, "2") {
+			t.Fatalf("round %d: Look: %s", round, got)
+		}
+	}
+	untilRestored(t, p, fmt.Sprintln(owner.pid()), func() {})
+}
+
+// promise P3: also of an owner that is stopped, and can put nothing back
+func TestSecondStartAfterRemoveFromAStoppedOwner(t *testing.T) {
+	p := path(t)
+	owner := start(t, p)
+	owner.must("acquire")
+	owner.must("watch")
+	if err := unix.Kill(owner.pid(), unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(p)
+	second := start(t, p)
+	for range 3 {
+		if got := second.do("acquire"); !strings.Contains(got, fmt.Sprintf("already running, pid %d", owner.pid())) {
+			t.Errorf("a second start: %s", got)
+		}
+	}
+	untilRestored(t, p, fmt.Sprintln(owner.pid()), func() { unix.Kill(owner.pid(), unix.SIGCONT) })
+}
+
+// promise P3: whatever is in the way, the file comes back when it has gone
+func TestWatchTriesAgain(t *testing.T) {
+	p := path(t)
+	owner := start(t, p)
+	owner.must("acquire")
+	owner.must("watch")
+	dir := filepath.Dir(p)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	untilRestored(t, p, fmt.Sprintln(owner.pid()), func() {})
+}
+
+// The witness's name can be squatted by anybody; that must not keep the owner out.
+func TestSquattedWitness(t *testing.T) {
+	asNobody := asUser(t, 65534)
+	p := filepath.Join(sharedDir(t, 0o755), "test.pid")
+	start(t, p, asNobody).must("squat")
+	acquire(t, p)
+}
