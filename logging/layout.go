@@ -1,0 +1,97 @@
+package logging
+
+import (
+	"log/slog"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// maxLine is the longest line, in bytes: what rsyslog takes by default, 8 KiB,
+// less the header that log/syslog puts in front.
+const maxLine = 8000
+
+// cutMark ends a line that was longer.
+const cutMark = "…[cut]"
+
+// layout is what stands before the message, and whether a newline ends it.
+type layout int
+
+const (
+	bare     layout = iota // nothing: syslogd knows time and severity
+	dated                  // 2026-11-23T10:00:00.000+01:00 INFO message
+	console                // 10:00:00.000 info  message
+	coloured               // the same, the level in colour
+)
+
+// line formats one record; attrs appends what follows the message.
+func (f layout) line(at time.Time, level slog.Level, message string, attrs func([]byte) []byte) []byte {
+	b := make([]byte, 0, 256)
+	b = f.appendTime(b, at)
+	b = f.appendLevel(b, level)
+	b = appendEscaped(b, message)
+	b = cut(attrs(b))
+	if f != bare {
+		b = append(b, '\n')
+	}
+	return b
+}
+
+func (f layout) appendTime(b []byte, at time.Time) []byte {
+	if f == bare || at.IsZero() {
+		return b
+	}
+	if f == dated {
+		b = at.AppendFormat(b, "2006-01-02T15:04:05.000Z07:00")
+	} else {
+		b = at.AppendFormat(b, "15:04:05.000")
+	}
+	return append(b, ' ')
+}
+
+func (f layout) appendLevel(b []byte, level slog.Level) []byte {
+	switch f {
+	case bare:
+		return b
+	case dated:
+		return append(append(b, level.String()...), ' ')
+	}
+	name := strings.ToLower(level.String())
+	colour := ""
+	if f == coloured {
+		colour = levelColour(level)
+	}
+	b = append(b, colour...)
+	b = append(b, name...)
+	if colour != "" {
+		b = append(b, "\x1b[0m"...)
+	}
+	for n := len(name); n < len("error"); n++ {
+		b = append(b, ' ')
+	}
+	return append(b, ' ')
+}
+
+func levelColour(level slog.Level) string {
+	switch {
+	case level >= slog.LevelError:
+		return "\x1b[31m" // red
+	case level >= slog.LevelWarn:
+		return "\x1b[33m" // yellow
+	case level >= slog.LevelInfo:
+		return ""
+	}
+	return "\x1b[2m" // dim
+}
+
+// cut shortens b to maxLine bytes, never inside a character.
+func cut(b []byte) []byte {
+	if len(b) <= maxLine {
+		return b
+	}
+	n := maxLine - len(cutMark)
+	for n > 0 && !utf8.RuneStart(b[n]) {
+		n--
+	}
+	return append(b[:n], cutMark...)
+}

@@ -1,0 +1,360 @@
+package logging
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"log/syslog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fakeSyslogd is a place where a syslogd can listen, or not.
+type fakeSyslogd struct {
+	t      *testing.T
+	path   string
+	conn   *net.UnixConn
+	failed chan struct{} // one for each dial that failed, while there is room
+}
+
+func newFakeSyslogd(t *testing.T) *fakeSyslogd {
+	dir, err := os.MkdirTemp("", "log") // t.TempDir may be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return &fakeSyslogd{t: t, path: filepath.Join(dir, "s"), failed: make(chan struct{}, 1)}
+}
+
+func (f *fakeSyslogd) system() system {
+	sys := host()
+	sys.retry = 0
+	sys.dial = func(facility syslog.Priority, tag string) (*syslog.Writer, error) {
+		w, err := syslog.Dial("unixgram", f.path, facility, tag)
+		if err != nil {
+			select {
+			case f.failed <- struct{}{}:
+			default:
+			}
+		}
+		return w, err
+	}
+	return sys
+}
+
+func (f *fakeSyslogd) start() {
+	f.t.Helper()
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: f.path, Net: "unixgram"})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.conn = conn
+	f.t.Cleanup(func() { conn.Close() })
+}
+
+func (f *fakeSyslogd) stop() {
+	f.conn.Close()
+	os.Remove(f.path)
+}
+
+// read returns the next datagram's priority and its text after "tag[pid]: ".
+func (f *fakeSyslogd) read() (int, string) {
+	f.t.Helper()
+	b := make([]byte, 64<<10)
+	f.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	n, err := f.conn.Read(b)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	head, text, _ := strings.Cut(string(b[:n]), ": ")
+	if !strings.HasSuffix(head, fmt.Sprintf(" tag[%d]", os.Getpid())) {
+		f.t.Errorf("header %q", head)
+	}
+	number, _, _ := strings.Cut(strings.TrimPrefix(head, "<"), ">")
+	pri, err := strconv.Atoi(number)
+	if err != nil {
+		f.t.Errorf("header %q", head)
+	}
+	return pri, strings.TrimSuffix(text, "\n")
+}
+
+func (f *fakeSyslogd) want(text string) {
+	f.t.Helper()
+	if _, got := f.read(); got != text {
+		f.t.Errorf("got %q, want %q", got, text)
+	}
+}
+
+// account reads "m n=0", "m n=1" … up to the last one and checks that each is
+// either there, in order, or among those that are reported as lost.
+func (f *fakeSyslogd) account(total int) (lost int) {
+	f.t.Helper()
+	next := 0
+	for next < total {
+		_, text := f.read()
+		text, _, _ = strings.Cut(text, " delayed=")
+		var n int
+		if _, err := fmt.Sscanf(text, "%d log messages lost", &n); err == nil {
+			next += n
+			lost += n
+			continue
+		}
+		if text != fmt.Sprintf("m n=%d", next) {
+			f.t.Fatalf("got %q, want n=%d", text, next)
+		}
+		next++
+	}
+	return lost
+}
+
+var toSyslog = Options{To: "syslog", Ident: "tag"}
+
+// promise L2
+func TestSyslogSeverity(t *testing.T) {
+	f := newFakeSyslogd(t)
+	f.start()
+	o := toSyslog
+	o.Level = slog.LevelDebug - 4
+	o.Facility = syslog.LOG_LOCAL3
+	l := mustOpen(t, o, f.system())
+	for level, severity := range map[slog.Level]syslog.Priority{
+		slog.LevelDebug - 4: syslog.LOG_DEBUG,
+		slog.LevelDebug:     syslog.LOG_DEBUG,
+		slog.LevelInfo - 1:  syslog.LOG_DEBUG,
+		slog.LevelInfo:      syslog.LOG_INFO,
+		slog.LevelInfo + 2:  syslog.LOG_INFO,
+		slog.LevelWarn:      syslog.LOG_WARNING,
+		slog.LevelError - 1: syslog.LOG_WARNING,
+		slog.LevelError:     syslog.LOG_ERR,
+		slog.LevelError + 3: syslog.LOG_ERR,
+		slog.LevelError + 4: syslog.LOG_CRIT,
+		slog.LevelError + 8: syslog.LOG_CRIT,
+	} {
+		l.Logger().Log(t.Context(), level, "it's here", "a", "b\nc")
+		pri, text := f.read()
+		if want := int(syslog.LOG_LOCAL3 | severity); pri != want || text != `it's here a="b\nc"` {
+			t.Errorf("%v: <%d>%q, want <%d>", level, pri, text, want)
+		}
+	}
+	mustClose(t, l)
+}
+
+func TestSyslogDefaults(t *testing.T) {
+	got, err := syslogTarget(Options{To: "syslog"})
+	if want := (target{"syslog", filepath.Base(os.Args[0]), syslog.LOG_DAEMON}); err != nil || got != want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+}
+
+// promise L1
+func TestSyslogHungThenDrained(t *testing.T) {
+	f := newFakeSyslogd(t)
+	f.start()
+	l := mustOpen(t, toSyslog, f.system())
+	const total = 5000
+	for i := range total {
+		l.Logger().Info("m", "n", i) // returns: nobody reads yet
+	}
+	if lost := f.account(total); lost == 0 || lost > total-maxRecords/2 {
+		t.Errorf("%d of %d lost", lost, total)
+	}
+	mustClose(t, l)
+}
+
+// promise L1
+func TestSyslogHungAtClose(t *testing.T) {
+	f := newFakeSyslogd(t)
+	f.start()
+	sys := f.system()
+	sys.flush = time.Millisecond
+	l := mustOpen(t, toSyslog, sys)
+	s := l.output.Load().sink
+	for range maxRecords / 2 {
+		l.Logger().Info("m")
+	}
+	err := l.Close()
+	if err == nil || !strings.HasSuffix(err.Error(), " log messages lost") {
+		t.Errorf("Close: %v", err)
+	}
+	f.stop() // lets go of the goroutine
+	<-s.done
+}
+
+// promise L1
+func TestSyslogHungThenReplaced(t *testing.T) {
+	f := newFakeSyslogd(t)
+	f.start()
+	l := mustOpen(t, toSyslog, f.system())
+	for range 100 {
+		l.Logger().Info("stuck")
+	}
+	f.stop()
+	f.start()
+	l.Logger().Info("last")
+	for text := ""; text != "last"; {
+		_, text = f.read()
+	}
+	mustClose(t, l)
+}
+
+// promise L1
+func TestSyslogAbsentThenThere(t *testing.T) {
+	f := newFakeSyslogd(t)
+	l := mustOpen(t, toSyslog, f.system())
+	l.Logger().Info("early")
+	<-f.failed
+	f.start()
+	l.Logger().Info("first after")
+	f.want("early")
+	f.want("first after")
+	mustClose(t, l)
+}
+
+// promise L1
+func TestSyslogAbsentForLong(t *testing.T) {
+	f := newFakeSyslogd(t)
+	l := mustOpen(t, toSyslog, f.system())
+	const total = 3000
+	for i := range total - 1 {
+		l.Logger().Info("m", "n", i)
+	}
+	<-f.failed
+	f.start()
+	l.Logger().Info("m", "n", total-1)
+	if lost := f.account(total); lost == 0 {
+		t.Error("nothing was lost: the queue has no bound")
+	}
+	mustClose(t, l)
+}
+
+// promise L1
+func TestSyslogAbsentAtClose(t *testing.T) {
+	f := newFakeSyslogd(t)
+	sys := f.system()
+	sys.retry = time.Hour // Close must not wait for it
+	l := mustOpen(t, toSyslog, sys)
+	l.Logger().Info("one")
+	l.Logger().Info("two")
+	if err := l.Close(); err == nil || err.Error() != "2 log messages lost" {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+// promise L1
+func TestSyslogRestarted(t *testing.T) {
+	f := newFakeSyslogd(t)
+	f.start()
+	l := mustOpen(t, toSyslog, f.system())
+	l.Logger().Info("before")
+	f.want("before")
+	f.stop()
+	f.start()
+	l.Logger().Info("after")
+	f.want("after")
+	f.stop()
+	l.Logger().Info("between")
+	<-f.failed
+	f.start()
+	l.Logger().Info("again")
+	f.want("between")
+	f.want("again")
+	mustClose(t, l)
+}
+
+func TestSyslogTooLongForDatagram(t *testing.T) {
+	f := newFakeSyslogd(t)
+	f.start()
+	l := mustOpen(t, toSyslog, f.system())
+	l.Logger().Info(strings.Repeat("x", 1<<20))
+	if _, text := f.read(); len(text) != maxLine || !strings.HasSuffix(text, cutMark) {
+		t.Errorf("%d bytes, ending in %q", len(text), text[len(text)-10:])
+	}
+	mustClose(t, l)
+}
+
+func TestSyslogSaysHowLate(t *testing.T) {
+	f := newFakeSyslogd(t)
+	f.start()
+	l := mustOpen(t, toSyslog, f.system())
+	r := slog.NewRecord(time.Now().Add(-time.Hour), slog.LevelInfo, "old", 0)
+	l.Logger().Handler().Handle(t.Context(), r)
+	f.want("old delayed=1h0m0s")
+	mustClose(t, l)
+}
+
+// promise L1
+func TestSwitchKeepsSyslogAndItsQueue(t *testing.T) {
+	f := newFakeSyslogd(t)
+	l := mustOpen(t, toSyslog, f.system())
+	l.Logger().Debug("below the level")
+	l.Logger().Info("queued")
+	<-f.failed
+	o := toSyslog
+	o.Level = slog.LevelDebug
+	l.Switch(mustPrepare(t, l, o))
+	f.start()
+	l.Logger().Debug("more")
+	f.want("queued")
+	f.want("more")
+	mustClose(t, l)
+}
+
+// promise L1
+func TestSwitchFromHungSyslogTellsLosses(t *testing.T) {
+	f := newFakeSyslogd(t)
+	f.start()
+	sys := f.system()
+	sys.flush = time.Millisecond
+	l := mustOpen(t, toSyslog, sys)
+	for range maxRecords / 2 {
+		l.Logger().Info("m")
+	}
+	old := l.output.Load().sink
+	path := filepath.Join(t.TempDir(), "log")
+	l.Switch(mustPrepare(t, l, Options{To: path}))
+	<-old.finished
+	l.Logger().Info("in the file")
+	mustClose(t, l)
+	got := lines(t, path)
+	if len(got) != 2 || !strings.HasPrefix(got[0], "WARN ") || !strings.HasSuffix(got[0], " log messages lost") || got[1] != "INFO in the file" {
+		t.Errorf("%q", got)
+	}
+	f.stop()
+	<-old.done
+}
+
+func TestSyslogAttemptsAreSpaced(t *testing.T) {
+	f := newFakeSyslogd(t)
+	sys := f.system()
+	sys.retry = time.Hour
+	dials := 0 // read after the goroutine has ended
+	sys.dial = func(syslog.Priority, string) (*syslog.Writer, error) {
+		dials++
+		f.failed <- struct{}{}
+		return nil, errors.New("absent")
+	}
+	l := mustOpen(t, toSyslog, sys)
+	s := l.output.Load().sink
+	l.Logger().Info("m")
+	<-f.failed
+	for range 10 {
+		l.Logger().Info("m")
+	}
+	go func() {
+		for range f.failed {
+		}
+	}()
+	l.Close()
+	<-s.done
+	close(f.failed)
+	// One at first; at the end one for the record in hand, one for each of the
+	// ten and for the report before it, and one for the last report.
+	if dials != 1+1+10*2+1 {
+		t.Errorf("%d attempts", dials)
+	}
+}
