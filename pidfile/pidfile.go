@@ -220,10 +220,11 @@ func (f *File) Abandon() {
 func (f *File) Handover() (fds [2]int, done func(), err error) {
 	fds = [2]int{-1, -1}
 	done = func() {
-		for _, fd := range fds {
+		for i, fd := range fds {
 			if fd >= 0 {
 				unix.Close(fd)
 			}
+			fds[i] = -1
 		}
 	}
 	for i, fd := range []int{f.fd, f.witness.fd} {

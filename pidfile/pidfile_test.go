@@ -413,7 +413,6 @@ func TestHandoverAndAdopt(t *testing.T) {
 	}
 	f.Abandon()
 	done()
-	fds = [2]int{-1, -1}
 	g, err := pidfile.Adopt(p, mine)
 	if err != nil {
 		t.Fatal(err)

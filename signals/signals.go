@@ -1,0 +1,82 @@
+// Package signals says what each signal asks of a daemon.
+//
+// HUP asks for a reload, TERM and INT for a stop, USR1 for the state and USR2 for the counters; every other signal that
+// would end a process without meaning it ill is taken and dropped. There is a channel for each meaning, and it holds
+// one request: five HUPs in a row are one reload, and a TERM is never lost behind them. Linux only.
+package signals
+
+import (
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+)
+
+// Requests are what the world asks of the daemon. A request waits in its channel until it is received; the same one
+// again meanwhile is the same request.
+type Requests struct {
+	Stop   <-chan os.Signal // TERM, INT, and HUP when it came because the terminal has gone
+	Reload <-chan os.Signal // any other HUP
+	Dump   <-chan os.Signal // USR1
+	Stats  <-chan os.Signal // USR2
+}
+
+// Notify takes the signals, from now until the returned function is called; call it before anything slow. A signal that
+// the caller of this process had set to be ignored (nohup(1) does with HUP) or had blocked is taken all the same.
+//
+// A HUP means a reload, but for a process that has a controlling terminal when Notify is called and has lost it when
+// the HUP comes: the terminal was closed, and there is nobody left to run in the foreground for.
+func Notify() (Requests, func()) {
+	stop, reload := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	dump, stats := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	hangup, ignored := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
+	signal.Notify(dump, unix.SIGUSR1)
+	signal.Notify(stats, unix.SIGUSR2)
+	// Not signal.Ignore: children would inherit that.
+	signal.Notify(ignored, unix.SIGPIPE, unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF, unix.SIGIO, unix.SIGPWR,
+		unix.SIGWINCH, unix.SIGXCPU, unix.SIGXFSZ)
+
+	onTerminal := hasTerminal()
+	if !onTerminal { // the usual daemon: no goroutine between the signal and the loop
+		signal.Notify(reload, unix.SIGHUP)
+	} else {
+		signal.Notify(hangup, unix.SIGHUP)
+		go sort(hangup, stop, reload)
+	}
+	return Requests{stop, reload, dump, stats}, func() {
+		for _, c := range []chan os.Signal{stop, reload, dump, stats, hangup, ignored} {
+			signal.Stop(c)
+		}
+		close(hangup)
+	}
+}
+
+// sort passes each HUP on as what it means, until hangup is closed.
+func sort(hangup <-chan os.Signal, stop, reload chan<- os.Signal) {
+	for sig := range hangup {
+		to := reload
+		if !hasTerminal() {
+			to = stop
+		}
+		select {
+		case to <- sig:
+		default: // asked for already
+		}
+	}
+}
+
+// hasTerminal reports whether this process has a controlling terminal that is still there: tty(4), a hung up one cannot
+// be opened any more.
+func hasTerminal() bool {
+	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	unix.Close(fd)
+	return true
+}
+
+// Unblock clears the signal mask of the calling thread, which a process inherits through exec: call it, with the
+// goroutine locked to its thread, before starting a process that must not get the mask of our own caller.
+func Unblock() error { return unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil) }

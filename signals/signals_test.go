@@ -1,0 +1,215 @@
+package signals_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/signals"
+)
+
+// This binary runs again as a daemon that says what it is asked for.
+func TestMain(m *testing.M) {
+	switch os.Getenv("SIGNALS_TEST") {
+	case "listen":
+		listen()
+		return
+	case "spoil and listen": // what nohup and a careless caller hand down
+		spoil()
+		os.Setenv("SIGNALS_TEST", "listen")
+		err := syscall.Exec("/proc/self/exe", os.Args, os.Environ())
+		fmt.Println(err)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func listen() {
+	requests, end := signals.Notify()
+	defer end()
+	fmt.Println("ready")
+	for {
+		select {
+		case s := <-requests.Stop:
+			fmt.Println("stop", s)
+			return
+		case s := <-requests.Reload:
+			fmt.Println("reload", s)
+		case s := <-requests.Dump:
+			fmt.Println("dump", s)
+		case s := <-requests.Stats:
+			fmt.Println("stats", s)
+		}
+	}
+}
+
+func spoil() {
+	for _, sig := range []syscall.Signal{unix.SIGHUP, unix.SIGTERM} {
+		// The kernel's struct sigaction begins with the disposition; SIG_IGN is 1.
+		ignore := [4]uint64{1}
+		rawSigaction(sig, &ignore)
+	}
+	var all unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	unix.PthreadSigmask(unix.SIG_SETMASK, &all, nil)
+}
+
+type listener struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	out *bufio.Reader
+}
+
+func start(t *testing.T, mode string, change func(*exec.Cmd)) listener {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), "SIGNALS_TEST="+mode)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout = w
+	if change != nil {
+		change(cmd)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait(); r.Close() })
+	l := listener{t, cmd, bufio.NewReader(r)}
+	l.expect("ready")
+	return l
+}
+
+func (l listener) expect(want string) {
+	l.t.Helper()
+	got, err := l.out.ReadString('\n')
+	if strings.TrimSpace(got) != want {
+		l.t.Fatalf("it said %q (%v), want %q", got, err, want)
+	}
+}
+
+func (l listener) signal(sig syscall.Signal) {
+	l.t.Helper()
+	if err := l.cmd.Process.Signal(sig); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// promise R2, T1, S6: each signal by its meaning, whatever the caller ignored or blocked
+func TestMeanings(t *testing.T) {
+	for _, mode := range []string{"listen", "spoil and listen"} {
+		t.Run(mode, func(t *testing.T) {
+			l := start(t, mode, nil)
+			l.signal(unix.SIGHUP)
+			l.expect("reload hangup")
+			l.signal(unix.SIGUSR1)
+			l.expect("dump user defined signal 1")
+			l.signal(unix.SIGUSR2)
+			l.expect("stats user defined signal 2")
+			l.signal(unix.SIGTERM)
+			l.expect("stop terminated")
+		})
+	}
+}
+
+// promise R2: what is not a request never ends the process
+func TestNeverFatal(t *testing.T) {
+	l := start(t, "listen", nil)
+	for _, sig := range []syscall.Signal{unix.SIGPIPE, unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF, unix.SIGIO, unix.SIGPWR,
+		unix.SIGWINCH, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGCHLD, unix.SIGURG, unix.SIGCONT, syscall.Signal(35), syscall.Signal(64)} {
+		l.signal(sig)
+	}
+	l.signal(unix.SIGHUP)
+	l.expect("reload hangup")
+	l.signal(unix.SIGINT)
+	l.expect("stop interrupt")
+}
+
+// promise R2: a thousand HUPs, and the TERM behind them arrives
+func TestTermBehindManyHups(t *testing.T) {
+	l := start(t, "listen", nil)
+	for range 1000 {
+		l.signal(unix.SIGHUP)
+	}
+	l.signal(unix.SIGTERM)
+	for {
+		line, err := l.out.ReadString('\n')
+		if err != nil {
+			t.Fatal("it ended without a stop: ", err)
+		}
+		if line == "stop terminated\n" {
+			return
+		}
+	}
+}
+
+// issue: in the foreground, HUP with a vanished terminal is a stop; with the terminal there it is a reload
+func TestHangup(t *testing.T) {
+	master, slave := pty(t)
+	l := start(t, "listen", func(c *exec.Cmd) {
+		c.Stdin = slave
+		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	})
+	slave.Close()
+	l.signal(unix.SIGHUP)
+	l.expect("reload hangup")
+	master.Close() // the kernel hangs up the session
+	l.expect("stop hangup")
+}
+
+func pty(t *testing.T) (master, slave *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("no pseudo-terminals here: ", err)
+	}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return master, slave
+}
+
+func TestParseAndName(t *testing.T) {
+	for name, want := range map[string]syscall.Signal{
+		"STOP": unix.SIGTERM, "reload": unix.SIGHUP, "DATA": unix.SIGUSR1, "STATS": unix.SIGUSR2,
+		"TERM": unix.SIGTERM, "SIGterm": unix.SIGTERM, "9": unix.SIGKILL, "winch": unix.SIGWINCH,
+	} {
+		if got, err := signals.Parse(name); got != want || err != nil {
+			t.Errorf("Parse(%q) = %v, %v, want %v", name, got, err, want)
+		}
+	}
+	for _, name := range []string{"", "0", "-1", "65", "SIG", "NOPE", "TERM "} {
+		if got, err := signals.Parse(name); err == nil {
+			t.Errorf("Parse(%q) = %v, want an error", name, got)
+		}
+	}
+	if got := signals.Name(unix.SIGHUP); got != "HUP" {
+		t.Errorf("Name(SIGHUP) = %q", got)
+	}
+	if got := signals.Name(42); got != "42" {
+		t.Errorf("Name(42) = %q", got)
+	}
+}
