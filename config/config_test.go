@@ -1,0 +1,156 @@
+package config_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/keepalivedd/keepalivedd/config"
+)
+
+var update = flag.Bool("update", false, "write the .want and .dump files; then read every line that changed")
+
+// Every good configuration gives the dump beside it, and the dump loads as the same configuration.
+func TestGood(t *testing.T) {
+	t.Parallel()
+	for _, file := range testdata(t, "good") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			c, err := config.Load(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dump := dumpOf(t, c)
+			golden(t, strings.TrimSuffix(file, ".toml")+".dump", dump)
+
+			again := filepath.Join(t.TempDir(), "dump.toml")
+			if err := os.WriteFile(again, []byte(dump), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			c2, err := config.Load(again)
+			if err != nil {
+				t.Fatalf("the dump does not load: %v\n%s", err, dump)
+			}
+			if !reflect.DeepEqual(c, c2) {
+				t.Errorf("the dump loads as another configuration\nfirst %+v\nthen  %+v", c, c2)
+			}
+		})
+	}
+}
+
+// Every bad configuration gives exactly the message beside it. // promise S2
+func TestBad(t *testing.T) {
+	t.Parallel()
+	for _, file := range testdata(t, "bad") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			c, err := config.Load(file)
+			if c != nil {
+				t.Error("a configuration was returned")
+			}
+			errs, ok := err.(config.Errors)
+			if !ok {
+				t.Fatalf("the error is %T, not config.Errors: %v", err, err)
+			}
+			for _, e := range errs {
+				if e.Line == 0 || e.Column == 0 {
+					t.Errorf("no position: %v", e)
+				}
+			}
+			message := strings.ReplaceAll(err.Error(), filepath.Dir(file), "$DIR")
+			golden(t, strings.TrimSuffix(file, ".toml")+".want", message+"\n")
+		})
+	}
+}
+
+func testdata(t *testing.T, dir string) []string {
+	t.Helper()
+	dir, err := filepath.Abs(filepath.Join("testdata", dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.toml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no test data in %s: %v", dir, err)
+	}
+	return files
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s\ngot:\n%s\nwant:\n%s", filepath.Base(file), got, want)
+	}
+}
+
+func dumpOf(t *testing.T, c *config.Config) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := c.Dump(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestMissingFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "none.toml")
+	_, err := config.Load(file)
+	var e *config.Error
+	if !errors.As(err, &e) || !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("got %v", err)
+	}
+	if e.File != file || e.Line != 0 {
+		t.Errorf("got %q, line %d", e.File, e.Line)
+	}
+	if got, want := err.Error(), file+": cannot read the configuration: no such file or directory"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestNeedsRestart(t *testing.T) {
+	t.Parallel()
+	a := config.Config{PIDFile: "/run/a.pid"}
+	b := config.Config{PIDFile: "/run/a.pid", Log: config.Log{Level: "debug"}, Programs: make([]config.Program, 1)}
+	if keys := a.NeedsRestart(&b); keys != nil {
+		t.Errorf("got %q", keys)
+	}
+	b.PIDFile = "none"
+	if keys := a.NeedsRestart(&b); !reflect.DeepEqual(keys, []string{"pidfile"}) {
+		t.Errorf("got %q", keys)
+	}
+}
+
+func TestSignalText(t *testing.T) {
+	t.Parallel()
+	for n := config.Signal(1); n < 32; n++ {
+		text, err := n.MarshalText()
+		if err != nil {
+			t.Fatalf("signal %d: %v", int(n), err)
+		}
+		for _, spelling := range []string{string(text), "SIG" + string(text), strings.ToLower(string(text))} {
+			var got config.Signal
+			if err := got.UnmarshalText([]byte(spelling)); err != nil || got != n {
+				t.Errorf("%s: got %d, %v, want %d", spelling, int(got), err, int(n))
+			}
+		}
+	}
+	if _, err := config.Signal(0).MarshalText(); err == nil {
+		t.Error("signal 0 has a name")
+	}
+}

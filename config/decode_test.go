@@ -1,0 +1,54 @@
+package config
+
+import (
+	"reflect"
+	"testing"
+)
+
+// The types that a key may have, those included that no key has yet.
+func TestDecodeTypes(t *testing.T) {
+	t.Parallel()
+	type schema struct {
+		Yes   bool `toml:"yes" default:"true"`
+		Count int  `toml:"count" default:"3"`
+	}
+	for doc, want := range map[string]any{
+		"":                                 schema{true, 3},
+		"yes = false\ncount = -0":          schema{false, 0},
+		"count = 0x1F":                     schema{true, 31},
+		"count = 1_000":                    schema{true, 1000},
+		"count = +0":                       schema{true, 0},
+		"yes = 'true'":                     "/x:1:7: yes: must be true or false without quotes, not a string",
+		"count = '3'":                      "/x:1:9: count: must be a whole number without quotes, not a string",
+		"count = 3.0":                      "/x:1:9: count: must be a whole number without quotes, not a number",
+		"count = 99999999999999999999":     "/x:1:9: count: 99999999999999999999 is too large",
+		"conut = 1":                        `/x:1:1: conut: unknown key; did you mean "count"?`,
+		"yes.no = 1\ncount = [1]\nx.y = 1": "/x:1:1: yes: must be true or false without quotes, not a table\n/x:2:9: count: must be a whole number without quotes, not a list\n/x:3:1: x: unknown key",
+	} {
+		root, mistakes := parse(newSource("/x", []byte(doc)))
+		d := newDecoder()
+		d.report(mistakes...)
+		var v schema
+		d.table(reflect.ValueOf(&v).Elem(), root)
+		d.mistakes.sort()
+		var got any = v
+		if len(d.mistakes) > 0 {
+			got = d.mistakes.Error()
+		}
+		if got != want {
+			t.Errorf("%s\ngot  %v\nwant %v", doc, got, want)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"comand", "command", 1}, {"levle", "level", 2}} {
+		if got := distance(test.a, test.b); got != test.want {
+			t.Errorf("%q, %q: got %d, want %d", test.a, test.b, got, test.want)
+		}
+	}
+}

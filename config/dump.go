@@ -1,0 +1,173 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"io"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Dump writes the configuration as it was understood, as TOML: defaults filled in, includes merged,
+// programs sorted by name. [Load] reads an equal Config from it.
+func (c *Config) Dump(w io.Writer) error {
+	b, err := appendTable(nil, reflect.ValueOf(c).Elem(), "")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(b)
+	return err
+}
+
+// appendTable writes a struct: its plain keys first, because in TOML they would belong to the last
+// header, then its tables.
+func appendTable(b []byte, v reflect.Value, prefix string) ([]byte, error) {
+	var err error
+	var tables []field
+	for _, f := range fieldsOf(v.Type()) {
+		fv := v.FieldByIndex(f.index)
+		switch {
+		case f.name == "":
+		case fv.Kind() == reflect.Struct, fv.Kind() == reflect.Slice && fv.Type().Elem().Kind() == reflect.Struct:
+			tables = append(tables, f)
+		case isEmpty(fv):
+		default:
+			b = append(append(b, f.name...), " = "...)
+			if b, err = appendValue(b, fv); err != nil {
+				return nil, fmt.Errorf("%s%s: %w", prefix, f.name, err)
+			}
+			b = append(b, '\n')
+		}
+	}
+	for _, f := range tables {
+		fv := v.FieldByIndex(f.index)
+		if fv.Kind() == reflect.Struct {
+			if b, err = appendHeaded(b, fv, prefix+f.name); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for i := range fv.Len() {
+			name := prefix + f.name + "." + quoteKey(nameOf(fv.Index(i)))
+			if b, err = appendHeaded(b, fv.Index(i), name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return b, nil
+}
+
+func appendHeaded(b []byte, v reflect.Value, name string) ([]byte, error) {
+	b = append(b, "\n["+name+"]\n"...)
+	return appendTable(b, v, name+".")
+}
+
+// nameOf is the value of the field that takes the table's name.
+func nameOf(v reflect.Value) string {
+	for _, f := range fieldsOf(v.Type()) {
+		if f.name == "" {
+			return v.FieldByIndex(f.index).String()
+		}
+	}
+	panic(fmt.Sprintf("%s has no name", v.Type()))
+}
+
+// isEmpty tells the values that are written by leaving their key out.
+func isEmpty(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Slice, reflect.Map:
+		return v.Len() == 0
+	case reflect.Pointer:
+		return v.IsNil()
+	default:
+		return false
+	}
+}
+
+func appendValue(b []byte, v reflect.Value) ([]byte, error) {
+	switch x := v.Interface().(type) {
+	case encoding.TextMarshaler:
+		text, err := x.MarshalText()
+		return appendQuoted(b, string(text)), err
+	case time.Duration:
+		return appendQuoted(b, shorten(x.String())), nil
+	}
+	switch v.Kind() {
+	case reflect.String:
+		return appendQuoted(b, v.String()), nil
+	case reflect.Bool:
+		return strconv.AppendBool(b, v.Bool()), nil
+	case reflect.Int:
+		return strconv.AppendInt(b, v.Int(), 10), nil
+	case reflect.Slice:
+		b = append(b, '[')
+		for i := range v.Len() {
+			if i > 0 {
+				b = append(b, ", "...)
+			}
+			b = appendQuoted(b, v.Index(i).String())
+		}
+		return append(b, ']'), nil
+	case reflect.Map:
+		values := make(map[string]string, v.Len())
+		for it := v.MapRange(); it.Next(); {
+			values[it.Key().String()] = it.Value().String()
+		}
+		b = append(b, "{ "...)
+		for i, name := range slices.Sorted(maps.Keys(values)) {
+			if i > 0 {
+				b = append(b, ", "...)
+			}
+			b = append(append(b, quoteKey(name)...), " = "...)
+			b = appendQuoted(b, values[name])
+		}
+		return append(b, " }"...), nil
+	}
+	panic(fmt.Sprintf("cannot dump %s", v.Type()))
+}
+
+// shorten takes the zeros from the end of a duration such as 2m0s or 1h0m0s.
+func shorten(duration string) string {
+	if s, ok := strings.CutSuffix(duration, "m0s"); ok {
+		duration = s + "m"
+	}
+	if s, ok := strings.CutSuffix(duration, "h0m"); ok {
+		duration = s + "h"
+	}
+	return duration
+}
+
+// quoteKey writes a key bare where TOML lets it.
+func quoteKey(name string) string {
+	bare := name != "" && strings.IndexFunc(name, func(r rune) bool {
+		return r > 0x7f || !isAlnum(byte(r)) && r != '_' && r != '-'
+	}) < 0
+	if bare {
+		return name
+	}
+	return string(appendQuoted(nil, name))
+}
+
+// appendQuoted writes a basic string. Not strconv.Quote, some of whose escapes TOML has not.
+func appendQuoted(b []byte, s string) []byte {
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c == '\n':
+			b = append(b, `\n`...)
+		case c == '\t':
+			b = append(b, `\t`...)
+		case c < 0x20 || c == 0x7f:
+			b = fmt.Appendf(b, `\u%04X`, c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}

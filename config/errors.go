@@ -1,0 +1,67 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Error is one mistake and its place.
+type Error struct {
+	File   string // absolute path
+	Line   int    // from 1; 0 when the mistake is about the file as a whole
+	Column int    // in bytes, from 1; 0 with Line 0
+	Key    string // dotted, as TOML would write it, such as program.web.command; empty when no key is meant
+	Err    error  // what is wrong and what to do
+}
+
+// Error formats the mistake as FILE:LINE:COLUMN: KEY: MESSAGE, on one line, leaving out what is not known.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	for _, n := range []int{e.Line, e.Column} {
+		if n > 0 {
+			fmt.Fprintf(&b, ":%d", n)
+		}
+	}
+	b.WriteString(": ")
+	if e.Key != "" {
+		b.WriteString(e.Key + ": ")
+	}
+	b.WriteString(e.Err.Error())
+	return b.String()
+}
+
+// Unwrap returns e.Err, so that errors.Is(err, fs.ErrNotExist) finds a missing file.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errors is every mistake of a configuration, by file, line and column. It is never empty when
+// [Load] returns it.
+type Errors []*Error
+
+// Error formats one mistake a line.
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i, mistake := range e {
+		lines[i] = mistake.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns the mistakes one by one.
+func (e Errors) Unwrap() []error {
+	errs := make([]error, len(e))
+	for i, mistake := range e {
+		errs[i] = mistake
+	}
+	return errs
+}
+
+func (e Errors) sort() {
+	slices.SortStableFunc(e, func(a, b *Error) int {
+		return cmp.Or(
+			cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.Key, b.Key))
+	})
+}

@@ -1,0 +1,117 @@
+package config
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// memory is a main file, /main.toml, and one more that it may include, /conf.d/more.toml.
+type memory struct{ main, more string }
+
+func (m memory) read(path string) ([]byte, fileID, error) {
+	switch path {
+	case "/main.toml":
+		return []byte(m.main), fileID{ino: 1}, nil
+	case "/conf.d/more.toml":
+		return []byte(m.more), fileID{ino: 2}, nil
+	}
+	return nil, fileID{}, fs.ErrNotExist
+}
+
+func (m memory) list(dir string) ([]string, error) {
+	switch dir {
+	case "/":
+		return []string{"main.toml", "conf.d"}, nil
+	case "/conf.d":
+		return []string{"more.toml", "more.toml~"}, nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+// Whatever the files hold: no panic; every mistake has a place that exists; and what loads dumps,
+// and loads from the dump as the same configuration.
+func FuzzLoad(f *testing.F) {
+	for _, pattern := range []string{"testdata/good/*.toml", "testdata/bad/*.toml"} {
+		files, _ := filepath.Glob(pattern)
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(string(data), "[program.more]\ncommand = [\"/bin/true\"]\n")
+			f.Add("include = [\"conf.d/*.toml\"]\n[program.main]\ncommand = [\"/bin/true\"]\n", string(data))
+		}
+	}
+	f.Fuzz(func(t *testing.T, main, more string) {
+		m := memory{main, more}
+		c, err := load("/main.toml", m)
+		if err != nil {
+			for _, e := range err.(Errors) {
+				checkPlace(t, m, e)
+			}
+			return
+		}
+		var dump bytes.Buffer
+		if err := c.Dump(&dump); err != nil {
+			t.Fatal(err)
+		}
+		again, err := load("/main.toml", memory{main: dump.String()})
+		if err != nil {
+			t.Fatalf("the dump does not load: %v\n%s", err, dump.String())
+		}
+		if !reflect.DeepEqual(c, again) {
+			t.Fatalf("the dump loads as another configuration\nfirst %+v\nthen  %+v\n%s", c, again, dump.String())
+		}
+	})
+}
+
+func checkPlace(t *testing.T, m memory, e *Error) {
+	t.Helper()
+	if strings.Contains(e.Error(), "\n") {
+		t.Errorf("more than one line: %v", e)
+	}
+	data, _, err := m.read(e.File)
+	if err != nil {
+		t.Fatalf("no such file: %v", e)
+	}
+	data, _ = bytes.CutPrefix(data, []byte("\xef\xbb\xbf"))
+	lines := strings.Split(string(data), "\n")
+	if e.Line < 1 || e.Line > len(lines) || e.Column < 1 || e.Column > len(lines[e.Line-1])+1 {
+		t.Errorf("no such place: %v", e)
+	}
+}
+
+// The tree refuses what go-toml's own decoder refuses, and nothing else.
+func FuzzTree(f *testing.F) {
+	for _, seed := range []string{
+		"a.b = 1\n[a.c]\nd = 1\n[a]", "[a.b]\n[a]\nb.c = 1", "[a.b]\n[a]\nc = 1\n[a.d]", "[[a]]\n[a.b]\n[[a]]\n[a.b]",
+		"a = {b = 1}\n[a.c]", "a = {b.c = 1, b.d = 2}\na.e = 1", "a = [{b = 1}]\n[[a]]", "[a]\n[[a]]", "[[a.b]]\n[a]\nb = 1",
+		"a.b.c = 1\na.b.d = 2\na.b = 3", "[a]\nb.c = 1\n[a.b]", "[a]\nb.c = 1\n[a.b.d]", "a = [[1, {x = 1, x = 2}]]",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, doc string) {
+		_, mistakes := parse(&source{path: "/x", data: []byte(doc)})
+		var want map[string]any
+		err := toml.Unmarshal([]byte(doc), &want)
+		if (err != nil) == (len(mistakes) > 0) {
+			return
+		}
+		if err != nil {
+			// Dates and large numbers are looked into when somebody asks for their values.
+			for _, scalar := range []string{"date", "time", "month", "day", "year", "hour", "minute", "second", "number", "offset", "digit", "parse", "nanosecond", "float", "integer"} {
+				if strings.Contains(err.Error(), scalar) {
+					return
+				}
+			}
+		}
+		t.Fatalf("ours %v, go-toml %v\n%s", mistakes, err, doc)
+	})
+}

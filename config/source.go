@@ -1,0 +1,47 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
+
+// source is one file's content and the way from an offset in it to a place that people know.
+type source struct {
+	path  string
+	data  []byte
+	lines []int // where each line begins; found out at the first mistake
+}
+
+func newSource(path string, data []byte) *source {
+	// Some editors put a byte order mark first; TOML 1.1 ignores it.
+	data, _ = bytes.CutPrefix(data, []byte("\xef\xbb\xbf"))
+	return &source{path: path, data: data}
+}
+
+func (s *source) position(offset uint32) (line, column int) {
+	if s.lines == nil {
+		s.lines = []int{0}
+		for i, c := range s.data {
+			if c == '\n' {
+				s.lines = append(s.lines, i+1)
+			}
+		}
+	}
+	line, _ = slices.BinarySearch(s.lines, int(offset)+1)
+	return line, int(offset) - s.lines[line-1] + 1
+}
+
+// where names the place of the offset as seen from the file from.
+func (s *source) where(offset uint32, from *source) string {
+	line, _ := s.position(offset)
+	if s == from {
+		return fmt.Sprintf("line %d", line)
+	}
+	return fmt.Sprintf("%s:%d", s.path, line)
+}
+
+func (s *source) errorAt(offset uint32, key string, err error) *Error {
+	line, column := s.position(offset)
+	return &Error{File: s.path, Line: line, Column: column, Key: key, Err: err}
+}
