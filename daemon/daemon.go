@@ -1,0 +1,268 @@
+// Package daemon runs three functions as a Unix daemon.
+//
+// A [Daemon] says what to do at the start, at a reload and at the stop; [Daemon.Run] owns the order that everybody gets
+// wrong: signals, lock, start, ready, loop, stop, unlink. [Daemon.Detach] before it puts the process into the
+// background and tells the caller the truth about the start. Hooks run one at a time, so they need no locks.
+//
+// Linux only. One Daemon per process.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/pidfile"
+	"github.com/keepalivedd/keepalivedd/signals"
+)
+
+// A Daemon is what runs. Every field may be zero. It is not copied or changed once Detach or Run has been called.
+type Daemon struct {
+	Name    string       // in messages to the caller; zero: the base name of the executable
+	PIDFile string       // held from the start to the end; zero: none
+	Log     *slog.Logger // what happens to the daemon; nil: slog.Default()
+	Umask   int          // of this process and so of its children; zero: 022
+
+	// Grace bounds Stop, and how long Start and Reload may take to return after their context has ended; zero: 10 s.
+	Grace time.Duration
+	// StartTimeout bounds how long Detach waits for the background copy to be ready; zero: 90 s.
+	StartTimeout time.Duration
+
+	// Start brings the daemon up and returns when it serves; the daemon is ready then. ctx lives as long as the daemon:
+	// it ends with the request to stop, so while Start runs it means that the start is called off. fail stops the
+	// daemon later, from any goroutine: Run returns the error, or nil for fail(nil). A Start that fails has cleaned up
+	// after itself. Nil: nothing to start.
+	Start func(ctx context.Context, fail context.CancelCauseFunc) error
+	// Reload is asked for by SIGHUP. All of it takes effect or, with an error, nothing; the error is logged. ctx ends
+	// with the request to stop. Nil: SIGHUP is logged and ignored.
+	Reload func(ctx context.Context) error
+	// Stop ends what Start began, and returns when it has ended. ctx ends after Grace or when a stop is asked for a
+	// second time: what has not ended by then is to be ended by force, within a second. Nil: nothing to stop.
+	Stop func(ctx context.Context) error
+	// Dump and Stats are asked for by SIGUSR1 and SIGUSR2: write the state, write the counters. Nil: ignored.
+	Dump, Stats func(ctx context.Context) error
+
+	// Reaps says that the hooks reap every child of the process, as package supervise can. Else Run, as PID 1, reaps
+	// the orphans that the kernel hands to it: those that no os.Process of ours refers to.
+	Reaps bool
+
+	copy *backgroundCopy // set by Detach in the background copy
+}
+
+// Run is the life of the daemon. It returns nil after a stop that was asked for by a signal, by ctx or by fail(nil), and
+// otherwise what went wrong, from the first check on; a pidfile that a live process holds is a *pidfile.HeldError.
+// When it returns, nothing of the daemon is left but what a hook has left behind.
+func (d *Daemon) Run(ctx context.Context) (err error) {
+	requests, release := signals.Notify()
+	defer release()
+	if err := closeOnExec(); err != nil {
+		return err
+	}
+	unix.Umask(orDefault(d.Umask, 0o022))
+	life, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	r := &run{Daemon: d, requests: requests, life: life, fail: fail, systemd: systemdSocket()}
+	if os.Getpid() == 1 && !d.Reaps {
+		defer reapOrphans()()
+	}
+	file, err := r.hold()
+	if err != nil {
+		return err
+	}
+	if file != nil {
+		defer func() { err = errors.Join(err, file.Release()) }()
+	}
+	if err := r.start(); err != nil {
+		return err
+	}
+	if err = r.ready(); err == nil {
+		err = r.loop()
+	}
+	return errors.Join(err, r.stop())
+}
+
+// run is a Daemon that runs. Its goroutine is the one that called Run.
+type run struct {
+	*Daemon
+	requests signals.Requests
+	life     context.Context
+	fail     context.CancelCauseFunc
+	systemd  systemd
+}
+
+// errAsked is the cause of a life that ended because a signal asked for it.
+var errAsked = errors.New("asked to stop")
+
+// errHung means that a hook did not return although its context had ended.
+var errHung = errors.New("it did not return in time")
+
+// hold takes the pidfile, or takes it over from the launcher, and writes the PID: stop and reload can be asked for.
+func (r *run) hold() (*pidfile.File, error) {
+	var file *pidfile.File
+	var err error
+	switch {
+	case r.copy != nil:
+		file = r.copy.file
+		r.copy.onOrphaned(r.fail)
+	case r.PIDFile != "":
+		file, err = pidfile.Lock(r.PIDFile)
+	}
+	if file == nil || err != nil {
+		return nil, err
+	}
+	if err := file.Write(); err != nil {
+		return nil, err
+	}
+	if err := file.Watch(r.log()); err != nil {
+		r.log().Warn("the pidfile is not watched: it would not be put back", "err", err)
+	}
+	return file, nil
+}
+
+func (r *run) start() error {
+	if r.Start == nil {
+		return nil
+	}
+	err := r.call(r.life, r.fail, r.grace(), func(ctx context.Context) error { return r.Start(ctx, r.fail) })
+	if errors.Is(err, errHung) || errors.Is(err, context.Canceled) && r.life.Err() != nil {
+		return fmt.Errorf("start: %w", errors.Join(r.cause(), err))
+	}
+	return err
+}
+
+// ready tells everybody who waits that the daemon serves, unless its end has come already.
+func (r *run) ready() error {
+	if r.life.Err() != nil {
+		return nil
+	}
+	if r.copy != nil {
+		if err := r.copy.ready(); err != nil {
+			return err
+		}
+	}
+	r.notify("READY=1")
+	r.log().Info("ready", "pid", os.Getpid())
+	return nil
+}
+
+func (r *run) loop() error {
+	for r.life.Err() == nil {
+		select {
+		case sig := <-r.requests.Stop:
+			r.log().Info("stopping", "signal", signals.Name(sig.(unix.Signal)))
+			r.fail(errAsked)
+		case <-r.life.Done():
+		case <-r.requests.Reload:
+			r.reload()
+		case <-r.requests.Dump:
+			r.write("dump", r.Dump)
+		case <-r.requests.Stats:
+			r.write("stats", r.Stats)
+		}
+	}
+	return r.cause()
+}
+
+// cause returns why the life ended; nil when it was asked for.
+func (r *run) cause() error {
+	cause := context.Cause(r.life)
+	if errors.Is(cause, errAsked) || errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
+		return nil
+	}
+	return cause
+}
+
+func (r *run) reload() {
+	if r.Reload == nil {
+		r.log().Info("nothing to reload: SIGHUP ignored")
+		return
+	}
+	r.notify(reloading())
+	defer r.notify("READY=1")
+	if err := r.call(r.life, r.fail, r.grace(), r.Reload); err != nil {
+		r.log().Error("reload failed, everything goes on as before", "err", err)
+		return
+	}
+	r.log().Info("reloaded")
+}
+
+func (r *run) write(what string, hook func(context.Context) error) {
+	if hook == nil {
+		return
+	}
+	if err := r.call(r.life, r.fail, r.grace(), hook); err != nil {
+		r.log().Error(what+" failed", "err", err)
+	}
+}
+
+func (r *run) stop() error {
+	r.fail(errAsked)
+	r.notify("STOPPING=1")
+	if r.Stop != nil {
+		bounded, end := context.WithTimeout(context.Background(), r.grace())
+		defer end()
+		now, cancel := context.WithCancelCause(bounded)
+		defer cancel(nil)
+		if err := r.call(now, cancel, time.Second, r.Stop); err != nil {
+			return fmt.Errorf("stop: %w", err)
+		}
+	}
+	r.log().Info("stopped")
+	return nil
+}
+
+// call runs a hook to its end. A request to stop ends ctx by cancel; from then on the hook has patience to return, or
+// until the next request. A hook that does not return is left behind: the process is about to end.
+func (r *run) call(ctx context.Context, cancel context.CancelCauseFunc, patience time.Duration, hook func(context.Context) error) error {
+	returned := make(chan error, 1)
+	go func() { returned <- hook(ctx) }()
+	ended := ctx.Done()
+	var hung <-chan time.Time
+	for {
+		select {
+		case err := <-returned:
+			return err
+		case sig := <-r.requests.Stop:
+			if hung != nil {
+				return errHung
+			}
+			r.log().Info("stopping now", "signal", signals.Name(sig.(unix.Signal)))
+			cancel(errAsked)
+		case <-ended:
+			ended = nil
+			hung = time.After(patience)
+		case <-hung:
+			return errHung
+		}
+	}
+}
+
+func (d *Daemon) log() *slog.Logger {
+	if d.Log != nil {
+		return d.Log
+	}
+	return slog.Default()
+}
+
+func (d *Daemon) name() string {
+	if d.Name != "" {
+		return d.Name
+	}
+	return filepath.Base(os.Args[0])
+}
+
+func (d *Daemon) grace() time.Duration { return orDefault(d.Grace, 10*time.Second) }
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}

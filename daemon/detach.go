@@ -1,0 +1,305 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	godaemon "github.com/sevlyar/go-daemon"
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/pidfile"
+	"github.com/keepalivedd/keepalivedd/signals"
+)
+
+// handover is the environment variable that goes with go-daemon's mark: PIDFILE-DESCRIPTOR,WITNESS-DESCRIPTOR,PATH. The
+// mark without it is somebody else's.
+const handover = "_DAEMON_HANDOVER"
+
+// verdict is the byte that the background copy writes when it is ready; all before it is text for the caller.
+const verdict = 0
+
+// ExitStatus returns the status for an error of Run, in the numbers of the LSB's init script actions where it has one:
+// 0 for nil, 4 for no permission, 100 for a pidfile that another instance holds, else 1.
+func ExitStatus(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, pidfile.ErrHeld):
+		return 100
+	case errors.Is(err, fs.ErrPermission):
+		return 4
+	}
+	return 1
+}
+
+// Detach starts a copy of this program, with the same arguments, that runs in the background: in a session of its own,
+// without a terminal, with nothing of the caller's but its environment and, until it is ready, its directory. Call it
+// early in main, before any goroutine or descriptor is made, and leave with the status when launched is true:
+//
+//   - in the process that was called, launched is true, and the status is 0 when the copy is ready: Start has returned,
+//     and the pidfile names it. Otherwise nothing is left running and no pidfile left behind, the reason has been
+//     written to standard error, and the status is the copy's own, or that of [ExitStatus].
+//   - in the copy, launched is false and Run is to follow. Until it is ready, what it writes to standard error goes to
+//     the caller's, and should the launcher die, so does it.
+//   - as PID 1, launched is false, and the process stays in the foreground.
+//
+// The pidfile is locked here, and handed over without a gap: a second start is refused before it costs anything.
+func (d *Daemon) Detach() (status int, launched bool) {
+	if os.Getpid() == 1 {
+		return 0, false
+	}
+	said, marked := os.LookupEnv(handover)
+	os.Unsetenv(handover)
+	if marked && godaemon.WasReborn() {
+		if err := d.becomeCopy(said); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", d.name(), err)
+			return ExitStatus(err), true
+		}
+		return 0, false
+	}
+	os.Unsetenv(godaemon.MARK_NAME)
+	status, err := d.launch()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", d.name(), err)
+	}
+	return status, true
+}
+
+func (d *Daemon) launch() (status int, err error) {
+	var file *pidfile.File
+	fds, done := [2]int{-1, -1}, func() {}
+	if d.PIDFile != "" {
+		if file, err = pidfile.Lock(d.PIDFile); err != nil {
+			return ExitStatus(err), err
+		}
+		if fds, done, err = file.Handover(); err != nil {
+			file.Release()
+			return ExitStatus(err), err
+		}
+	}
+	c, err := d.startCopy(fds)
+	done()
+	if err != nil {
+		err = fmt.Errorf("detach: %w", err)
+		status = ExitStatus(err)
+	} else {
+		status, err = c.await(orDefault(d.StartTimeout, 90*time.Second), d.grace())
+	}
+	if file != nil && status == 0 {
+		file.Abandon()
+	} else if file != nil {
+		file.Release()
+	}
+	return status, err
+}
+
+// launchedCopy is the background copy as the launcher sees it.
+type launchedCopy struct {
+	*os.Process
+	pipe int // the other end is its standard output and error
+}
+
+func (d *Daemon) startCopy(fds [2]int) (*launchedCopy, error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("pipe: %w", err)
+	}
+	defer unix.Close(p[1])
+	path := d.PIDFile
+	if path != "" {
+		path, _ = filepath.Abs(path)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := signals.Unblock(); err != nil {
+		return nil, fmt.Errorf("clear the signal mask: %w", err)
+	}
+	re := godaemon.Context{
+		LogFileName: "/proc/self/fd/" + strconv.Itoa(p[1]), // opened anew, so it blocks as an output should
+		Env:         append(os.Environ(), fmt.Sprintf("%s=%d,%d,%s", handover, fds[0], fds[1], path)),
+	}
+	child, err := re.Reborn()
+	if child == nil { // an error with a child means that the child died, or will say itself what is wrong
+		unix.Close(p[0])
+		return nil, err
+	}
+	return &launchedCopy{child, p[0]}, nil
+}
+
+// await passes on what the copy writes until its verdict, its end, or the timeout.
+func (c *launchedCopy) await(timeout, grace time.Duration) (status int, err error) {
+	defer unix.Close(c.pipe)
+	pidfd, err := unix.PidfdOpen(c.Pid, 0)
+	if err != nil {
+		pidfd = -1 // Linux before 5.3: its end shows on the pipe alone
+	}
+	defer unix.Close(pidfd)
+	waiting := []unix.PollFd{{Fd: int32(c.pipe), Events: unix.POLLIN}, {Fd: int32(pidfd), Events: unix.POLLIN}}
+	deadline := time.Now().Add(timeout)
+	for {
+		n, err := unix.Poll(waiting, int(max(0, time.Until(deadline)).Milliseconds())+1)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return 1, c.end(grace, fmt.Errorf("wait for the background copy: %w", err))
+		case n == 0:
+			return 1, c.end(grace, fmt.Errorf("not ready after %v, so it was stopped", timeout))
+		}
+		// Its end is looked for first: all that it has written is in the pipe by then.
+		ended := waiting[1].Revents != 0
+		ready, eof := c.passOn()
+		switch {
+		case ready:
+			return 0, nil
+		case eof && pidfd < 0, ended:
+			return c.status()
+		case eof:
+			waiting[0].Fd = -1
+		}
+	}
+}
+
+// passOn copies to standard error what is in the pipe now.
+func (c *launchedCopy) passOn() (ready, eof bool) {
+	buf := make([]byte, 4096)
+	for {
+		n, err := unix.Read(c.pipe, buf)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return false, !errors.Is(err, unix.EAGAIN)
+		case n == 0:
+			return false, true
+		}
+		text, _, ready := bytes.Cut(buf[:n], []byte{verdict})
+		os.Stderr.Write(text)
+		if ready {
+			return true, false
+		}
+	}
+}
+
+// status is that of a copy that ended without a verdict; it has said why, unless it could not.
+func (c *launchedCopy) status() (int, error) {
+	state, err := c.Wait()
+	switch {
+	case err != nil:
+		return 1, fmt.Errorf("wait for the background copy: %w", err)
+	case state.Exited() && state.ExitCode() != 0:
+		return state.ExitCode(), nil
+	case state.Exited():
+		return 1, errors.New("it was stopped before it was ready")
+	}
+	return 1, fmt.Errorf("it died before it was ready: %v", state)
+}
+
+// end ends a copy that is late, by TERM and then by KILL.
+func (c *launchedCopy) end(grace time.Duration, why error) error {
+	c.Signal(unix.SIGTERM)
+	killer := time.AfterFunc(grace, func() { c.Kill() })
+	defer killer.Stop()
+	c.Wait()
+	c.passOn()
+	return why
+}
+
+// backgroundCopy is what the copy got from its launcher.
+type backgroundCopy struct {
+	file     *pidfile.File // nil: no pidfile
+	launcher *os.File      // the pipe; its other end closes when the launcher leaves
+	told     atomic.Bool   // the verdict has been given: the launcher may leave
+}
+
+// becomeCopy is the other side of startCopy: said is what handover said.
+func (d *Daemon) becomeCopy(said string) error {
+	if _, err := new(godaemon.Context).Reborn(); err != nil {
+		return fmt.Errorf("take over from the launcher: %w", err)
+	}
+	os.Unsetenv(godaemon.MARK_NAME)
+	unix.Umask(orDefault(d.Umask, 0o022))
+	parts := strings.SplitN(said, ",", 3)
+	if len(parts) != 3 {
+		return fmt.Errorf("%s=%q: not from this program", handover, said)
+	}
+	c := &backgroundCopy{}
+	if d.PIDFile != "" || parts[2] != "" {
+		path, _ := filepath.Abs(d.PIDFile)
+		if path != parts[2] {
+			return fmt.Errorf("the pidfile was changed from %q to %q in the midst of the start: start again", parts[2], d.PIDFile)
+		}
+		lock, err := strconv.Atoi(parts[0])
+		witness, err2 := strconv.Atoi(parts[1])
+		if err = errors.Join(err, err2); err != nil {
+			return fmt.Errorf("%s=%q: not from this program", handover, said)
+		}
+		if c.file, err = pidfile.Adopt(path, [2]int{lock, witness}); err != nil {
+			return err
+		}
+	}
+	// Opened anew, for a description of its own: standard error must go on blocking.
+	pipe, err := unix.Open("/proc/self/fd/2", unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("take over from the launcher: %w", err)
+	}
+	c.launcher = os.NewFile(uintptr(pipe), "launcher")
+	d.copy = c
+	return closeInherited()
+}
+
+var errOrphaned = errors.New("the launching process died before the daemon was ready: a start that nobody is told of is called off")
+
+// onOrphaned calls off the start when the launcher dies before the verdict. Its goroutine ends with the verdict.
+func (c *backgroundCopy) onOrphaned(fail context.CancelCauseFunc) {
+	raw, err := c.launcher.SyscallConn()
+	if err != nil {
+		return
+	}
+	// A read, though the pipe is for writing: the poller wakes it for POLLERR and for nothing else.
+	go raw.Read(func(fd uintptr) bool {
+		p := []unix.PollFd{{Fd: int32(fd)}}
+		if n, _ := unix.Poll(p, 0); n == 1 && p[0].Revents&unix.POLLERR != 0 {
+			if !c.told.Load() {
+				fail(errOrphaned)
+			}
+			return true
+		}
+		return false
+	})
+}
+
+// ready gives the verdict. What the copy still has of its caller goes in the same step: a write to the pipe would be
+// deadly once the launcher has left, and the directory could not be unmounted.
+func (c *backgroundCopy) ready() error {
+	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", os.DevNull, err)
+	}
+	defer unix.Close(null)
+	if err := unix.Chdir("/"); err != nil {
+		return fmt.Errorf("change to /: %w", err)
+	}
+	for fd := range 3 {
+		if err := unix.Dup3(null, fd, 0); err != nil {
+			return fmt.Errorf("put %s on descriptor %d: %w", os.DevNull, fd, err)
+		}
+	}
+	c.told.Store(true)
+	_, err = c.launcher.Write([]byte{verdict})
+	c.launcher.Close()
+	if err != nil {
+		return errOrphaned
+	}
+	return nil
+}
