@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/sevlyar/go-daemon v0.1.6
+	github.com/spf13/pflag v1.1.0
 	golang.org/x/sys v0.49.0
 )
 

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keepalivedd/keepalivedd/config"
 )
@@ -152,5 +153,28 @@ func TestSignalText(t *testing.T) {
 	}
 	if _, err := config.Signal(0).MarshalText(); err == nil {
 		t.Error("signal 0 has a name")
+	}
+}
+
+// promise T1: a broken configuration does not keep a running daemon from being found and stopped
+func TestSalvage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.toml")
+	for name, c := range map[string]struct{ text, pidfile string }{
+		"whole":                {"pidfile = '/run/x.pid'", "/run/x.pid"},
+		"mistake elsewhere":    {"pidfile = '/run/x.pid'\nnope = 1", "/run/x.pid"},
+		"mistake in the value": {"pidfile = 'x.pid'", "/run/keepalivedd.pid"},
+		"no TOML":              {"[[", "/run/keepalivedd.pid"},
+		"missing":              {"", "/run/keepalivedd.pid"},
+	} {
+		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if name == "missing" {
+			os.Remove(path)
+		}
+		got := config.Salvage(path)
+		if got.PIDFile != c.pidfile || got.ShutdownTimeout != 30*time.Second {
+			t.Errorf("%s: pidfile %q, shutdown_timeout %v", name, got.PIDFile, got.ShutdownTimeout)
+		}
 	}
 }

@@ -51,17 +51,16 @@ func (d *decoder) table(v reflect.Value, n *node) {
 			continue
 		case child != nil:
 			known++
-			if d.value(fv, child) {
-				if err := f.check(fv); err != nil {
-					d.report(child.valueError(err))
-				}
+			if !d.value(fv, child) {
+				preset(fv, f) // the mistake is told, and Salvage has something sensible
+			} else if err := f.check(fv); err != nil {
+				d.report(child.valueError(err))
+				preset(fv, f)
 			}
 		case f.required:
 			d.report(n.src.errorAt(n.keyAt, n.sub(f.name), fmt.Errorf("missing; add it to [%s]", n.key())))
 		case f.preset != "":
-			if err := setText(fv, f.preset); err != nil {
-				panic(fmt.Sprintf("default of %s: %v", f.name, err))
-			}
+			preset(fv, f)
 		case fv.Kind() == reflect.Struct:
 			d.table(fv, &node{src: n.src, parent: n, name: f.name})
 		}
@@ -73,6 +72,15 @@ func (d *decoder) table(v reflect.Value, n *node) {
 		if !slices.ContainsFunc(fields, func(f field) bool { return f.name == child.name && f.name != "" }) {
 			d.report(child.keyError(unknownKey(child.name, fields)))
 		}
+	}
+}
+
+func preset(v reflect.Value, f *field) {
+	if f.preset == "" {
+		return
+	}
+	if err := setText(v, f.preset); err != nil {
+		panic(fmt.Sprintf("default of %s: %v", f.name, err))
 	}
 }
 

@@ -32,18 +32,36 @@ type document struct {
 }
 
 func load(path string, files files) (*Config, error) {
+	c, mistakes := read(path, files)
+	if len(mistakes) > 0 {
+		return nil, mistakes
+	}
+	return c, nil
+}
+
+// Salvage returns what can be understood of a configuration: whatever is wrong or cannot be read has its default. It is
+// for finding the daemon that runs, to tell of it or to stop it; never start anything with it.
+func Salvage(path string) *Config {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		abs = path
+	}
+	c, _ := read(abs, disk{})
+	return c
+}
+
+func read(path string, files files) (*Config, Errors) {
 	l := &loader{decoder: newDecoder(), files: files, seen: map[fileID]bool{}}
 	var doc document
+	l.table(reflect.ValueOf(&doc).Elem(), &node{kind: unstable.Table}) // the defaults
+	l.mistakes = nil
 	if err := l.file(path, nil); err != nil {
 		l.report(&Error{File: path, Err: err})
 	} else if l.main != nil {
 		l.table(reflect.ValueOf(&doc).Elem(), l.main)
 	}
-	if len(l.mistakes) > 0 {
-		l.mistakes.sort()
-		return nil, l.mistakes
-	}
-	return &doc.Config, nil
+	l.mistakes.sort()
+	return &doc.Config, l.mistakes
 }
 
 // loader merges a file and its includes into one tree. The nodes remember where they come from, so

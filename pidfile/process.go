@@ -1,0 +1,87 @@
+package pidfile
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNotRunning says that nobody holds the pidfile, or that its owner has ended meanwhile.
+var ErrNotRunning = errors.New("not running")
+
+// A Process is the owner of a pidfile, held by a pidfd: a signal reaches it or nobody.
+type Process struct {
+	PID   int
+	pidfd int
+}
+
+// Find returns the owner of path once it is proven to be that: its witness says so, or it runs this program's
+// executable, while the file names it both before and after the pidfd was opened. Nobody there is [ErrNotRunning], an
+// owner that is still starting a *[HeldError]. Linux 5.3 or later.
+func Find(path string) (*Process, error) {
+	st, err := Look(path)
+	if err != nil {
+		return nil, err
+	}
+	switch st.State {
+	case Free, Stale:
+		return nil, ErrNotRunning
+	case Starting:
+		return nil, &HeldError{Path: path}
+	}
+	fd, err := unix.PidfdOpen(st.PID, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil, ErrNotRunning
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pid %d: pidfd_open: %w", st.PID, err)
+	}
+	p := &Process{st.PID, fd}
+	again, err := Look(path)
+	switch {
+	case err == nil && again == st && (isWitness(path, st.PID) || runsOurExecutable(st.PID)):
+		return p, nil
+	case err == nil && again.State != Held:
+		err = ErrNotRunning
+	case err == nil:
+		err = fmt.Errorf("pidfile %s: pid %d cannot be proven to be its owner: nothing was sent to it", path, st.PID)
+	}
+	p.Close()
+	return nil, err
+}
+
+func isWitness(path string, pid int) bool {
+	told, ok := askWitness(path)
+	return ok && told == pid
+}
+
+// Signal sends sig; [ErrNotRunning] when the process has ended.
+func (p *Process) Signal(sig unix.Signal) error {
+	switch err := unix.PidfdSendSignal(p.pidfd, sig, nil, 0); {
+	case errors.Is(err, unix.ESRCH):
+		return ErrNotRunning
+	case err != nil:
+		return fmt.Errorf("pid %d: send %s: %w", p.PID, unix.SignalName(sig), err)
+	}
+	return nil
+}
+
+// Wait waits for the end of the process, for at most timeout, and tells whether it has come. It need not be a child.
+func (p *Process) Wait(timeout time.Duration) bool {
+	deadline := time.Now().Add(timeout)
+	for {
+		left := max(0, time.Until(deadline))
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, int(left.Milliseconds()))
+		if n == 1 {
+			return true
+		}
+		if left == 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			return false
+		}
+	}
+}
+
+// Close lets go of the process.
+func (p *Process) Close() error { return unix.Close(p.pidfd) }

@@ -1,0 +1,189 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// loop is the goroutine that owns every program. It stays on one thread: the kernel ends a child when the thread that
+// started it ends (PR_SET_PDEATHSIG, golang/go#27505).
+type loop struct {
+	Options
+	set       *Set
+	programs  map[string]*program
+	byPID     map[int]*program
+	deadlines deadlines
+	launcher  launcher
+
+	// To be launched one at a time, between other events: a stop need not wait for five thousand starts.
+	queue    []*program
+	ready    chan struct{} // closed
+	applying []chan error  // those who wait for the queue to be empty
+	failed   []error       // the launches that failed meanwhile
+
+	stopping *stopRequest
+}
+
+// What others ask of the loop.
+type (
+	applyRequest struct {
+		next  map[string]*Program
+		reply chan error
+	}
+	stopRequest struct {
+		ctx   context.Context
+		reply chan error
+	}
+	statusRequest struct{ reply chan []Status }
+)
+
+func newLoop(o Options, s *Set) *loop {
+	l := &loop{Options: o, set: s, programs: map[string]*program{}, byPID: map[int]*program{}, ready: make(chan struct{})}
+	close(l.ready)
+	return l
+}
+
+func (l *loop) run() {
+	runtime.LockOSThread() // never unlocked: no other goroutine may get the cleared signal mask
+	defer close(l.set.ended)
+	died := make(chan os.Signal, 1)
+	signal.Notify(died, unix.SIGCHLD)
+	defer signal.Stop(died)
+	l.launcher.open()
+	defer l.launcher.close()
+
+	var hurried, given <-chan struct{}
+	for l.stopping == nil || len(l.programs) > 0 {
+		select {
+		case r := <-l.set.requests:
+			switch r := r.(type) {
+			case applyRequest:
+				l.apply(r)
+			case stopRequest:
+				l.stop(r)
+				hurried = r.ctx.Done()
+			case statusRequest:
+				r.reply <- l.status()
+			}
+		case <-died:
+			l.reap()
+		case <-l.deadlines.next():
+			for _, p := range l.deadlines.due(time.Now()) {
+				l.on(p, timer)
+			}
+		case <-l.more():
+			p := l.queue[0]
+			l.queue = l.queue[1:]
+			l.launch(p)
+		case <-hurried:
+			hurried = nil
+			for _, p := range l.programs {
+				l.on(p, hurry)
+			}
+			half, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+			defer cancel()
+			given = half.Done()
+		case <-given:
+			l.stopping.reply <- l.leftBehind()
+			return
+		}
+	}
+	l.stopping.reply <- nil
+}
+
+// more is ready while the queue is not empty; once it is, those who wait for that are answered.
+func (l *loop) more() <-chan struct{} {
+	if len(l.queue) > 0 {
+		return l.ready
+	}
+	l.queue = nil
+	for _, reply := range l.applying {
+		reply <- errors.Join(l.failed...)
+	}
+	l.applying, l.failed = nil, nil
+	return nil
+}
+
+// apply moves every program towards its new self.
+func (l *loop) apply(r applyRequest) {
+	if l.stopping != nil {
+		r.reply <- errStopped
+		return
+	}
+	l.applying = append(l.applying, r.reply)
+	old := make(map[string]*Program, len(l.programs))
+	for name, p := range l.programs {
+		if goal := p.goal(); goal != nil {
+			old[name] = goal
+		}
+	}
+	c := plan(old, r.next)
+	if len(old) > 0 {
+		l.Log.Info("programs: " + c.String())
+	}
+	for _, name := range c.gone {
+		l.become(l.programs[name], nil)
+	}
+	for _, name := range c.changed {
+		l.become(l.programs[name], r.next[name])
+	}
+	for _, name := range c.same {
+		if p := l.programs[name]; p.next != nil {
+			p.next = r.next[name]
+		} else {
+			p.spec = r.next[name]
+		}
+	}
+	for _, name := range c.added {
+		if p := l.programs[name]; p != nil { // on its way out
+			p.next = r.next[name]
+			continue
+		}
+		p := &program{spec: r.next[name], index: -1, since: time.Now()}
+		l.programs[name] = p
+		l.on(p, want)
+	}
+}
+
+// become stops p and has it go on as next.
+func (l *loop) become(p *program, next *Program) {
+	p.next, p.failures = next, 0
+	l.on(p, unwant)
+}
+
+func (l *loop) stop(r stopRequest) {
+	if l.stopping != nil {
+		go func() { <-l.set.ended; r.reply <- nil }()
+		return
+	}
+	l.stopping = &r
+	for _, p := range l.programs {
+		l.become(p, nil)
+	}
+}
+
+func (l *loop) status() []Status {
+	list := make([]Status, 0, len(l.programs))
+	for name, p := range l.programs {
+		list = append(list, Status{Name: name, State: p.state.String(), PID: p.pid, Since: p.since, Starts: p.starts, Failures: p.failures})
+	}
+	return list
+}
+
+func (l *loop) leftBehind() error {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(l.programs)) {
+		names = append(names, fmt.Sprintf("%s (pid %d)", name, l.programs[name].pid))
+	}
+	return errors.New("even KILL has not ended program " + strings.Join(names, ", "))
+}
