@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/pidfile"
+)
+
+const name = "keepalivedd"
+
+// Exit statuses: the LSB's where it has one for the case. 100, another instance runs, is daemon.ExitStatus's.
+const (
+	ok            = 0
+	failure       = 1
+	usage         = 2
+	notPermitted  = 4
+	misconfigured = 6
+	notRunning    = 7
+)
+
+// Exit statuses of the verb status: the LSB's.
+const (
+	statusRunning = 0
+	statusDead    = 1 // but its pidfile is left
+	statusStopped = 3
+	statusUnknown = 4
+)
+
+// exitStatus returns the status for an error.
+func exitStatus(err error) int {
+	var mistakes config.Errors
+	switch {
+	case errors.As(err, &mistakes):
+		return misconfigured
+	case errors.Is(err, pidfile.ErrNotRunning):
+		return notRunning
+	}
+	return daemon.ExitStatus(err)
+}
+
+// fail tells the caller of an error, and returns its exit status; nil is none.
+func fail(err error) int {
+	if err == nil {
+		return ok
+	}
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", name, strings.TrimSuffix(line, "\n"))
+	}
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintf(os.Stderr, "hint: %s\n", hint)
+	}
+	return exitStatus(err)
+}
+
+func hintFor(err error) string {
+	var mistakes config.Errors
+	switch {
+	case errors.As(err, &mistakes) && errors.Is(err, fs.ErrNotExist) && len(mistakes) == 1 && mistakes[0].Line == 0:
+		return "name another file with -f FILE"
+	case errors.Is(err, pidfile.ErrHeld):
+		return ""
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+		return "run it as root, or with a configuration and a pidfile (-p FILE) of your own"
+	}
+	return ""
+}

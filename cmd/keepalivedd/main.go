@@ -1,0 +1,61 @@
+// Keepalivedd keeps programs alive: see keepalivedd(8), or --help.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/daemon"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run loads the configuration, checks the pidfile, forks and detaches, writes its PID and runs the signal loop.
+func run(args []string) int {
+	o, status, done := parse(args)
+	if done {
+		return status
+	}
+	if o.verb != "" {
+		return o.talk()
+	}
+	cfg, err := config.Load(o.file)
+	switch {
+	case err != nil:
+		return fail(err)
+	case o.test:
+		return ok
+	case o.dump:
+		return fail(o.override(cfg).Dump(os.Stdout))
+	}
+	s := &service{options: o, config: o.override(cfg)}
+	d := s.daemon()
+	if !o.foreground {
+		if status, launched := d.Detach(); launched {
+			return status
+		}
+	}
+	if err := s.openLog(); err != nil {
+		return fail(err)
+	}
+	err = d.Run(context.Background())
+	s.closeLog(err)
+	return fail(err)
+}
+
+// daemon is the service as package daemon runs it.
+func (s *service) daemon() *daemon.Daemon {
+	s.Daemon = daemon.Daemon{
+		Name:         name,
+		PIDFile:      s.pidfile(),
+		Umask:        s.umask,
+		Grace:        s.config.ShutdownTimeout,
+		StartTimeout: s.config.StartTimeout,
+		Start:        s.start,
+		Reload:       s.reload,
+		Stop:         s.stop,
+		Reaps:        true,
+	}
+	return &s.Daemon
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/pidfile"
+)
+
+// talk carries out a verb: by the pidfile and signals alone, so that nothing which is wrong with the daemon but that it
+// does not run can keep it from being told of or stopped.
+func (o *options) talk() int {
+	c := o.override(config.Salvage(o.file))
+	if c.PIDFile == "none" {
+		return fail(errors.New("there is no pidfile (none), so the daemon cannot be found: name it with -p FILE"))
+	}
+	switch o.verb {
+	case "status":
+		return status(c.PIDFile)
+	case "reload":
+		return o.reload(c.PIDFile)
+	}
+	return stop(c)
+}
+
+func status(path string) int {
+	st, err := pidfile.Look(path)
+	if err != nil {
+		fail(err)
+		return statusUnknown
+	}
+	switch st.State {
+	case pidfile.Held:
+		fmt.Printf("%s is running, pid %d\n", name, st.PID)
+		return statusRunning
+	case pidfile.Starting:
+		fmt.Printf("%s is starting\n", name)
+		return statusUnknown
+	case pidfile.Stale:
+		fmt.Printf("%s is dead, and has left its pidfile %s\n", name, path)
+		return statusDead
+	}
+	fmt.Printf("%s is not running\n", name)
+	return statusStopped
+}
+
+// reload refuses a broken configuration here, where somebody reads why. The daemon checks again.
+func (o *options) reload(path string) int {
+	if _, err := config.Load(o.file); err != nil {
+		return fail(err)
+	}
+	p, err := pidfile.Find(path)
+	if err != nil {
+		return fail(err)
+	}
+	defer p.Close()
+	return fail(p.Signal(unix.SIGHUP))
+}
+
+// stop waits for longer than the daemon allows itself, and only then kills it.
+func stop(c *config.Config) int {
+	p, err := pidfile.Find(c.PIDFile)
+	if err == nil {
+		defer p.Close()
+		err = p.Signal(unix.SIGTERM)
+	}
+	switch {
+	case errors.Is(err, pidfile.ErrNotRunning):
+		fmt.Printf("%s is not running\n", name)
+		return ok
+	case err != nil:
+		return fail(err)
+	}
+	budget := c.ShutdownTimeout + 5*time.Second
+	if p.Wait(budget) {
+		return ok
+	}
+	fmt.Fprintf(os.Stderr, "%s: pid %d still runs after %v: killing it\n", name, p.PID, budget)
+	if err := p.Signal(unix.SIGKILL); err != nil && !errors.Is(err, pidfile.ErrNotRunning) {
+		return fail(err)
+	}
+	if !p.Wait(5 * time.Second) {
+		return fail(fmt.Errorf("pid %d runs on even after KILL", p.PID))
+	}
+	_, err = pidfile.Running(c.PIDFile) // removes what it has left
+	return fail(err)
+}
