@@ -1,0 +1,492 @@
+package supervise_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/supervise"
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv("SUPERVISE_DAEMON"); path != "" { // a daemon to be killed
+		s := supervise.New(supervise.Options{Log: slog.New(slog.DiscardHandler)})
+		err := s.Apply(context.Background(), []supervise.Program{{Name: "x", Command: []string{"/bin/sh", "-c", announce + hold},
+			Environment: map[string]string{"FIFO": path, "NAME": "x"}}})
+		fmt.Println("applied", err)
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+// What children do. They announce themselves by a line on a FIFO.
+const (
+	announce = `echo "$NAME $$" >"$FIFO"; `
+	hold     = `exec sleep 1000`
+	stubborn = `trap "" TERM; while :; do sleep 1000; done`
+)
+
+// world is a Set and the FIFO that its programs write to.
+type world struct {
+	t      *testing.T
+	set    *supervise.Set
+	fifo   string
+	events *bufio.Reader
+	log    *recorder
+}
+
+func newWorld(t *testing.T, o supervise.Options) *world {
+	t.Helper()
+	w := &world{t: t, fifo: filepath.Join(t.TempDir(), "fifo"), log: &recorder{lines: make(chan string, 10000)}}
+	if err := unix.Mkfifo(w.fifo, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	os.Chmod(w.fifo, 0o666)
+	f, err := os.OpenFile(w.fifo, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	w.events = bufio.NewReader(f)
+	o.Log = slog.New(w.log)
+	w.set = supervise.New(o)
+	t.Cleanup(func() { w.stop(0) })
+	return w
+}
+
+// recorder is a log that a test can wait for.
+type recorder struct{ lines chan string }
+
+func (r *recorder) Enabled(context.Context, slog.Level) bool { return true }
+func (r *recorder) WithAttrs([]slog.Attr) slog.Handler       { return r }
+func (r *recorder) WithGroup(string) slog.Handler            { return r }
+func (r *recorder) Handle(_ context.Context, rec slog.Record) error {
+	r.lines <- rec.Message
+	return nil
+}
+
+func (w *world) logged(part string) string {
+	w.t.Helper()
+	for {
+		select {
+		case line := <-w.log.lines:
+			if strings.Contains(line, part) {
+				return line
+			}
+		case <-time.After(20 * time.Second):
+			w.t.Fatalf("the log never says %q", part)
+		}
+	}
+}
+
+func (w *world) program(name, script string, change ...func(*supervise.Program)) supervise.Program {
+	p := supervise.Program{Name: name, Command: []string{"/bin/sh", "-c", script},
+		Environment: map[string]string{"FIFO": w.fifo, "NAME": name}, StopTimeout: 20 * time.Second}
+	for _, f := range change {
+		f(&p)
+	}
+	return p
+}
+
+func (w *world) apply(programs ...supervise.Program) {
+	w.t.Helper()
+	if err := w.set.Apply(context.Background(), programs); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// next returns who has announced itself.
+func (w *world) next() (name string, pid int) {
+	w.t.Helper()
+	line, err := w.events.ReadString('\n')
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	name, number, _ := strings.Cut(strings.TrimSpace(line), " ")
+	pid, _ = strconv.Atoi(number)
+	return name, pid
+}
+
+func (w *world) expect(want string) (pid int) {
+	w.t.Helper()
+	name, pid := w.next()
+	if name != want {
+		w.t.Fatalf("%s announced itself, want %s", name, want)
+	}
+	return pid
+}
+
+func (w *world) stop(budget time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), budget)
+	defer cancel()
+	return w.set.Stop(ctx)
+}
+
+func gone(t *testing.T, pid int) {
+	t.Helper()
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 10_000); n != 1 {
+		t.Errorf("process %d is left", pid)
+	}
+}
+
+// promise C1
+func TestRestart(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	w.apply(w.program("a", announce+hold))
+	for _, then := range []string{"restarting now", "restarting in 1s (2 times in a row)"} {
+		pid := w.expect("a")
+		unix.Kill(pid, unix.SIGKILL)
+		if line := w.logged("program a: killed by SIGKILL"); !strings.HasSuffix(line, then) {
+			t.Errorf("%q does not end with %q", line, then)
+		}
+	}
+	w.expect("a")
+}
+
+// promise C1: each policy
+func TestPolicies(t *testing.T) {
+	for _, c := range []struct {
+		policy  supervise.Restart
+		status  int
+		options supervise.Options
+		again   bool
+	}{
+		{supervise.Always, 0, supervise.Options{}, true},
+		{supervise.Always, 1, supervise.Options{}, true},
+		{supervise.OnFailure, 0, supervise.Options{}, false},
+		{supervise.OnFailure, 1, supervise.Options{}, true},
+		{supervise.Never, 1, supervise.Options{}, false},
+		{supervise.Always, 1, supervise.Options{NoRespawn: true}, false},
+	} {
+		t.Run(fmt.Sprint(c.policy, c.status, c.options.NoRespawn), func(t *testing.T) {
+			w := newWorld(t, c.options)
+			w.apply(w.program("a", announce+"exit "+strconv.Itoa(c.status), func(p *supervise.Program) { p.Restart = c.policy }))
+			w.expect("a")
+			line := w.logged("program a: exited")
+			if again := strings.Contains(line, "restarting"); again != c.again {
+				t.Errorf("%q", line)
+			}
+			if c.again {
+				w.expect("a")
+			} else if st := w.set.Status(); st[0].State != "down" {
+				t.Errorf("state %s", st[0].State)
+			}
+		})
+	}
+}
+
+// promise R1: only what differs is touched
+func TestApplyTouchesTheDifferenceOnly(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	w.apply(w.program("same", announce+hold), w.program("gone", announce+hold), w.program("changed", announce+hold))
+	pids := map[string]int{}
+	for range 3 {
+		name, pid := w.next()
+		pids[name] = pid
+	}
+	w.apply(w.program("same", announce+hold, func(p *supervise.Program) { p.Restart = supervise.Never }),
+		w.program("changed", announce+" "+hold), w.program("new", announce+hold))
+	now := map[string]int{}
+	for range 2 {
+		name, pid := w.next()
+		now[name] = pid
+	}
+	if now["new"] == 0 || now["changed"] == 0 || now["changed"] == pids["changed"] {
+		t.Errorf("before %v, now %v", pids, now)
+	}
+	gone(t, pids["gone"])
+	gone(t, pids["changed"])
+	for _, s := range w.set.Status() {
+		if s.Name == "same" && s.PID != pids["same"] {
+			t.Errorf("the same program has pid %d, had %d", s.PID, pids["same"])
+		}
+	}
+	w.logged("programs: +1 ~1 -1 =1")
+}
+
+// promise R1: all or nothing
+func TestApplyRefusesAll(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	w.apply(w.program("a", announce+hold))
+	pid := w.expect("a")
+	dir := t.TempDir()
+	notExecutable := filepath.Join(dir, "file")
+	os.WriteFile(notExecutable, nil, 0o644)
+	err := w.set.Apply(context.Background(), []supervise.Program{
+		{Name: "missing", Command: []string{"/nonexistent/x"}},
+		{Name: "none"},
+		{Name: "plain", Command: []string{notExecutable}},
+		{Name: "dir", Command: []string{"/bin/sh"}, Directory: "/nonexistent"},
+		{Name: "twice", Command: []string{"/bin/sh"}},
+		{Name: "twice", Command: []string{"/bin/sh"}},
+	})
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"program missing: command: ", "/nonexistent/x", "program none: no command", "program plain: command: " + notExecutable,
+		"program dir: directory: ", "program twice: there are two"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+	st := w.set.Status()
+	if len(st) != 1 || st[0].PID != pid {
+		t.Errorf("it was not left alone: %v", st)
+	}
+}
+
+// promise S2, S1: what could not be started is told, and tried again
+func TestApplyTellsFailedStarts(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("#!/nonexistent/interpreter\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	err := w.set.Apply(context.Background(), []supervise.Program{{Name: "x", Command: []string{script}}, w.program("ok", announce+hold)})
+	if err == nil || !strings.Contains(err.Error(), "program x: "+script) {
+		t.Errorf("Apply: %v", err)
+	}
+	w.expect("ok")
+	w.logged("program x: cannot be started")
+}
+
+// promise T1: groups, all at once, escalation
+func TestStop(t *testing.T) {
+	t.Run("the whole group", func(t *testing.T) {
+		w := newWorld(t, supervise.Options{})
+		w.apply(w.program("a", `NAME=child sh -c '`+announce+stubborn+`' & `+announce+`wait`))
+		pids := map[string]int{}
+		for range 2 {
+			name, pid := w.next()
+			pids[name] = pid
+		}
+		if err := w.stop(20 * time.Second); err != nil {
+			t.Error(err)
+		}
+		gone(t, pids["a"])
+		gone(t, pids["child"])
+	})
+	t.Run("escalation", func(t *testing.T) {
+		w := newWorld(t, supervise.Options{})
+		w.apply(w.program("a", announce+stubborn, func(p *supervise.Program) { p.StopTimeout = 50 * time.Millisecond }))
+		pid := w.expect("a")
+		if err := w.stop(20 * time.Second); err != nil {
+			t.Error(err)
+		}
+		gone(t, pid)
+		w.logged("program a: still runs 50ms after SIGTERM: killed")
+	})
+	t.Run("the budget", func(t *testing.T) {
+		w := newWorld(t, supervise.Options{})
+		w.apply(w.program("a", announce+stubborn))
+		pid := w.expect("a")
+		if err := w.stop(50 * time.Millisecond); err != nil {
+			t.Error(err)
+		}
+		gone(t, pid)
+	})
+	t.Run("a stopped process", func(t *testing.T) {
+		w := newWorld(t, supervise.Options{})
+		w.apply(w.program("a", announce+hold))
+		pid := w.expect("a")
+		unix.Kill(pid, unix.SIGSTOP)
+		if err := w.stop(20 * time.Second); err != nil {
+			t.Error(err)
+		}
+		gone(t, pid)
+	})
+	t.Run("the signal", func(t *testing.T) {
+		w := newWorld(t, supervise.Options{})
+		w.apply(w.program("a", `trap 'echo "interrupted 0" >"$FIFO"; exit' INT; `+announce+`while :; do sleep 1000 & wait; done`,
+			func(p *supervise.Program) { p.StopSignal = unix.SIGINT }))
+		w.expect("a")
+		if err := w.stop(20 * time.Second); err != nil {
+			t.Error(err)
+		}
+		w.expect("interrupted")
+	})
+	t.Run("again", func(t *testing.T) {
+		w := newWorld(t, supervise.Options{})
+		if err := errors.Join(w.stop(time.Second), w.stop(time.Second)); err != nil {
+			t.Error(err)
+		}
+		if err := w.set.Apply(context.Background(), nil); err == nil {
+			t.Error("Apply after Stop")
+		}
+		if st := w.set.Status(); st != nil {
+			t.Error(st)
+		}
+	})
+}
+
+// promise C2: a removal or a stop cancels a pending restart
+func TestRemovalCancelsARestart(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	w.apply(w.program("a", announce+"exit 1"))
+	w.expect("a")
+	w.expect("a") // the second comes at once, the third after a second
+	w.logged("restarting in 1s")
+	w.apply(w.program("b", announce+hold))
+	w.expect("b")
+	if st := w.set.Status(); len(st) != 1 {
+		t.Errorf("%v", st)
+	}
+	if err := w.stop(20 * time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+// promise C2, R2: many reloads in a row, the last one wins, nothing runs twice
+func TestLastApplyWins(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	for i := range 20 {
+		w.apply(w.program("a", fmt.Sprintf("NAME=a%d; ", i)+announce+stubborn, func(p *supervise.Program) { p.StopTimeout = 10 * time.Millisecond }))
+	}
+	last := 0
+	running := map[string]int{}
+	for {
+		name, pid := w.next()
+		running[name] = pid
+		if name == "a19" {
+			last = pid
+			break
+		}
+	}
+	for name, pid := range running {
+		if name != "a19" {
+			gone(t, pid)
+		}
+	}
+	if st := w.set.Status(); len(st) != 1 || st[0].PID != last {
+		t.Errorf("%v, want only pid %d", st, last)
+	}
+}
+
+// promise C3: nothing of ours
+func TestChildInheritsNothing(t *testing.T) {
+	r, wr, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer wr.Close()
+	w := newWorld(t, supervise.Options{})
+	out := filepath.Join(t.TempDir(), "out")
+	t.Setenv("NOTIFY_SOCKET", "/run/x")
+	t.Setenv("GOMAXPROCS", "1")
+	w.apply(w.program("a", `{ ls /proc/$$/fd; pwd; env; grep -E "^Sig(Blk|Ign)" /proc/self/status; ps -o sid= -p $$; } >"$OUT" 2>&1; `+announce+hold,
+		func(p *supervise.Program) { p.Environment["OUT"] = out }))
+	pid := w.expect("a")
+	b, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(b)
+	for _, want := range []string{"SigBlk:\t0000000000000000", "\n/\n", "PATH=/usr/local/sbin:", "NAME=a", "\n" + strconv.Itoa(pid) + "\n"} {
+		if !strings.Contains(strings.ReplaceAll(got, "\n ", "\n"), want) {
+			t.Errorf("the child's view lacks %q:\n%s", want, got)
+		}
+	}
+	for _, not := range []string{"NOTIFY_SOCKET", "GOMAXPROCS", "HOME=", "GODEBUG", "\n4\n", "\n5\n"} {
+		if strings.Contains(got, not) {
+			t.Errorf("the child's view has %q:\n%s", not, got)
+		}
+	}
+}
+
+// promise C3: the user
+func TestUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		err := supervise.New(supervise.Options{}).Apply(context.Background(), []supervise.Program{
+			{Name: "a", Command: []string{"/bin/sh"}, User: &supervise.User{Name: "root"}}})
+		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "user root") {
+			t.Errorf("Apply: %v", err)
+		}
+		t.Skip("the rest needs root: it runs a program as another user")
+	}
+	w := newWorld(t, supervise.Options{})
+	for dir := filepath.Dir(w.fifo); dir != os.TempDir(); dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755) // the other user must reach it
+	}
+	w.apply(w.program("a", `NAME="$(id -u):$(id -g):$(id -G|tr ' ' ,):$HOME:$USER:$LOGNAME:$SHELL"; `+announce+hold, func(p *supervise.Program) {
+		p.User = &supervise.User{Name: "somebody", UID: 65534, GID: 65533, Groups: []uint32{65533, 7}, Home: "/home/x", Shell: "/bin/sh"}
+	}))
+	if name, _ := w.next(); name != "65534:65533:65533,7:/home/x:somebody:somebody:/bin/sh" {
+		t.Errorf("it runs as %s", name)
+	}
+}
+
+// Children of others are not ours to reap.
+func TestOthersChildrenAreLeftAlone(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	w.apply(w.program("a", announce+hold))
+	pid := w.expect("a")
+	other := exec.Command("sh", "-c", "exit 7")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Waitid(unix.P_PID, other.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	// The stranger is first in line now; ours dies behind it, and must be seen all the same.
+	unix.Kill(pid, unix.SIGKILL)
+	w.expect("a")
+	if err := other.Wait(); other.ProcessState.ExitCode() != 7 {
+		t.Errorf("its status was stolen: %v", err)
+	}
+}
+
+// promise T3: kill -9 of the daemon takes the children with it
+func TestKilledDaemonTakesItsChildren(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(exe)
+	c.Env = append(os.Environ(), "SUPERVISE_DAEMON="+w.fifo)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := w.expect("x")
+	c.Process.Kill()
+	c.Wait()
+	gone(t, pid)
+}
+
+// promise C4: a thread is not paid for each child
+func TestThreads(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	var programs []supervise.Program
+	for i := range 200 {
+		programs = append(programs, w.program(fmt.Sprint("p", i), announce+hold))
+	}
+	w.apply(programs...)
+	for range programs {
+		w.next()
+	}
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil || len(tasks) > 30 { // those of the testing package among them
+		t.Errorf("%d threads for %d children, %v", len(tasks), len(programs), err)
+	}
+	if err := w.stop(20 * time.Second); err != nil {
+		t.Error(err)
+	}
+}
