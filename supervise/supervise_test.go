@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 const (
 	announce = `echo "$NAME $$" >"$FIFO"; `
 	hold     = `exec sleep 1000`
-	stubborn = `trap "" TERM; while :; do sleep 1000; done`
+	stubborn = `trap "" TERM; ` + announce + `while :; do sleep 1000; done`
 )
 
 // world is a Set and the FIFO that its programs write to.
@@ -271,7 +271,7 @@ func TestApplyTellsFailedStarts(t *testing.T) {
 func TestStop(t *testing.T) {
 	t.Run("the whole group", func(t *testing.T) {
 		w := newWorld(t, supervise.Options{})
-		w.apply(w.program("a", `NAME=child sh -c '`+announce+stubborn+`' & `+announce+`wait`))
+		w.apply(w.program("a", `NAME=child sh -c '`+stubborn+`' & `+announce+`wait`))
 		pids := map[string]int{}
 		for range 2 {
 			name, pid := w.next()
@@ -285,7 +285,7 @@ func TestStop(t *testing.T) {
 	})
 	t.Run("escalation", func(t *testing.T) {
 		w := newWorld(t, supervise.Options{})
-		w.apply(w.program("a", announce+stubborn, func(p *supervise.Program) { p.StopTimeout = 50 * time.Millisecond }))
+		w.apply(w.program("a", stubborn, func(p *supervise.Program) { p.StopTimeout = 50 * time.Millisecond }))
 		pid := w.expect("a")
 		if err := w.stop(20 * time.Second); err != nil {
 			t.Error(err)
@@ -295,7 +295,7 @@ func TestStop(t *testing.T) {
 	})
 	t.Run("the budget", func(t *testing.T) {
 		w := newWorld(t, supervise.Options{})
-		w.apply(w.program("a", announce+stubborn))
+		w.apply(w.program("a", stubborn))
 		pid := w.expect("a")
 		if err := w.stop(50 * time.Millisecond); err != nil {
 			t.Error(err)
@@ -357,7 +357,7 @@ func TestRemovalCancelsARestart(t *testing.T) {
 func TestLastApplyWins(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
 	for i := range 20 {
-		w.apply(w.program("a", fmt.Sprintf("NAME=a%d; ", i)+announce+stubborn, func(p *supervise.Program) { p.StopTimeout = 10 * time.Millisecond }))
+		w.apply(w.program("a", fmt.Sprintf("NAME=a%d; ", i)+stubborn, func(p *supervise.Program) { p.StopTimeout = 10 * time.Millisecond }))
 	}
 	last := 0
 	running := map[string]int{}
