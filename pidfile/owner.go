@@ -106,13 +106,14 @@ func parsePID(text string) int {
 	return pid
 }
 
-// alive is the kill-0 question. EPERM means that the process lives and is another user's; a zombie is dead.
+// alive is the kill-0 question. EPERM means that the process lives and is another user's; one that is exiting, or a
+// zombie, is dead.
 func alive(pid int) bool {
 	if err := unix.Kill(pid, 0); err != nil && !errors.Is(err, unix.EPERM) {
 		return false
 	}
 	p, err := readProc(pid)
-	return err != nil || !p.zombie
+	return err != nil || !p.dead
 }
 
 // owns decides whether the process in an unlocked pidfile is its owner all the same: an owner that does not lock. It is,
@@ -144,11 +145,12 @@ func runsOurExecutable(pid int) bool {
 }
 
 type proc struct {
-	zombie  bool
+	dead    bool
 	started time.Time
 }
 
-// readProc reads /proc/PID/stat, proc_pid_stat(5): field 3 is the state, 22 the start in ticks of 1/100 s since boot.
+// readProc reads /proc/PID/stat, proc_pid_stat(5): field 3 is the state, 9 the kernel's flags (PF_EXITING is 4), and 22
+// the start in ticks of 1/100 s since boot.
 func readProc(pid int) (proc, error) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
@@ -162,13 +164,17 @@ func readProc(pid int) (proc, error) {
 	if err != nil {
 		return proc{}, fmt.Errorf("/proc/%d/stat: start time: %w", pid, err)
 	}
+	flags, err := strconv.ParseUint(fields[6], 10, 64)
+	if err != nil {
+		return proc{}, fmt.Errorf("/proc/%d/stat: flags: %w", pid, err)
+	}
 	var boot unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot); err != nil {
 		return proc{}, err
 	}
 	sinceBoot := time.Duration(boot.Nano())
 	return proc{
-		zombie:  fields[0] == "Z" || fields[0] == "X",
+		dead:    fields[0] == "Z" || fields[0] == "X" || flags&4 != 0,
 		started: time.Now().Add(time.Duration(ticks)*10*time.Millisecond - sinceBoot),
 	}, nil
 }
