@@ -1,0 +1,147 @@
+// Package packaging_test holds the files of packaging to the program that they
+// are for.
+package packaging_test
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// tracked makes go test aware of what others read below dir, the compiler and the
+// scripts: it believes a result for as long as what the test itself has opened is
+// the same.
+func tracked(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() == ".git" {
+			return fs.SkipDir
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// program builds keepalivedd as it is shipped, without cgo: the test root has
+// another libc.
+func program(t *testing.T) string {
+	t.Helper()
+	tracked(t, "..")
+	binary := filepath.Join(t.TempDir(), "keepalivedd")
+	cmd := exec.Command("go", "build", "-o", binary, "../cmd/keepalivedd")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// commented is what the samples show and do not do: a "#" directly before a key,
+// a table or a variable. Prose has a blank between.
+var commented = regexp.MustCompile(`(?m)^#([a-z[])`)
+
+func TestSampleConfiguration(t *testing.T) {
+	binary := program(t)
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sample := read(t, "conf/keepalivedd.toml")
+	// The example's paths and user are not on this machine.
+	full := strings.NewReplacer(
+		"/usr/sbin/webd", "/bin/sh", "www-data", me.Username, "/srv/web", "/",
+	).Replace(commented.ReplaceAllString(sample, "$1"))
+	if !strings.Contains(full, "\n[program.web]\n") {
+		t.Fatal("the example program was not found")
+	}
+	for name, text := range map[string]string{"as installed": sample, "with everything in force": full} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "keepalivedd.toml")
+			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command(binary, "-t", "-f", file).CombinedOutput(); err != nil {
+				t.Errorf("-t: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+func TestDefaultsFile(t *testing.T) {
+	file := read(t, "default/keepalivedd")
+	for _, line := range strings.Split(file, "\n") {
+		if line != "" && !strings.HasPrefix(line, "#") {
+			t.Errorf("%q is in force", line)
+		}
+	}
+	file = regexp.MustCompile(`(?m)^#([A-Z_]+=)`).ReplaceAllString(file, "$1")
+	out, err := exec.Command("sh", "-euc", file+"\n"+`printf %s "$DAEMON_OPTS"`).CombinedOutput()
+	if err != nil || len(out) == 0 {
+		t.Errorf("with everything in force: %v, DAEMON_OPTS %q", err, out)
+	}
+}
+
+// promise I1: the header that update-rc.d, insserv and chkconfig read.
+func TestInitScriptHeader(t *testing.T) {
+	script := read(t, "init.d/keepalivedd")
+	_, rest, begins := strings.Cut(script, "\n### BEGIN INIT INFO\n")
+	header, _, ends := strings.Cut(rest, "\n### END INIT INFO\n")
+	if !begins || !ends {
+		t.Fatal("no LSB header")
+	}
+	for _, key := range []string{
+		"Provides", "Required-Start", "Required-Stop", "Should-Start", "Should-Stop",
+		"Default-Start", "Default-Stop", "Short-Description", "Description",
+	} {
+		if n := len(regexp.MustCompile(`(?m)^# `+key+`: +\S`).FindAllString(header, -1)); n != 1 {
+			t.Errorf("%s stands there %d times", key, n)
+		}
+	}
+	for _, line := range []string{"# chkconfig: 2345 90 10", "# description: "} {
+		if !strings.Contains(script, "\n"+line) {
+			t.Errorf("chkconfig's %q is missing", line)
+		}
+	}
+}
+
+func TestScripts(t *testing.T) {
+	tracked(t, ".")
+	out, err := exec.Command("test/lint.sh").CombinedOutput()
+	if err != nil {
+		t.Errorf("lint.sh: %v\n%s", err, out)
+		return
+	}
+	t.Logf("%s", out)
+}
+
+// promise I1, and S, P, R and T as an init script meets them: a boot with
+// sysvinit as PID 1. It takes half a minute, and as much again for its first root.
+func TestSysvinit(t *testing.T) {
+	if os.Getenv("KEEPALIVEDD_SYSVINIT") != "1" {
+		t.Skip("boots a system; asked for with KEEPALIVEDD_SYSVINIT=1")
+	}
+	if os.Getuid() != 0 {
+		t.Skip("needs root, for its namespaces")
+	}
+	out, err := exec.Command("test/sysvinit.sh", program(t)).CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Errorf("sysvinit.sh: %v", err)
+	}
+}

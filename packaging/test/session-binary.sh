@@ -1,0 +1,46 @@
+#!/bin/sh
+# The program replaced, missing, and another instance of it.
+. /host/lib.sh
+
+first=$(pid)
+cp $DAEMON $DAEMON.new
+mv $DAEMON.new $DAEMON
+gives "replaced: status" 0 status
+nobody_gives "replaced: status as nobody" 0 status
+gives "replaced: start" 0 start
+is "replaced: the old one runs" "$first" "$(pids)"
+gives "replaced: reload" 0 reload
+gives "replaced: restart" 0 restart
+single "replaced and restarted"
+is "replaced: the new one runs" $DAEMON "$(readlink "/proc/$(pid)/exe")"
+cp $DAEMON $DAEMON.new
+mv $DAEMON.new $DAEMON
+gives "replaced: stop" 0 stop
+is "replaced: it has ended" 0 "$(instances)"
+
+# An administrator's own, in the foreground.
+printf 'include = []\n[program.own]\ncommand = ["/bin/sleep", "86404"]\n' >/etc/$NAME/own.toml
+$DAEMON -n -f /etc/$NAME/own.toml -p /run/own.pid &
+own=$!
+true_that "a foreground instance starts beside" within 10 test -s /run/own.pid
+gives "beside it: status" 3 status
+gives "beside it: start" 0 start
+gives "beside it: restart" 0 restart
+gives "beside it: stop" 0 stop
+is "it survives the stop" "$own" "$(pids)"
+true_that "with its program" pgrep -f '^/bin/sleep 86404$'
+true_that "and its pidfile" test "$own" = "$(cat /run/own.pid)"
+kill -TERM $own
+wait $own
+is "TERM ends it with 0" 0 $?
+
+mv $DAEMON $DAEMON.away
+gives "no program: status" 4 status
+nobody_gives "no program: status as nobody" 4 status
+gives "no program: stop" 0 stop
+for action in start restart try-restart condrestart reload force-reload configtest; do
+	gives "no program: $action" 5 $action
+done
+gives "no program: no argument" 2
+mv $DAEMON.away $DAEMON
+finish

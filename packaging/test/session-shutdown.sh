@@ -1,0 +1,46 @@
+#!/bin/sh
+# Programs and daemons that do not want to end, and the time it takes; the last
+# of them is left to the shutdown.
+. /host/lib.sh
+
+cat >/etc/$NAME/conf.d/stubborn.toml <<'END'
+[program.stubborn]
+command = ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 86405; done"]
+stop_timeout = "1s"
+END
+stubborn() { pgrep -f 86405; }
+gives "restart with a program that ignores TERM" 0 restart
+true_that "it runs" within 5 stubborn
+sleep 0.3 # for its trap
+began=$(now)
+gives "stop" 0 stop
+took=$(($(now) - began))
+is "nothing is left of it" "0 " "$(instances) $(stubborn)"
+true_that "after its stop_timeout of 1 s, not before ($took ms)" test $took -ge 900
+true_that "and not long after ($took ms)" test $took -le 5000
+
+# shutdown_timeout is above the program's own.
+sed -i 's/stop_timeout = .*/stop_timeout = "600s"/' /etc/$NAME/conf.d/stubborn.toml
+sed -i 's/^#*shutdown_timeout = .*/shutdown_timeout = "2s"/' $CONF
+gives "start with a stop_timeout of 600 s" 0 start
+sleep 0.3
+began=$(now)
+gives "stop within shutdown_timeout" 0 stop
+took=$(($(now) - began))
+is "nothing is left of it then" "0 " "$(instances) $(stubborn)"
+true_that "within the 2 s of shutdown_timeout and some ($took ms)" test $took -le 8000
+
+# A daemon that does not answer at all is killed in the end.
+gives "start" 0 start
+kill -STOP "$(pid)"
+began=$(now)
+gives "stop of a stopped process" 0 stop
+took=$(($(now) - began))
+is "it was killed ($took ms)" 0 "$(instances)"
+# The kernel's death signal reaches the programs, not what they have started.
+gone() { ! pgrep -f "^/bin/sh -c trap" && ! tick; }
+true_that "and no program outlives it" within 10 gone
+gives "status after it" 3 status
+# They ignore TERM, and would cost the shutdown ten seconds.
+stubborn | xargs -r kill -KILL
+finish
