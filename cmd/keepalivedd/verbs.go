@@ -17,7 +17,11 @@ import (
 func (o *options) talk() int {
 	c := o.override(config.Salvage(o.file))
 	if c.PIDFile == "none" {
-		return fail(errors.New("there is no pidfile (none), so the daemon cannot be found: name it with -p FILE"))
+		failed := fail(errors.New("there is no pidfile (none), so the daemon cannot be found: name it with -p FILE"))
+		if o.verb == "status" {
+			return statusUnknown
+		}
+		return failed
 	}
 	switch o.verb {
 	case "status":
@@ -72,7 +76,7 @@ func stop(c *config.Config) int {
 	switch {
 	case errors.Is(err, pidfile.ErrNotRunning):
 		fmt.Printf("%s is not running\n", name)
-		return ok
+		return clean(c.PIDFile)
 	case err != nil:
 		return fail(err)
 	}
@@ -87,6 +91,11 @@ func stop(c *config.Config) int {
 	if !p.Wait(5 * time.Second) {
 		return fail(fmt.Errorf("pid %d runs on even after KILL", p.PID))
 	}
-	_, err = pidfile.Running(c.PIDFile) // removes what it has left
+	return clean(c.PIDFile)
+}
+
+// clean removes the pidfile that a dead daemon has left.
+func clean(path string) int {
+	_, err := pidfile.Running(path)
 	return fail(err)
 }
