@@ -14,19 +14,27 @@ var errMoved = errors.New("the path names another file now")
 
 const openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 
-// openForLock opens path for writing, creating it; it refuses whatever a pidfile cannot be.
-func openForLock(path string) (int, error) {
-	if err := refuseIrregular(path); err != nil {
-		return -1, err
-	}
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|openFlags, 0o644)
+// openForLock opens path for writing, or creates it; it refuses whatever a pidfile cannot be.
+func openForLock(path string) (fd int, created bool, err error) {
+	exists, err := refuseIrregular(path)
 	if err != nil {
-		return -1, openError(path, err)
+		return -1, false, err
+	}
+	flags := unix.O_RDWR | openFlags
+	if !exists {
+		flags |= unix.O_CREAT | unix.O_EXCL
+	}
+	fd, err = unix.Open(path, flags, 0o644)
+	switch {
+	case errors.Is(err, unix.EEXIST), errors.Is(err, unix.ENOENT) && exists:
+		return -1, false, errMoved
+	case err != nil:
+		return -1, false, openError(path, err)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		unix.Close(fd)
-		return -1, fmt.Errorf("pidfile %s: stat: %w", path, err)
+		return -1, false, fmt.Errorf("pidfile %s: stat: %w", path, err)
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
@@ -44,23 +52,23 @@ func openForLock(path string) (int, error) {
 	}
 	if err != nil {
 		unix.Close(fd)
-		return -1, err
+		return -1, false, err
 	}
-	return fd, nil
+	return fd, !exists, nil
 }
 
 // refuseIrregular looks before the open, because opening a device can have effects of its own (a watchdog, a tape).
-func refuseIrregular(path string) error {
+func refuseIrregular(path string) (exists bool, err error) {
 	var st unix.Stat_t
 	switch err := unix.Lstat(path, &st); {
 	case errors.Is(err, unix.ENOENT):
-		return nil // or its directory is missing, which the open will say
+		return false, nil // or its directory is missing, which the open will say
 	case err != nil:
-		return openError(path, err)
+		return false, openError(path, err)
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return irregular(path, st.Mode)
+		return true, irregular(path, st.Mode)
 	}
-	return nil
+	return true, nil
 }
 
 func irregular(path string, mode uint32) error {

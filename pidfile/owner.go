@@ -30,8 +30,20 @@ type Status struct {
 
 // Look tells who owns path and changes nothing: any user who may read the file can ask. An owner whose file was
 // deleted is found by its witness all the same.
-func Look(path string) (Status, error) {
-	if err := refuseIrregular(path); err != nil {
+func Look(path string) (st Status, err error) {
+	// Somebody whose start is refused holds a file of its own for a moment, when the owner's was deleted: nothing tells
+	// that from an owner who is starting, but that it does not last.
+	for range 20 {
+		if st, err = look(path); err != nil || st.State != Starting {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return st, err
+}
+
+func look(path string) (Status, error) {
+	if _, err := refuseIrregular(path); err != nil {
 		return Status{}, err
 	}
 	fd, err := unix.Open(path, unix.O_RDONLY|openFlags, 0)

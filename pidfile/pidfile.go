@@ -110,7 +110,7 @@ func Lock(path string) (*File, error) {
 }
 
 func lockOnce(path string) (*File, error) {
-	fd, err := openForLock(path)
+	fd, created, err := openForLock(path)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +120,9 @@ func lockOnce(path string) (*File, error) {
 	}
 	if err := setLock(fd); err != nil {
 		if !errors.Is(err, unix.EAGAIN) {
+			if created && names(path, fd) && !writeLocked(fd) {
+				unix.Unlink(path)
+			}
 			return drop(fmt.Errorf("pidfile %s: lock: %w", path, err))
 		}
 		if !writeLocked(fd) {

@@ -20,7 +20,16 @@ type Process struct {
 // Find returns the owner of path once it is proven to be that: its witness says so, or it runs this program's
 // executable, while the file names it both before and after the pidfd was opened. Nobody there is [ErrNotRunning], an
 // owner that is still starting a *[HeldError]. Linux 5.3 or later.
-func Find(path string) (*Process, error) {
+func Find(path string) (p *Process, err error) {
+	for range 20 { // the file may be deleted and put back between two looks at it
+		if p, err = find(path); !errors.Is(err, errMoved) {
+			return p, err
+		}
+	}
+	return nil, fmt.Errorf("pidfile %s: it changes all the time: nothing was sent to its owner", path)
+}
+
+func find(path string) (*Process, error) {
 	st, err := Look(path)
 	if err != nil {
 		return nil, err
@@ -33,7 +42,7 @@ func Find(path string) (*Process, error) {
 	}
 	fd, err := unix.PidfdOpen(st.PID, 0)
 	if errors.Is(err, unix.ESRCH) {
-		return nil, ErrNotRunning
+		return nil, errMoved // it has ended since
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pid %d: pidfd_open: %w", st.PID, err)
@@ -43,8 +52,8 @@ func Find(path string) (*Process, error) {
 	switch {
 	case err == nil && again == st && (isWitness(path, st.PID) || runsOurExecutable(st.PID)):
 		return p, nil
-	case err == nil && again.State != Held:
-		err = ErrNotRunning
+	case err == nil && again != st:
+		err = errMoved
 	case err == nil:
 		err = fmt.Errorf("pidfile %s: pid %d cannot be proven to be its owner: nothing was sent to it", path, st.PID)
 	}
