@@ -35,11 +35,13 @@ func Notify() (Requests, func()) {
 	signal.Notify(stats, unix.SIGUSR2)
 	// Not signal.Ignore: children would inherit that.
 	signal.Notify(ignored, unix.SIGPIPE, unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF, unix.SIGIO, unix.SIGPWR,
-		unix.SIGWINCH, unix.SIGXCPU, unix.SIGXFSZ)
+		unix.SIGWINCH, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGCONT)
 
 	onTerminal := hasTerminal()
 	if !onTerminal { // the usual daemon: no goroutine between the signal and the loop
 		signal.Notify(reload, unix.SIGHUP)
+		// Job control has no meaning here, and children would inherit it from a caller who ignored it.
+		signal.Notify(ignored, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 	} else {
 		signal.Notify(hangup, unix.SIGHUP)
 		go sort(hangup, stop, reload)
