@@ -34,6 +34,10 @@ type Daemon struct {
 	// StartTimeout bounds how long Detach waits for the background copy to be ready; zero: 90 s.
 	StartTimeout time.Duration
 
+	// Report tells the caller of Detach why there is no daemon, where that is for this process to tell; nil: in one line
+	// on standard error, after Name.
+	Report func(err error)
+
 	// Start brings the daemon up and returns when it serves; the daemon is ready then. ctx lives as long as the daemon:
 	// it ends with the request to stop, so while Start runs it means that the start is called off. fail stops the
 	// daemon later, from any goroutine: Run returns the error, or nil for fail(nil). A Start that fails has cleaned up
@@ -255,6 +259,14 @@ func (d *Daemon) name() string {
 		return d.Name
 	}
 	return filepath.Base(os.Args[0])
+}
+
+func (d *Daemon) report(err error) {
+	if d.Report != nil {
+		d.Report(err)
+		return
+	}
+	fmt.Fprintf(os.Stderr, "%s: %v\n", d.name(), err)
 }
 
 func (d *Daemon) grace() time.Duration { return orDefault(d.Grace, 10*time.Second) }

@@ -62,7 +62,7 @@ func (d *Daemon) Detach() (status int, launched bool) {
 	os.Unsetenv(handover)
 	if marked && godaemon.WasReborn() {
 		if err := d.becomeCopy(said); err != nil {
-			fmt.Fprintf(os.Stderr, "%s: %v\n", d.name(), err)
+			d.report(err)
 			return ExitStatus(err), true
 		}
 		return 0, false
@@ -70,7 +70,7 @@ func (d *Daemon) Detach() (status int, launched bool) {
 	os.Unsetenv(godaemon.MARK_NAME)
 	status, err := d.launch()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", d.name(), err)
+		d.report(err)
 	}
 	return status, true
 }

@@ -56,6 +56,7 @@ func (s *service) daemon() *daemon.Daemon {
 		Reload:       s.reload,
 		Stop:         s.stop,
 		Reaps:        true,
+		Report:       func(err error) { fail(err) },
 	}
 	return &s.Daemon
 }
