@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/keepalivedd/keepalivedd/pidfile"
+)
+
+// promise S3, P5: while somebody is starting, the pidfile is locked and empty, and everybody is told so
+func TestStarting(t *testing.T) {
+	w := newWorld(t, oneProgram)
+	f, err := pidfile.Lock(w.pidfile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	starting := fmt.Sprintf("keepalivedd: another instance is starting (pidfile %s)\n", w.pidfile)
+	for _, test := range []struct {
+		args   []string
+		status int
+		stderr string
+	}{
+		{nil, 100, starting},
+		{[]string{"-n"}, 100, starting},
+		{[]string{"status"}, 4, ""},
+		{[]string{"reload"}, 100, starting},
+		{[]string{"stop"}, 100, starting},
+	} {
+		if status, stderr := w.run(test.args...); status != test.status || stderr != test.stderr {
+			t.Errorf("%v: status %d, %q; want %d, %q", test.args, status, stderr, test.status, test.stderr)
+		}
+	}
+	if text := w.read(w.pidfile); text != "" {
+		t.Errorf("the pidfile says %q", text)
+	}
+
+	// With the PID of this process in it, it is that of a daemon that runs.
+	if err := f.Write(); err != nil {
+		t.Fatal(err)
+	}
+	running := fmt.Sprintf("keepalivedd: already running, pid %d (pidfile %s)\n", os.Getpid(), w.pidfile)
+	if status, stderr := w.run(); status != 100 || stderr != running {
+		t.Errorf("status %d, %q", status, stderr)
+	}
+	if status, _ := w.run("status"); status != 0 {
+		t.Errorf("status says %d", status)
+	}
+	if err := f.Release(); err != nil {
+		t.Fatal(err)
+	}
+	w.empty()
+	w.down(w.up())
+}
