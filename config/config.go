@@ -10,8 +10,13 @@
 //	toml      its name; ",key" marks the field that takes the name of the table itself
 //	default   its value when it is not set
 //	is        what the value must be: the words that are allowed, "/" for an absolute path,
-//	          "positive" for a duration above zero; "required" when there is no default to fall back on
+//	          "positive" for a duration above zero, "1..9" or "1.." for the numbers that are allowed;
+//	          "required" when there is no default to fall back on
 //	reload    "no" when a running daemon cannot change it
+//	doc       its line in the table of keys; see [Keys]
+//
+// A field called _ is a key that goes into other fields. A table that is a pointer is nil when it is not
+// there; what is said of its keys holds when it is.
 package config
 
 import "time"
@@ -19,25 +24,35 @@ import "time"
 // Config is the whole configuration. It keeps no reference to the files that it was read from.
 type Config struct {
 	// PIDFile is an absolute path, or "none".
-	PIDFile string `toml:"pidfile" default:"/run/keepalivedd.pid" is:"none /" reload:"no"`
+	PIDFile string `toml:"pidfile" default:"/run/keepalivedd.pid" is:"none /" reload:"no" doc:"the file that holds the daemon's process ID and its lock"`
 	// StartTimeout bounds the time from the start to readiness.
-	StartTimeout time.Duration `toml:"start_timeout" default:"90s" is:"positive"`
+	StartTimeout time.Duration `toml:"start_timeout" default:"90s" is:"positive" doc:"how long the daemon may take until it is ready; then the start has failed"`
 	// ShutdownTimeout bounds the time that stopping all programs may take together.
-	ShutdownTimeout time.Duration `toml:"shutdown_timeout" default:"30s" is:"positive"`
+	ShutdownTimeout time.Duration `toml:"shutdown_timeout" default:"30s" is:"positive" doc:"how long stopping all programs may take together"`
 
-	Log Log `toml:"log"`
+	Log Log `toml:"log" doc:"where the daemon's own messages go"`
+	// Startup is run before the first program is started, Shutdown after the last one has been
+	// stopped; nil when there is none.
+	Startup  *Hook `toml:"startup" doc:"a command that is run before the first program is started"`
+	Shutdown *Hook `toml:"shutdown" doc:"a command that is run after the last program has been stopped"`
 	// Programs is sorted by name, and no name is there twice.
-	Programs []Program `toml:"program"`
+	Programs []Program `toml:"program" doc:"the programs to be kept running, each under its name"`
 }
 
 // Log says where the daemon's own messages go.
 type Log struct {
 	// To is "syslog", "stderr", or the absolute path of a file.
-	To string `toml:"to" default:"syslog" is:"syslog stderr /"`
+	To string `toml:"to" default:"syslog" is:"syslog stderr /" doc:"where messages go; a file is opened anew at a reload"`
 	// Facility is the syslog facility; it means nothing unless To is "syslog".
-	Facility string `toml:"facility" default:"daemon" is:"daemon user local0 local1 local2 local3 local4 local5 local6 local7"`
+	Facility string `toml:"facility" default:"daemon" is:"daemon user local0 local1 local2 local3 local4 local5 local6 local7" doc:"the facility of messages to syslog"`
 	// Level is the least severe level that is logged.
-	Level string `toml:"level" default:"info" is:"debug info warn error"`
+	Level string `toml:"level" default:"info" is:"debug info warn error" doc:"the least severe messages that are logged"`
+}
+
+// Hook is a command of the daemon itself.
+type Hook struct {
+	Command Command       `toml:"command" is:"required" doc:"the absolute path of the executable, and its arguments"`
+	Timeout time.Duration `toml:"timeout" default:"10s" is:"positive" doc:"how long it may run until it is killed and has failed"`
 }
 
 // Program is one program to be kept running.
@@ -45,21 +60,132 @@ type Program struct {
 	// Name is the NAME of [program.NAME].
 	Name string `toml:",key"`
 	// Command is the absolute path of the executable and its arguments; it is never empty.
-	Command Command `toml:"command" is:"required"`
+	Command Command `toml:"command" is:"required" doc:"the absolute path of the executable, and its arguments"`
 	// User is who the program runs as; nil means as the daemon itself. Programs of the same
 	// user share one value: do not change it.
-	User *User `toml:"user"`
+	User *User `toml:"user" doc:"who the program runs as, with all groups of that user; the daemon's own user when not set"`
 	// Directory is the absolute path in which the program is started.
-	Directory string `toml:"directory" default:"/" is:"/"`
-	// Environment is added to the program's environment; nil when there is nothing to add.
-	Environment Environment `toml:"environment"`
+	Directory string `toml:"directory" default:"/" is:"/" doc:"the directory in which the program is started"`
+	// Environment is added to the program's environment; nil when there is nothing to add. What
+	// environment_file has is in it. Programs may share one value: do not change it.
+	Environment Environment `toml:"environment" doc:"variables to add to the program's clean environment"`
+	_           [0]string   `toml:"environment_file" is:"/" doc:"a file of lines NAME=VALUE to add to environment, which wins; read at start and reload"`
 	// Restart says what follows when the program ends by itself.
-	Restart Restart `toml:"restart" default:"always" is:"always on-failure never"`
+	Restart Restart `toml:"restart" default:"always" is:"always on-failure never" doc:"when the program is started again after its end; the default is on-failure for a oneshot"`
 	// StopSignal asks the program to end.
-	StopSignal Signal `toml:"stop_signal" default:"TERM"`
+	StopSignal Signal `toml:"stop_signal" default:"TERM" doc:"the signal that asks the program, with its whole group, to end"`
 	// StopTimeout is the time between StopSignal and SIGKILL; 0 means to kill at once.
-	StopTimeout time.Duration `toml:"stop_timeout" default:"10s"`
+	StopTimeout time.Duration `toml:"stop_timeout" default:"10s" doc:"the time from stop_signal to SIGKILL; 0s to kill at once"`
+	// Settings is never nil in what [Load] returns.
+	*Settings
 }
+
+// Settings are the keys of a program that few programs set. Programs whose settings are equal share
+// one value, because there may be thousands: do not change it.
+type Settings struct {
+	// Umask is the program's file mode creation mask.
+	Umask Umask `toml:"umask" doc:"the program's file mode creation mask; the system's usual one when not set"`
+	// Limits are the resource limits that differ from the daemon's, by number; nil when there are none.
+	Limits Limits `toml:"limits" doc:"resource limits: a number for both, \"SOFT:HARD\", or \"unlimited\"; the daemon's when not set"`
+	// Nice is the priority, OOMScoreAdj what is added to the kernel's score; nil leaves them as they are.
+	Nice        *int `toml:"nice" is:"-20..19" doc:"the scheduling priority, from -20, the most favoured, to 19; the daemon's when not set"`
+	OOMScoreAdj *int `toml:"oom_score_adj" is:"-1000..1000" doc:"how readily the kernel kills it when memory runs out; -1000 is never; the daemon's when not set"`
+	// NoNewPrivileges is the process attribute of that name, see prctl(2).
+	NoNewPrivileges bool `toml:"no_new_privileges" default:"false" doc:"whether set-user-ID files and the like give the program no more rights"`
+
+	// Type is what the program's end with status 0 means.
+	Type Type `toml:"type" default:"service" is:"service oneshot" doc:"a service keeps running; a oneshot is done when it has ended with status 0"`
+	// RestartDelay is the time between an end and the next start.
+	RestartDelay RestartDelay `toml:"restart_delay" doc:"the time from an end to the next start"`
+	// GiveUp says when failing often is final; nil means never.
+	GiveUp *GiveUp `toml:"give_up" doc:"when to stop trying; never when not set"`
+	// PermanentExit are statuses after which the program is not started again.
+	PermanentExit []int `toml:"permanent_exit" is:"0..255" doc:"exit statuses after which the program is not started again"`
+
+	// Ready says how the program becomes ready; at once when it is zero.
+	Ready Ready `toml:"ready" doc:"ready is: a newline on that descriptor, READY=1 to NOTIFY_SOCKET, or having lived that long; at once when not set"`
+	// ReadyTimeout bounds the time from the start of the program to that.
+	ReadyTimeout time.Duration `toml:"ready_timeout" default:"60s" is:"positive" doc:"how long the program may take until it is ready; then it has failed"`
+	// After and Requires name the programs that have to be ready before this one is started. They
+	// exist, and do not wait for each other in a circle.
+	After    []string `toml:"after" doc:"programs that have to be ready before this one is started"`
+	Requires []string `toml:"requires" doc:"programs that have to be ready too, and that this one cannot do without"`
+	// Required makes the daemon's own readiness wait for the program's.
+	Required bool `toml:"required" default:"false" doc:"whether the daemon is not ready before the program is, and its failure is the start's"`
+	// Essential makes the program's end for good the daemon's.
+	Essential bool `toml:"essential" default:"false" doc:"whether the daemon stops all and ends with the program's status when the program ends for good"`
+
+	// Output is "inherit", "null", "syslog", or the absolute path of a file.
+	Output string `toml:"output" default:"inherit" is:"inherit null syslog /" doc:"where standard output and error go: the daemon's own, nowhere, syslog under the program's name, or a file"`
+	// RateLimit is in lines per second; 0 means that there is none.
+	RateLimit int `toml:"rate_limit" default:"0" is:"0.." doc:"lines of output per second; the rest is dropped and counted; 0 for no limit"`
+
+	// Check is asked whether the program works; nil when nothing is.
+	Check *Check `toml:"check" doc:"a command that tells by its status whether the program works; failing, it is restarted"`
+	// Watchdog is the longest time between two signs of life; 0 means that none is expected.
+	Watchdog time.Duration `toml:"watchdog" default:"0s" doc:"the longest time between two WATCHDOG=1 to NOTIFY_SOCKET before it is restarted; 0s for none"`
+
+	// Gate holds the permission to run the program; nil when none is needed.
+	Gate        Command       `toml:"gate" doc:"a command whose first line of output permits the program to run, and whose end takes that back"`
+	GateTimeout time.Duration `toml:"gate_timeout" default:"5s" is:"positive" doc:"how long the program may take to be gone after the gate has ended"`
+
+	// ReloadSignal is sent at a reload that changed the program but not its Command, in place of a
+	// restart; 0 means to restart.
+	ReloadSignal Signal `toml:"reload_signal" doc:"the signal that is sent at a reload in place of a restart, when the command is the same"`
+	// OnChange is run at each change of state; nil when nothing is.
+	OnChange        Command       `toml:"on_change" doc:"a command that is run, with the states in its environment, when the program's state changes"`
+	OnChangeTimeout time.Duration `toml:"on_change_timeout" default:"10s" is:"positive" doc:"how long on_change may run until it is killed"`
+}
+
+// RestartDelay grows from Min, doubling, to Max, and begins anew after a life of ResetAfter.
+type RestartDelay struct {
+	Min        time.Duration `toml:"min" default:"1s" is:"positive" doc:"the first delay that is not zero; it doubles from failure to failure"`
+	Max        time.Duration `toml:"max" default:"60s" is:"positive" doc:"the longest delay"`
+	ResetAfter time.Duration `toml:"reset_after" default:"60s" is:"positive" doc:"how long the program has to live for the delay to begin anew"`
+}
+
+// GiveUp says that a program has failed for good when it ended Tries times within Within.
+type GiveUp struct {
+	Tries  int           `toml:"tries" is:"required 1.." doc:"how many failures are final"`
+	Within time.Duration `toml:"within" default:"5m" is:"positive" doc:"the time in which they have to happen"`
+}
+
+// Check is a command that is run again and again while the program is.
+type Check struct {
+	Command    Command       `toml:"command" is:"required" doc:"the absolute path of the executable, and its arguments; status 0 means that all is well"`
+	Every      time.Duration `toml:"every" default:"10s" is:"positive" doc:"the time from one run to the next"`
+	Timeout    time.Duration `toml:"timeout" default:"5s" is:"positive" doc:"how long it may run until it is killed and has failed"`
+	Failures   int           `toml:"failures" default:"3" is:"1.." doc:"how many failures in a row restart the program"`
+	StartAfter time.Duration `toml:"start_after" default:"0s" doc:"the time from the program being ready to the first run"`
+}
+
+// limits are the keys of the table of limits. [Limits] is what becomes of it. RLIMIT_NICE and
+// RLIMIT_RTTIME are left out: the first counts backwards and is mistaken for nice.
+type limits struct {
+	AS         *size  `toml:"as" doc:"bytes of address space"`
+	Core       *size  `toml:"core" doc:"bytes of a core file"`
+	CPU        *count `toml:"cpu" doc:"seconds of processor time"`
+	Data       *size  `toml:"data" doc:"bytes of data segment"`
+	FSize      *size  `toml:"fsize" doc:"bytes of a file that the program writes"`
+	Locks      *count `toml:"locks" doc:"file locks; no effect since Linux 2.4.25"`
+	MemLock    *size  `toml:"memlock" doc:"bytes locked into memory"`
+	MsgQueue   *size  `toml:"msgqueue" doc:"bytes in POSIX message queues, of all processes of the user"`
+	NoFile     *count `toml:"nofile" doc:"open file descriptors"`
+	NProc      *count `toml:"nproc" doc:"processes and threads of the user"`
+	RSS        *size  `toml:"rss" doc:"bytes of resident memory; no effect since Linux 2.4.30"`
+	RTPrio     *count `toml:"rtprio" doc:"real-time priority that the program may take"`
+	SigPending *count `toml:"sigpending" doc:"queued signals, of all processes of the user"`
+	Stack      *size  `toml:"stack" doc:"bytes of the main thread's stack"`
+}
+
+// Type says what a program is for.
+type Type string
+
+// The values of [Type].
+const (
+	Service Type = "service"
+	Oneshot Type = "oneshot"
+)
 
 // Restart says when a program that has ended is started again.
 type Restart string

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -17,75 +16,115 @@ import (
 // used when mistakes is empty.
 type decoder struct {
 	mistakes Errors
+	files    files
 	users    users
-	schemas  map[reflect.Type][]field
 	texts    map[string]string
+	shared   map[string]reflect.Value // embedded pointers, by what the file has
+	envFiles map[string]*envFile      // by path
 }
 
-func newDecoder() *decoder {
-	return &decoder{users: users{}, schemas: map[reflect.Type][]field{}, texts: map[string]string{}}
+func newDecoder(files files) *decoder {
+	return &decoder{
+		files: files, users: users{}, texts: map[string]string{},
+		shared: map[string]reflect.Value{}, envFiles: map[string]*envFile{},
+	}
 }
 
 func (d *decoder) report(mistakes ...*Error) { d.mistakes = append(d.mistakes, mistakes...) }
 
-func (d *decoder) fields(t reflect.Type) []field {
-	fields, ok := d.schemas[t]
-	if !ok {
-		fields = fieldsOf(t)
-		d.schemas[t] = fields
-	}
-	return fields
-}
-
 // table fills the struct v from the table n, its defaults included.
 func (d *decoder) table(v reflect.Value, n *node) {
-	fields := d.fields(v.Type())
-	known := 0
-	for i := range fields {
-		f := &fields[i]
-		fv := v.FieldByIndex(f.index)
-		child := n.fields.get([]byte(f.name))
-		switch {
-		case f.name == "":
-			fv.SetString(d.text(n.name))
-			continue
-		case child != nil:
-			known++
-			if !d.value(fv, child) {
-				preset(fv, f) // the mistake is told, and Salvage has something sensible
-			} else if err := f.check(fv); err != nil {
-				d.report(child.valueError(err))
-				preset(fv, f)
-			}
-		case f.required:
-			d.report(n.src.errorAt(n.keyAt, n.sub(f.name), fmt.Errorf("missing; add it to [%s]", n.key())))
-		case f.preset != "":
-			preset(fv, f)
-		case fv.Kind() == reflect.Struct:
-			d.table(fv, &node{src: n.src, parent: n, name: f.name})
-		}
-	}
-	if known == len(n.fields.list) {
-		return
-	}
+	s := schemaOf(v.Type())
+	v.Set(s.blank)
+	t := given{decoder: d, node: n}
+	embedded, known := d.embedded(v, s, n)
 	for _, child := range n.fields.list {
-		if !slices.ContainsFunc(fields, func(f field) bool { return f.name == child.name && f.name != "" }) {
-			d.report(child.keyError(unknownKey(child.name, fields)))
+		f := s.byName[child.name]
+		if f == nil {
+			d.report(child.keyError(unknownKey(child.name, s)))
+			continue
+		}
+		if known && f.shared {
+			continue
+		}
+		var fv reflect.Value
+		if f.loose {
+			fv = reflect.New(f.typ).Elem()
+		} else {
+			fv = v.FieldByIndex(f.index)
+		}
+		ok := d.value(fv, child)
+		if ok || fv.Kind() == reflect.Slice { // of a list all items are told of
+			ok = d.holds(f, fv, child) && ok
+		}
+		if ok {
+			continue
+		}
+		t.mistaken = append(t.mistaken, f.name)
+		if !f.loose && !isTable(f.typ) && !isTables(f.typ) {
+			fv.Set(s.blank.FieldByIndex(f.index)) // the mistake is told, and Salvage has something sensible
 		}
 	}
+	for i := range s.fields {
+		f := &s.fields[i]
+		if f.name == "" {
+			v.FieldByIndex(f.index).SetString(d.text(n.name))
+		} else if f.required && n.fields.get([]byte(f.name)) == nil {
+			d.report(n.src.errorAt(n.keyAt, n.sub(f.name), fmt.Errorf("missing; add it to [%s]", n.key())))
+		}
+	}
+	if r, ok := v.Addr().Interface().(ruler); ok {
+		r.rule(&t)
+	}
+	if embedded != "" && len(t.mistaken) == 0 {
+		d.shared[embedded] = v.Field(s.shared)
+	}
 }
 
-func preset(v reflect.Value, f *field) {
-	if f.preset == "" {
-		return
+// embedded gives v's embedded pointer, if it has one, something to point to: what all tables have that set
+// none of its keys, what an earlier table has that set them to the same, or else something of its own.
+// What is returned tells which keys are set, and to what.
+func (d *decoder) embedded(v reflect.Value, s *schema, n *node) (key string, known bool) {
+	var b []byte
+	for _, child := range n.fields.list {
+		if f := s.byName[child.name]; f != nil && f.shared {
+			b = child.appendTo(b)
+		}
 	}
-	if err := setText(v, f.preset); err != nil {
-		panic(fmt.Sprintf("default of %s: %v", f.name, err))
+	if b == nil {
+		return "", false
 	}
+	p := v.Field(s.shared)
+	if earlier, ok := d.shared[string(b)]; ok {
+		p.Set(earlier)
+		return string(b), true
+	}
+	own := reflect.New(p.Type().Elem())
+	own.Elem().Set(p.Elem())
+	p.Set(own)
+	return string(b), false
 }
 
-func unknownKey(name string, fields []field) error {
-	if near := nearest(name, fields); near != "" {
+// holds reports what the field's tags forbid, in a list item by item.
+func (d *decoder) holds(f *field, v reflect.Value, n *node) bool {
+	before := len(d.mistakes)
+	switch {
+	case v.Kind() != reflect.Slice:
+		if err := f.check(v); err != nil {
+			d.report(n.valueError(err))
+		}
+	case f.bounds != nil:
+		for i := range v.Len() {
+			if err := f.check(v.Index(i)); err != nil {
+				d.report(n.items[i].valueError(err))
+			}
+		}
+	}
+	return len(d.mistakes) == before
+}
+
+func unknownKey(name string, s *schema) error {
+	if near := s.nearest(name); near != "" {
 		return fmt.Errorf("unknown key; did you mean %q?", near)
 	}
 	return errors.New("unknown key")
@@ -114,7 +153,23 @@ func (d *decoder) set(v reflect.Value, n *node) error {
 		}
 		return err
 	}
-	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if l, ok := v.Addr().Interface().(*Limits); ok {
+		return l.decode(d, n)
+	}
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		if _, ok := u.(numeric); ok && n.kind != unstable.String {
+			if n.kind != unstable.Integer {
+				return fmt.Errorf(`must be a whole number, or "unlimited" or "SOFT:HARD" in quotes, not %s`, describe(n))
+			}
+			i, err := strconv.ParseInt(string(n.text), 0, 64)
+			if err != nil {
+				return fmt.Errorf("%s is too large", n.text)
+			}
+			if i < 0 {
+				return fmt.Errorf("must not be negative, as %d is", i)
+			}
+			return setText(v, strconv.FormatInt(i, 10))
+		}
 		spec, err := stringOf(n)
 		if err != nil {
 			return err
@@ -143,12 +198,17 @@ func (d *decoder) set(v reflect.Value, n *node) error {
 		}
 		return setText(v, string(n.text))
 	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Struct {
+		if isTables(v.Type()) {
 			return d.setTables(v, n)
 		}
 		return d.setList(v, n)
 	case reflect.Map:
 		return d.setMap(v, n)
+	case reflect.Pointer:
+		p := reflect.New(v.Type().Elem())
+		d.value(p.Elem(), n)
+		v.Set(p)
+		return nil
 	case reflect.Struct:
 		if n.kind != unstable.Table {
 			return fmt.Errorf("must be a table, [%s], not %s", n.key(), describe(n))
@@ -187,6 +247,9 @@ func (d *decoder) setTables(v reflect.Value, n *node) error {
 
 func (d *decoder) setList(v reflect.Value, n *node) error {
 	if n.kind != unstable.Array || n.origin != written {
+		if v.Type().Elem().Kind() == reflect.Int {
+			return fmt.Errorf(`must be a list of whole numbers, [1, 2], not %s`, describe(n))
+		}
 		return fmt.Errorf(`must be a list of strings, ["a", "b"], not %s`, describe(n))
 	}
 	if len(n.items) == 0 {
@@ -228,87 +291,4 @@ func (d *decoder) text(s string) string {
 	}
 	d.texts[s] = s
 	return s
-}
-
-// setText fills a value from its text: the content of a string, or a number or boolean as TOML writes it.
-func setText(v reflect.Value, text string) error {
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		return u.UnmarshalText([]byte(text))
-	}
-	if v.Type() == durationType {
-		dur, err := duration(text)
-		v.SetInt(int64(dur))
-		return err
-	}
-	switch v.Kind() {
-	case reflect.String:
-		v.SetString(text)
-	case reflect.Bool:
-		v.SetBool(text == "true")
-	case reflect.Int:
-		// Base 0 reads every form that TOML has; the one that TOML has not, 017, was refused by the parser.
-		i, err := strconv.ParseInt(text, 0, v.Type().Bits())
-		if err != nil {
-			return fmt.Errorf("%s is too large", text)
-		}
-		v.SetInt(i)
-	default:
-		panic(fmt.Sprintf("no text for %s", v.Type()))
-	}
-	return nil
-}
-
-func duration(text string) (time.Duration, error) {
-	dur, err := time.ParseDuration(text)
-	if err != nil {
-		if _, bare := strconv.ParseFloat(text, 64); bare == nil {
-			return 0, fmt.Errorf("%q has no unit; write %q", text, text+"s")
-		}
-		return 0, fmt.Errorf(`%q is not a duration; write a number and a unit, such as "500ms", "10s" or "1m30s"`, text)
-	}
-	if dur < 0 {
-		return 0, fmt.Errorf("must not be negative, as %q is", text)
-	}
-	return dur, nil
-}
-
-// durationLike is what was probably meant by a value that is no string.
-func durationLike(n *node) string {
-	if text := string(n.text); text != "" && len(text) < 10 && strings.Trim(text, "0123456789.") == "" {
-		return text + "s"
-	}
-	return "10s"
-}
-
-// stringOf is the string in n. No string may have a NUL: the kernel would take it for the end.
-func stringOf(n *node) (string, error) {
-	if n.kind != unstable.String {
-		return "", fmt.Errorf("must be a string in quotes, not %s", describe(n))
-	}
-	s := string(n.text)
-	if strings.IndexByte(s, 0) >= 0 {
-		return "", errors.New("must not contain a NUL character")
-	}
-	return s, nil
-}
-
-// describe says in words what n is.
-func describe(n *node) string {
-	switch n.kind {
-	case unstable.String:
-		return "a string"
-	case unstable.Bool:
-		return "a boolean"
-	case unstable.Integer, unstable.Float:
-		return "a number"
-	case unstable.Array:
-		if n.origin == headed {
-			return fmt.Sprintf("a list of tables, [[%s]]", n.key())
-		}
-		return "a list"
-	case unstable.Table:
-		return "a table"
-	default:
-		return "a date or time"
-	}
 }

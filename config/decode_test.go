@@ -26,7 +26,7 @@ func TestDecodeTypes(t *testing.T) {
 		"yes.no = 1\ncount = [1]\nx.y = 1": "/x:1:1: yes: must be true or false without quotes, not a table\n/x:2:9: count: must be a whole number without quotes, not a list\n/x:3:1: x: unknown key",
 	} {
 		root, mistakes := parse(newSource("/x", []byte(doc)))
-		d := newDecoder()
+		d := newDecoder(nil)
 		d.report(mistakes...)
 		var v schema
 		d.table(reflect.ValueOf(&v).Elem(), root)

@@ -24,17 +24,16 @@ func (c *Config) Dump(w io.Writer) error {
 }
 
 // appendTable writes a struct: its plain keys first, because in TOML they would belong to the last
-// header, then its tables.
+// header, then its tables. Tables within tables are written inline.
 func appendTable(b []byte, v reflect.Value, prefix string) ([]byte, error) {
 	var err error
 	var tables []field
-	for _, f := range fieldsOf(v.Type()) {
-		fv := v.FieldByIndex(f.index)
+	for _, f := range schemaOf(v.Type()).fields {
+		fv, present := valueOf(v, &f)
 		switch {
-		case f.name == "":
-		case fv.Kind() == reflect.Struct, fv.Kind() == reflect.Slice && fv.Type().Elem().Kind() == reflect.Struct:
+		case !present:
+		case isTables(f.typ), isTable(f.typ) && prefix == "":
 			tables = append(tables, f)
-		case isEmpty(fv):
 		default:
 			b = append(append(b, f.name...), " = "...)
 			if b, err = appendValue(b, fv); err != nil {
@@ -44,9 +43,9 @@ func appendTable(b []byte, v reflect.Value, prefix string) ([]byte, error) {
 		}
 	}
 	for _, f := range tables {
-		fv := v.FieldByIndex(f.index)
-		if fv.Kind() == reflect.Struct {
-			if b, err = appendHeaded(b, fv, prefix+f.name); err != nil {
+		fv, _ := valueOf(v, &f)
+		if !isTables(f.typ) {
+			if b, err = appendHeaded(b, reflect.Indirect(fv), prefix+f.name); err != nil {
 				return nil, err
 			}
 			continue
@@ -61,14 +60,41 @@ func appendTable(b []byte, v reflect.Value, prefix string) ([]byte, error) {
 	return b, nil
 }
 
+// valueOf is the value of a key that is written to a dump.
+func valueOf(v reflect.Value, f *field) (fv reflect.Value, present bool) {
+	if f.name == "" || f.loose {
+		return reflect.Value{}, false
+	}
+	fv, err := v.FieldByIndexErr(f.index)
+	return fv, err == nil && !isEmpty(fv) // the error is an embedded pointer that is nil
+}
+
 func appendHeaded(b []byte, v reflect.Value, name string) ([]byte, error) {
 	b = append(b, "\n["+name+"]\n"...)
 	return appendTable(b, v, name+".")
 }
 
+// appendInline writes a struct as a value.
+func appendInline(b []byte, v reflect.Value) ([]byte, error) {
+	var err error
+	open := "{ "
+	for _, f := range schemaOf(v.Type()).fields {
+		fv, present := valueOf(v, &f)
+		if !present {
+			continue
+		}
+		b = append(append(append(b, open...), f.name...), " = "...)
+		if b, err = appendValue(b, fv); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+		open = ", "
+	}
+	return append(b, " }"...), nil
+}
+
 // nameOf is the value of the field that takes the table's name.
 func nameOf(v reflect.Value) string {
-	for _, f := range fieldsOf(v.Type()) {
+	for _, f := range schemaOf(v.Type()).fields {
 		if f.name == "" {
 			return v.FieldByIndex(f.index).String()
 		}
@@ -78,6 +104,9 @@ func nameOf(v reflect.Value) string {
 
 // isEmpty tells the values that are written by leaving their key out.
 func isEmpty(v reflect.Value) bool {
+	if _, ok := v.Interface().(encoding.TextMarshaler); ok {
+		return v.IsZero()
+	}
 	switch v.Kind() {
 	case reflect.Slice, reflect.Map:
 		return v.Len() == 0
@@ -89,10 +118,16 @@ func isEmpty(v reflect.Value) bool {
 }
 
 func appendValue(b []byte, v reflect.Value) ([]byte, error) {
+	if v.Type() != reflect.TypeFor[*User]() {
+		v = reflect.Indirect(v)
+	}
 	switch x := v.Interface().(type) {
 	case encoding.TextMarshaler:
 		text, err := x.MarshalText()
 		return appendQuoted(b, string(text)), err
+	case Limits:
+		keys := x.table()
+		return appendInline(b, reflect.ValueOf(&keys).Elem())
 	case time.Duration:
 		return appendQuoted(b, shorten(x.String())), nil
 	}
@@ -109,7 +144,10 @@ func appendValue(b []byte, v reflect.Value) ([]byte, error) {
 			if i > 0 {
 				b = append(b, ", "...)
 			}
-			b = appendQuoted(b, v.Index(i).String())
+			var err error
+			if b, err = appendValue(b, v.Index(i)); err != nil {
+				return nil, err
+			}
 		}
 		return append(b, ']'), nil
 	case reflect.Map:
@@ -126,6 +164,9 @@ func appendValue(b []byte, v reflect.Value) ([]byte, error) {
 			b = appendQuoted(b, values[name])
 		}
 		return append(b, " }"...), nil
+	}
+	if isTable(v.Type()) {
+		return appendInline(b, v)
 	}
 	panic(fmt.Sprintf("cannot dump %s", v.Type()))
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// memory is a main file, /main.toml, and one more that it may include, /conf.d/more.toml.
+// memory is a main file, /main.toml, and one more that it may include, /conf.d/more.toml, or take as an
+// environment_file, /more.env.
 type memory struct{ main, more string }
 
 func (m memory) read(path string) ([]byte, fileID, error) {
@@ -21,6 +22,8 @@ func (m memory) read(path string) ([]byte, fileID, error) {
 		return []byte(m.main), fileID{ino: 1}, nil
 	case "/conf.d/more.toml":
 		return []byte(m.more), fileID{ino: 2}, nil
+	case "/more.env":
+		return []byte(m.more), fileID{ino: 3}, nil
 	}
 	return nil, fileID{}, fs.ErrNotExist
 }
@@ -47,6 +50,16 @@ func FuzzLoad(f *testing.F) {
 			}
 			f.Add(string(data), "[program.more]\ncommand = [\"/bin/true\"]\n")
 			f.Add("include = [\"conf.d/*.toml\"]\n[program.main]\ncommand = [\"/bin/true\"]\n", string(data))
+		}
+	}
+	for _, file := range []string{"testdata/good/settings.env", "testdata/bad/environment-file.env"} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add("[program.main]\ncommand = [\"/bin/true\"]\nenvironment_file = \"/more.env\"\nenvironment = { A = \"b\" }\n", string(data))
+		for line := range strings.Lines(string(data)) {
+			f.Add("program.a = { command = [\"/bin/true\"], environment_file = \"/more.env\" }", line)
 		}
 	}
 	f.Fuzz(func(t *testing.T, main, more string) {

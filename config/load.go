@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -27,7 +26,7 @@ func Load(path string) (*Config, error) {
 
 // document is what a file may hold. Include never outlives the reading: Config has what it brought in.
 type document struct {
-	Include []string `toml:"include"`
+	Include []string `toml:"include" doc:"files to read too, as patterns relative to this file's directory; they hold programs only"`
 	Config
 }
 
@@ -51,7 +50,7 @@ func Salvage(path string) *Config {
 }
 
 func read(path string, files files) (*Config, Errors) {
-	l := &loader{decoder: newDecoder(), files: files, seen: map[fileID]bool{}}
+	l := &loader{decoder: newDecoder(files), seen: map[fileID]bool{}}
 	var doc document
 	l.table(reflect.ValueOf(&doc).Elem(), &node{kind: unstable.Table}) // the defaults
 	l.mistakes = nil
@@ -59,6 +58,7 @@ func read(path string, files files) (*Config, Errors) {
 		l.report(&Error{File: path, Err: err})
 	} else if l.main != nil {
 		l.table(reflect.ValueOf(&doc).Elem(), l.main)
+		l.order(doc.Programs)
 	}
 	l.mistakes.sort()
 	return &doc.Config, l.mistakes
@@ -68,10 +68,10 @@ func read(path string, files files) (*Config, Errors) {
 // that decoding need not know of files.
 type loader struct {
 	*decoder
-	files  files
-	main   *node           // the main file's root, to which the programs of the included files are added
-	seen   map[fileID]bool // true while the file's own includes are being read
-	active []string        // the files being read, each included by the one before it
+	main    *node           // the main file's root, to which the programs of the included files are added
+	seen    map[fileID]bool // true while the file's own includes are being read
+	active  []string        // the files being read, each included by the one before it
+	partial bool            // something could not be read: what seems to be missing may be there
 }
 
 // file reads one file; parent is nil for the main file. The error is about the file as a whole,
@@ -91,6 +91,7 @@ func (l *loader) file(path string, parent *node) error {
 
 	root, mistakes := parse(newSource(path, data))
 	l.report(mistakes...)
+	l.partial = l.partial || root == nil
 	if root != nil {
 		include := root.fields.take("include")
 		if parent == nil {
@@ -119,12 +120,14 @@ func what(path string, parent *node) string {
 func (l *loader) include(path string, n *node) {
 	var patterns []string
 	if !l.value(reflect.ValueOf(&patterns).Elem(), n) {
+		l.partial = true
 		return
 	}
 	for i, pattern := range patterns {
 		at := n.items[i]
 		matches, err := expand(l.files, filepath.Dir(path), pattern)
 		if err != nil {
+			l.partial = true
 			l.report(at.valueError(err))
 		}
 		for _, match := range matches {
@@ -133,6 +136,7 @@ func (l *loader) include(path string, n *node) {
 				err = fmt.Errorf("%w; create it, or write a pattern with *, which may match nothing", err)
 			}
 			if err != nil {
+				l.partial = true
 				l.report(at.valueError(err))
 			}
 		}
@@ -141,12 +145,11 @@ func (l *loader) include(path string, n *node) {
 
 // merge adds an included file's programs to those of the main file.
 func (l *loader) merge(root *node) {
-	fields := l.fields(reflect.TypeFor[document]())
+	s := schemaOf(reflect.TypeFor[document]())
 	for _, n := range root.fields.list {
-		known := slices.ContainsFunc(fields, func(f field) bool { return f.name == n.name })
 		switch {
-		case !known:
-			l.report(n.keyError(unknownKey(n.name, fields)))
+		case s.byName[n.name] == nil:
+			l.report(n.keyError(unknownKey(n.name, s)))
 		case n.name != "program":
 			l.report(n.keyError(fmt.Errorf("belongs in the main file, %s; an included file may hold only [program.NAME] and include", l.main.src.path)))
 		case n.kind != unstable.Table:

@@ -1,24 +1,93 @@
 package config
 
 import (
+	"encoding"
 	"fmt"
+	"iter"
+	"math"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
 // field is one key as the struct tags describe it; the package comment tells what the tags mean.
 type field struct {
 	name      string // as the file has it; empty for the field that takes the table's own name
-	index     []int  // for reflect.Value.FieldByIndex
+	typ       reflect.Type
+	index     []int // for reflect.Value.FieldByIndex
 	preset    string
+	doc       string
 	required  bool
 	positive  bool
 	path      bool     // an absolute path is allowed
 	words     []string // are allowed
+	bounds    *bounds  // of a number
+	loose     bool     // goes into other fields
+	shared    bool     // is in the embedded pointer
 	permanent bool     // cannot change at run time
+}
+
+// bounds are the least and the greatest number that is allowed.
+type bounds struct{ least, most int64 }
+
+// schema is what is known of one table. It is made once for each type.
+type schema struct {
+	fields []field
+	byName map[string]*field
+	shared int           // the field that is the embedded pointer, if there is one
+	blank  reflect.Value // the table with all its defaults
+}
+
+var schemas sync.Map // by reflect.Type
+
+func schemaOf(t reflect.Type) *schema {
+	if s, ok := schemas.Load(t); ok {
+		return s.(*schema)
+	}
+	s := &schema{fields: fieldsOf(t), byName: map[string]*field{}, blank: reflect.New(t).Elem()}
+	for _, sf := range reflect.VisibleFields(t) {
+		if sf.Anonymous && len(sf.Index) == 1 && sf.Type.Kind() == reflect.Pointer {
+			s.shared = sf.Index[0]
+			s.blank.Field(s.shared).Set(reflect.New(sf.Type.Elem()))
+		}
+	}
+	for i := range s.fields {
+		f := &s.fields[i]
+		if f.name == "" {
+			continue
+		}
+		s.byName[f.name] = f
+		f.shared = len(f.index) > 1 && s.blank.Field(f.index[0]).Kind() == reflect.Pointer
+		switch {
+		case f.loose:
+		case f.preset != "":
+			if err := setText(s.blank.FieldByIndex(f.index), f.preset); err != nil {
+				panic(fmt.Sprintf("default of %s: %v", f.name, err))
+			}
+		case isTable(f.typ) && f.typ.Kind() == reflect.Struct:
+			s.blank.FieldByIndex(f.index).Set(schemaOf(f.typ).blank)
+		}
+	}
+	known, _ := schemas.LoadOrStore(t, s)
+	return known.(*schema)
+}
+
+// isTable tells the structs, and the pointers to them, that are tables from those that are one value.
+func isTable(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Kind() == reflect.Struct && t != reflect.TypeFor[User]() &&
+		!reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// isTables tells the lists of tables that are written under their names.
+func isTables(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t != reflect.TypeFor[Limits]() && isTable(t.Elem())
 }
 
 // fieldsOf lists the keys of a table, those of embedded structs included.
@@ -26,19 +95,27 @@ func fieldsOf(t reflect.Type) []field {
 	var fields []field
 	for _, sf := range reflect.VisibleFields(t) {
 		tag, ok := sf.Tag.Lookup("toml")
-		if !ok || !sf.IsExported() {
+		if !ok || !sf.IsExported() && sf.Name != "_" {
 			continue
 		}
-		f := field{index: sf.Index, preset: sf.Tag.Get("default"), permanent: sf.Tag.Get("reload") == "no"}
+		f := field{
+			typ: sf.Type, index: sf.Index, loose: sf.Name == "_",
+			preset: sf.Tag.Get("default"), doc: sf.Tag.Get("doc"), permanent: sf.Tag.Get("reload") == "no",
+		}
+		if f.loose {
+			f.typ = sf.Type.Elem()
+		}
 		f.name, _, _ = strings.Cut(tag, ",")
 		for word := range strings.FieldsSeq(sf.Tag.Get("is")) {
-			switch word {
-			case "required":
+			switch {
+			case word == "required":
 				f.required = true
-			case "positive":
+			case word == "positive":
 				f.positive = true
-			case "/":
+			case word == "/":
 				f.path = true
+			case strings.Contains(word, ".."):
+				f.bounds = boundsOf(word)
 			default:
 				f.words = append(f.words, word)
 			}
@@ -48,10 +125,37 @@ func fieldsOf(t reflect.Type) []field {
 	return fields
 }
 
+func boundsOf(word string) *bounds {
+	least, most, _ := strings.Cut(word, "..")
+	b := &bounds{most: math.MaxInt64}
+	var err error
+	if b.least, err = strconv.ParseInt(least, 10, 64); err == nil && most != "" {
+		b.most, err = strconv.ParseInt(most, 10, 64)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("bounds %s: %v", word, err))
+	}
+	return b
+}
+
+// String says it in words that follow "must be".
+func (b *bounds) String() string {
+	if b.most == math.MaxInt64 {
+		return fmt.Sprintf("%d or more", b.least)
+	}
+	return fmt.Sprintf("from %d to %d", b.least, b.most)
+}
+
 // check holds a value of the right type against the field's "is" tag.
 func (f *field) check(v reflect.Value) error {
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
 	if f.positive && v.Int() <= 0 {
 		return fmt.Errorf("must be more than zero, such as %q", f.preset)
+	}
+	if f.bounds != nil && (v.Int() < f.bounds.least || v.Int() > f.bounds.most) {
+		return fmt.Errorf("must be %v, not %d", f.bounds, v.Int())
 	}
 	if len(f.words) == 0 && !f.path {
 		return nil
@@ -60,6 +164,11 @@ func (f *field) check(v reflect.Value) error {
 	if slices.Contains(f.words, s) || f.path && filepath.IsAbs(s) {
 		return nil
 	}
+	return fmt.Errorf("must be %s, not %q", f.allowed(), s)
+}
+
+// allowed lists the words, and the absolute path, that the value may be.
+func (f *field) allowed() string {
 	var allowed []string
 	for _, word := range f.words {
 		allowed = append(allowed, fmt.Sprintf("%q", word))
@@ -68,11 +177,10 @@ func (f *field) check(v reflect.Value) error {
 		allowed = append(allowed, "an absolute path")
 	}
 	last := len(allowed) - 1
-	list := allowed[last]
-	if last > 0 {
-		list = strings.Join(allowed[:last], ", ") + " or " + list
+	if last == 0 {
+		return allowed[0]
 	}
-	return fmt.Errorf("must be %s, not %q", list, s)
+	return strings.Join(allowed[:last], ", ") + " or " + allowed[last]
 }
 
 // NeedsRestart names the keys that differ between c and next and that a running daemon cannot
@@ -82,7 +190,10 @@ func (c *Config) NeedsRestart(next *Config) []string {
 }
 
 func differing(a, b reflect.Value, prefix string) (keys []string) {
-	for _, f := range fieldsOf(a.Type()) {
+	for _, f := range schemaOf(a.Type()).fields {
+		if f.loose {
+			continue
+		}
 		x, y := a.FieldByIndex(f.index), b.FieldByIndex(f.index)
 		switch {
 		case f.permanent && !reflect.DeepEqual(x.Interface(), y.Interface()):
@@ -95,16 +206,26 @@ func differing(a, b reflect.Value, prefix string) (keys []string) {
 }
 
 // nearest is the known key that was probably meant, or "" when none is near enough.
-func nearest(name string, fields []field) string {
+func (s *schema) nearest(name string) string {
+	return nearest(name, func(yield func(string) bool) {
+		for _, f := range s.fields {
+			if f.name != "" && !yield(f.name) {
+				return
+			}
+		}
+	})
+}
+
+func nearest(name string, known iter.Seq[string]) string {
 	best, least := "", 0
-	for _, f := range fields {
+	for other := range known {
 		// One slip in three letters: "usr" is user, "pid" is anything.
-		limit := (len(f.name) + 2) / 3
-		if f.name == "" || max(len(name)-len(f.name), len(f.name)-len(name)) > limit {
+		limit := (len(other) + 2) / 3
+		if limit == len(other) || max(len(name)-len(other), len(other)-len(name)) > limit {
 			continue
 		}
-		if d := distance(name, f.name); d <= limit && (best == "" || d < least) {
-			best, least = f.name, d
+		if d := distance(name, other); d <= limit && (best == "" || d < least) {
+			best, least = other, d
 		}
 	}
 	return best

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -50,6 +51,22 @@ func (n *node) sub(name string) string {
 	}
 	slices.Reverse(parts)
 	return strings.Join(append(parts, quoteKey(name)), ".")
+}
+
+// appendTo appends all that the decoder sees of n, so that nodes are equal when what they append is.
+func (n *node) appendTo(b []byte) []byte {
+	b = append(b, byte(n.kind), byte(n.origin))
+	b = binary.AppendUvarint(b, uint64(len(n.name)))
+	b = append(b, n.name...)
+	b = binary.AppendUvarint(b, uint64(len(n.text)))
+	b = append(b, n.text...)
+	for _, below := range [][]*node{n.items, n.fields.list} {
+		b = binary.AppendUvarint(b, uint64(len(below)))
+		for _, child := range below {
+			b = child.appendTo(b)
+		}
+	}
+	return b
 }
 
 // keyError is a mistake about the key itself, valueError one about its value.

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -92,3 +94,80 @@ func (s Signal) String() string {
 	}
 	return string(text)
 }
+
+func (Signal) kind() string { return "signal" }
+
+func (User) kind() string { return `"USER" or "USER:GROUP"` }
+
+// Umask is a file mode creation mask that may be unset, as its zero value is.
+type Umask struct {
+	mask uint16
+	set  bool
+}
+
+// Mask returns the mask; ok is false when none is set.
+func (u Umask) Mask() (mask int, ok bool) { return int(u.mask), u.set }
+
+// UnmarshalText reads an octal number such as "027".
+func (u *Umask) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 8, 16)
+	if err != nil || n > 0o777 {
+		return fmt.Errorf(`%q is not a mask; write an octal number from "000" to "777", such as "027"`, text)
+	}
+	*u = Umask{uint16(n), true}
+	return nil
+}
+
+// MarshalText gives three octal digits, or nothing when no mask is set.
+func (u Umask) MarshalText() ([]byte, error) {
+	if !u.set {
+		return nil, nil
+	}
+	return fmt.Appendf(nil, "%03o", u.mask), nil
+}
+
+func (Umask) kind() string { return "octal string" }
+
+// Ready says how a program tells that it is ready. At most one of the fields is set; when none is,
+// it is ready when it has been started.
+type Ready struct {
+	FD     int           // a newline on this descriptor
+	Notify bool          // READY=1 to the socket that NOTIFY_SOCKET names
+	After  time.Duration // having lived that long
+}
+
+// UnmarshalText reads "fd:N", "notify" or a duration.
+func (r *Ready) UnmarshalText(text []byte) error {
+	spec := string(text)
+	if number, ok := strings.CutPrefix(spec, "fd:"); ok {
+		if len(number) != 1 || number < "3" || number > "9" {
+			return fmt.Errorf(`%q does not name a descriptor that can be had; write "fd:3" to "fd:9"`, spec)
+		}
+		*r = Ready{FD: int(number[0] - '0')}
+		return nil
+	}
+	if spec == "notify" {
+		*r = Ready{Notify: true}
+		return nil
+	}
+	after, err := time.ParseDuration(spec)
+	if err != nil || after < 0 {
+		return fmt.Errorf(`must be "fd:3", "notify" or a duration such as "2s", not %q`, spec)
+	}
+	*r = Ready{After: after}
+	return nil
+}
+
+// MarshalText gives what UnmarshalText reads.
+func (r Ready) MarshalText() ([]byte, error) {
+	switch {
+	case r.Notify:
+		return []byte("notify"), nil
+	case r.FD != 0:
+		return fmt.Appendf(nil, "fd:%d", r.FD), nil
+	default:
+		return []byte(shorten(r.After.String())), nil
+	}
+}
+
+func (Ready) kind() string { return `"fd:N", "notify" or a duration` }

@@ -26,7 +26,7 @@ func appendAttr(b []byte, prefix string, a slog.Attr) []byte {
 		return b
 	}
 	b = append(b, ' ')
-	if plain(prefix) && plain(a.Key) {
+	if unquoted(prefix) && unquoted(a.Key) {
 		b = append(append(b, prefix...), a.Key...)
 	} else {
 		b = strconv.AppendQuote(b, prefix+a.Key)
@@ -61,14 +61,14 @@ func appendValue(b []byte, v slog.Value) []byte {
 // appendText appends a value, quoted if it could be misread without.
 func appendText(b []byte, s string) []byte {
 	s = bounded(s)
-	if s != "" && plain(s) {
+	if s != "" && unquoted(s) {
 		return append(b, s...)
 	}
 	return strconv.AppendQuote(b, s)
 }
 
-// plain reports whether s can stand unquoted.
-func plain(s string) bool {
+// unquoted reports whether s can stand unquoted.
+func unquoted(s string) bool {
 	for _, r := range s {
 		if r == ' ' || r == '=' || r == '"' || r == '\\' || !printable(r) {
 			return false
@@ -78,12 +78,13 @@ func plain(s string) bool {
 }
 
 // appendEscaped appends a message as it is, but for what could end the line,
-// command a terminal or not be read as UTF-8.
-func appendEscaped(b []byte, s string) []byte {
+// command a terminal or not be read as UTF-8. A tab is one of these unless tabs
+// are welcome.
+func appendEscaped(b []byte, s string, tabs bool) []byte {
 	s = bounded(s)
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if printable(r) {
+		if printable(r) || r == '\t' && tabs {
 			b = append(b, s[i:i+n]...)
 		} else {
 			quoted := strconv.AppendQuote(nil, s[i:i+n])

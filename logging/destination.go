@@ -43,6 +43,7 @@ type target struct {
 	to       string
 	ident    string
 	facility syslog.Priority
+	plain    bool
 }
 
 func (t target) file() bool { return t.to != "syslog" && t.to != "stderr" }
@@ -73,9 +74,9 @@ func prepare(o Options, sys system) (*Destination, error) {
 	var dev device
 	switch {
 	case o.To == "" || o.To == "stderr":
-		d.target = target{to: "stderr"}
+		d.target = target{to: "stderr", plain: o.Plain}
 		d.layout = streamLayout(sys.stderr)
-		dev = &stream{fd: sys.stderr, put: sys.put}
+		dev = &stream{fd: sys.stderr, put: sys.put, limit: batchFor(sys.stderr)}
 	case o.To == "syslog":
 		t, err := syslogTarget(o)
 		if err != nil {
@@ -91,9 +92,12 @@ func prepare(o Options, sys system) (*Destination, error) {
 		}
 		d.target = target{to: o.To}
 		d.layout = dated
-		dev = &stream{fd: fd, put: sys.put, owned: true}
+		dev = &stream{fd: fd, put: sys.put, limit: batchFor(fd), owned: true}
 	default:
 		return nil, fmt.Errorf("log destination %q: want syslog, stderr or an absolute path", o.To)
+	}
+	if o.Plain && d.target.to != "syslog" {
+		d.layout = plain
 	}
 	d.device.Store(&dev)
 	return d, nil

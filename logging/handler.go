@@ -3,7 +3,6 @@ package logging
 import (
 	"context"
 	"log/slog"
-	"runtime"
 )
 
 // handler formats records and queues them. It looks the output up for every
@@ -20,12 +19,8 @@ func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
 }
 
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
-	for {
-		out := h.log.output.Load()
-		if out == nil || r.Level < out.level {
-			return nil
-		}
-		line := out.sink.layout.line(r.Time, r.Level, r.Message, func(b []byte) []byte {
+	h.log.push(r.Level, r.Time, func(f layout) []byte {
+		return f.line(r.Time, r.Level, r.Message, func(b []byte) []byte {
 			b = append(b, h.attrs...)
 			r.Attrs(func(a slog.Attr) bool {
 				b = appendAttr(b, h.prefix, a)
@@ -33,17 +28,8 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 			})
 			return b
 		})
-		accepted, crowded := out.sink.queue.push(record{line: line, level: r.Level, at: r.Time, weight: 1})
-		if crowded {
-			// A burst on a single processor would otherwise fill the queue
-			// before its reader is ever scheduled. This never waits for it.
-			runtime.Gosched()
-		}
-		if accepted {
-			return nil
-		}
-		// Switched away while we were formatting.
-	}
+	})
+	return nil
 }
 
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {

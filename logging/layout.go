@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"bytes"
 	"log/slog"
 	"strings"
 	"time"
@@ -14,6 +15,9 @@ const maxLine = 8000
 // cutMark ends a line that was longer.
 const cutMark = "…[cut]"
 
+// maxPlain is the longest plain line.
+const maxPlain = 64 << 10
+
 // layout is what stands before the message, and whether a newline ends it.
 type layout int
 
@@ -22,6 +26,7 @@ const (
 	dated                  // 2026-11-23T10:00:00.000+01:00 INFO message
 	console                // 10:00:00.000 info  message
 	coloured               // the same, the level in colour
+	plain                  // nothing, and lines of others stay as they are
 )
 
 // line formats one record; attrs appends what follows the message.
@@ -29,8 +34,27 @@ func (f layout) line(at time.Time, level slog.Level, message string, attrs func(
 	b := make([]byte, 0, 256)
 	b = f.appendTime(b, at)
 	b = f.appendLevel(b, level)
-	b = appendEscaped(b, message)
-	b = cut(attrs(b))
+	b = appendEscaped(b, message, false)
+	return f.end(cut(attrs(b), maxLine))
+}
+
+// text formats a line that somebody else has written.
+func (f layout) text(at time.Time, level slog.Level, text []byte) []byte {
+	if f == plain {
+		text = text[:min(len(text), maxPlain+1)]
+		b := append(make([]byte, 0, len(text)+1), text...)
+		if bytes.IndexByte(b, '\n') >= 0 {
+			b = bytes.ReplaceAll(b, []byte{'\n'}, []byte(`\n`))
+		}
+		return f.end(cut(b, maxPlain))
+	}
+	b := make([]byte, 0, 64+len(text))
+	b = f.appendTime(b, at)
+	b = f.appendLevel(b, level)
+	return f.end(cut(appendEscaped(b, string(text), true), maxLine))
+}
+
+func (f layout) end(b []byte) []byte {
 	if f != bare {
 		b = append(b, '\n')
 	}
@@ -38,7 +62,7 @@ func (f layout) line(at time.Time, level slog.Level, message string, attrs func(
 }
 
 func (f layout) appendTime(b []byte, at time.Time) []byte {
-	if f == bare || at.IsZero() {
+	if f == bare || f == plain || at.IsZero() {
 		return b
 	}
 	if f == dated {
@@ -51,7 +75,7 @@ func (f layout) appendTime(b []byte, at time.Time) []byte {
 
 func (f layout) appendLevel(b []byte, level slog.Level) []byte {
 	switch f {
-	case bare:
+	case bare, plain:
 		return b
 	case dated:
 		return append(append(b, level.String()...), ' ')
@@ -84,14 +108,14 @@ func levelColour(level slog.Level) string {
 	return "\x1b[2m" // dim
 }
 
-// cut shortens b to maxLine bytes, never inside a character.
-func cut(b []byte) []byte {
-	if len(b) <= maxLine {
+// cut shortens b to limit bytes, never inside a character.
+func cut(b []byte, limit int) []byte {
+	if len(b) <= limit {
 		return b
 	}
-	n := maxLine - len(cutMark)
-	for n > 0 && !utf8.RuneStart(b[n]) {
-		n--
+	n := limit - len(cutMark)
+	for least := n - utf8.UTFMax; n > least && !utf8.RuneStart(b[n]); {
+		n-- // no further than that: it may not be text at all
 	}
 	return append(b[:n], cutMark...)
 }

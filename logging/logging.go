@@ -9,15 +9,19 @@
 // nobody up.
 //
 // Records are one line each, whatever is in them: control characters are
-// escaped and a line ends, with a mark, at about 8 KiB.
+// escaped and a line ends, with a mark, at about 8 KiB. [Log.Line] and
+// [Options.Plain] are for lines that programs write.
 package logging
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"log/syslog"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Options say where the log goes. The zero value is standard error at info.
@@ -32,6 +36,9 @@ type Options struct {
 	Facility syslog.Priority
 	// Level is the lowest level that is logged. Zero: slog.LevelInfo.
 	Level slog.Level
+	// Plain writes lines to a file or standard error as they are, without time
+	// and level: for the output of programs. Syslog has no use for it.
+	Plain bool
 }
 
 // A Log is an open log. Its methods may be called from any goroutine.
@@ -74,6 +81,41 @@ func open(o Options, sys system) (*Log, error) {
 // records after Close.
 func (l *Log) Logger() *slog.Logger {
 	return slog.New(&handler{log: l})
+}
+
+// Line logs one line of text as it is, for lines that others have written: an
+// [slog.Record] is neither made nor needed. It looks like a message without
+// attributes, but a tab stays a tab. A Plain destination gets every byte as it
+// is, escape sequences for a terminal included.
+//
+// A newline at the end of text is not needed; any other is escaped, because a
+// line is a line. Line does not wait, and does not keep text.
+func (l *Log) Line(level slog.Level, text []byte) {
+	text = bytes.TrimSuffix(text, []byte{'\n'})
+	now := time.Now()
+	l.push(level, now, func(f layout) []byte { return f.text(now, level, text) })
+}
+
+// push formats one message and queues it. It looks the output up for each,
+// which is how loggers made before a Switch follow it.
+func (l *Log) push(level slog.Level, at time.Time, line func(layout) []byte) {
+	for {
+		out := l.output.Load()
+		if out == nil || level < out.level {
+			return
+		}
+		r := record{line: line(out.sink.layout), level: level, at: at, weight: 1}
+		accepted, crowded := out.sink.queue.push(r)
+		if crowded {
+			// A burst on a single processor would otherwise fill the queue
+			// before its reader is ever scheduled. This never waits for it.
+			runtime.Gosched()
+		}
+		if accepted {
+			return
+		}
+		// Switched away while we were formatting.
+	}
 }
 
 // Prepare does everything about going over to o that can fail, and changes

@@ -2,6 +2,7 @@ package logging
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,10 +12,13 @@ import (
 // eighth, so that a log that cannot keep up says so in one line of a hundred,
 // not in every second one.
 const (
-	maxRecords = 1024
+	maxRecords = 8192
 	maxBytes   = 1 << 20
 	dropShare  = 8
 )
+
+// keptRecords is the room for records that is kept when a burst is over.
+const keptRecords = 64
 
 // record is one line on its way.
 type record struct {
@@ -38,7 +42,8 @@ type queue struct {
 	records   []record // records[:head] are gone
 	head      int
 	bytes     int
-	inHand    uint64 // weight of what next returned and settle has not seen
+	front     []record // given back by settle; they go before records, and beside its bounds
+	inHand    uint64   // weight of what next returned and settle has not seen
 	closed    bool
 	report    bool // losses are reported once more at the end
 	reported  bool // since the last record: a report that fails must not be next for ever
@@ -70,48 +75,64 @@ func (q *queue) push(r record) (accepted, crowded bool) {
 	q.records = append(q.records, r)
 	q.bytes += len(r.line)
 	q.wake()
-	return true, q.len() >= maxRecords/2
+	return true, q.len() >= maxRecords/dropShare
 }
 
-// next waits for the next record; ok is false when the queue is closed and
-// empty. Losses come first, as a record without a line: whatever was dropped
-// is older than what is still there. Each record that it returns is followed by
-// one call of settle.
-func (q *queue) next() (r record, ok bool) {
+// next waits for records and appends the next ones to batch: one, and more as
+// long as their lines take no more than limit bytes together. It appends none
+// when the queue is closed and empty. Losses come first, as a record without a
+// line and alone: whatever was dropped is older than what is still there. Each
+// batch that it returns is followed by one call of settle.
+func (q *queue) next(batch []record, limit int) []record {
 	for {
 		q.mu.Lock()
 		if q.abandoned {
 			q.mu.Unlock()
-			return record{}, false
+			return batch
 		}
-		if !q.reported && (q.len() > 0 || q.report) {
-			if n := q.lost.Swap(0); n > 0 {
-				r, ok = record{level: slog.LevelWarn, weight: n}, true
-				q.reported = true
-			}
+		batch = q.take(batch, limit)
+		q.inHand = 0
+		for _, r := range batch {
+			q.inHand += r.weight
 		}
-		if !ok && q.len() > 0 {
-			r, ok = q.pop(), true
-			q.reported = false
-		}
-		q.inHand = r.weight
 		closed := q.closed
 		q.mu.Unlock()
-		if ok || closed {
-			return r, ok
+		if len(batch) > 0 || closed {
+			return batch
 		}
 		<-q.ready
 	}
 }
 
-// settle says whether the record in hand was written.
-func (q *queue) settle(written bool) {
+func (q *queue) take(batch []record, limit int) []record {
+	if !q.reported && (q.waiting() || q.report) {
+		if n := q.lost.Swap(0); n > 0 {
+			q.reported = true
+			return append(batch, record{level: slog.LevelWarn, weight: n})
+		}
+	}
+	for size := 0; q.waiting(); {
+		size += len(q.first().line)
+		if len(batch) > 0 && size > limit {
+			break
+		}
+		batch = append(batch, q.shift())
+		q.reported = false
+	}
+	return batch
+}
+
+// settle says how many of the records in hand were written. The next one, if
+// any, was lost; those behind it were not tried, and next returns them again.
+func (q *queue) settle(batch []record, written int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !written && !q.abandoned {
-		q.lost.Add(q.inHand)
-	}
 	q.inHand = 0
+	if written == len(batch) || q.abandoned {
+		return
+	}
+	q.lost.Add(batch[written].weight)
+	q.front = append(slices.Clone(batch[written+1:]), q.front...)
 }
 
 // close lets nothing in any more; what is queued can still be taken.
@@ -132,13 +153,35 @@ func (q *queue) abandon() {
 	}
 	q.abandoned = true
 	q.lost.Add(q.inHand)
-	for q.len() > 0 {
-		q.lost.Add(q.pop().weight)
+	for q.waiting() {
+		q.lost.Add(q.shift().weight)
 	}
 	q.wake()
 }
 
 func (q *queue) len() int { return len(q.records) - q.head }
+
+// waiting, first and shift are about the front and the records behind it.
+func (q *queue) waiting() bool { return len(q.front) > 0 || q.len() > 0 }
+
+func (q *queue) first() record {
+	if len(q.front) > 0 {
+		return q.front[0]
+	}
+	return q.records[q.head]
+}
+
+func (q *queue) shift() record {
+	if len(q.front) == 0 {
+		return q.pop()
+	}
+	r := q.front[0]
+	q.front[0] = record{}
+	if q.front = q.front[1:]; len(q.front) == 0 {
+		q.front = nil
+	}
+	return r
+}
 
 func (q *queue) pop() record {
 	r := q.records[q.head]
@@ -147,7 +190,7 @@ func (q *queue) pop() record {
 	q.bytes -= len(r.line)
 	if q.head == len(q.records) {
 		q.records, q.head = q.records[:0], 0
-		if cap(q.records) > maxRecords/dropShare {
+		if cap(q.records) > keptRecords {
 			q.records = nil // the memory of a burst is not kept
 		}
 	}

@@ -7,12 +7,16 @@ import (
 	"time"
 )
 
-// device writes single lines. Only the goroutine of its sink uses it; it may
-// block for as long as it likes.
+// device writes lines. Only the goroutine of its sink uses it; it may block for
+// as long as it likes.
 type device interface {
-	// write returns errAbsent if the same record may be written later; with any
-	// other error the record is lost.
-	write(record) error
+	// batch is the number of bytes up to which records are best written together;
+	// 0 means one by one.
+	batch() int
+	// write writes the records in their order, and returns how many of them were
+	// written as a whole. With errAbsent the next one may be written later; with
+	// any other error it is lost, and those behind it are still to be written.
+	write([]record) (int, error)
 	close()
 }
 
@@ -47,32 +51,36 @@ func startSink(d device, f layout, lost *atomic.Uint64, retry time.Duration) *si
 func (s *sink) run() {
 	defer close(s.done)
 	defer s.device.close()
+	var batch []record
 	for {
-		r, ok := s.queue.next()
-		if !ok {
+		batch = s.queue.next(batch[:0], s.device.batch())
+		if len(batch) == 0 {
 			return
 		}
-		if r.line == nil {
+		if r := &batch[0]; r.line == nil {
 			r.at = time.Now()
 			text := strconv.FormatUint(r.weight, 10) + " log messages lost"
 			r.line = s.layout.line(r.at, r.level, text, func(b []byte) []byte { return b })
 		}
-		s.queue.settle(s.deliver(r))
+		s.queue.settle(batch, s.deliver(batch))
+		clear(batch)
+		if cap(batch) > keptRecords {
+			batch = nil // the memory of a burst is not kept
+		}
 	}
 }
 
-// deliver writes r, and reports whether that worked in the end. While nobody is
-// there it keeps r, and the queue behind it, for the next attempt.
-func (s *sink) deliver(r record) bool {
-	for {
+// deliver writes the batch, and returns how much of it was written. While
+// nobody is there it keeps the rest, and the queue behind it, for the next
+// attempt.
+func (s *sink) deliver(batch []record) int {
+	for written := 0; ; {
 		last := isClosed(s.closing)
 		tried := time.Now()
-		err := s.device.write(r)
-		if err == nil {
-			return true
-		}
-		if last || !errors.Is(err, errAbsent) {
-			return false
+		n, err := s.device.write(batch[written:])
+		written += n
+		if err == nil || last || !errors.Is(err, errAbsent) {
+			return written
 		}
 		s.pause(tried)
 	}

@@ -2,6 +2,7 @@ package logging
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -33,7 +34,7 @@ func TestUnreadPipe(t *testing.T) {
 			sys.stderr = w
 			sys.flush = time.Hour
 			l := mustOpen(t, Options{}, sys)
-			const total = 5000
+			const total = 5 * maxRecords
 			for i := range total {
 				l.Logger().Info("m", "n", i, "filler", strings.Repeat("x", 100))
 			}
@@ -48,7 +49,7 @@ func TestUnreadPipe(t *testing.T) {
 			if !strings.Contains(text, "WARN ") || !strings.Contains(text, " log messages lost\n") {
 				t.Error("the losses are not told")
 			}
-			if !strings.Contains(text, "m n=4999 ") {
+			if !strings.Contains(text, fmt.Sprintf("m n=%d ", total-1)) {
 				t.Error("the newest message is missing")
 			}
 		})
@@ -63,7 +64,7 @@ func TestUnreadPipeAtClose(t *testing.T) {
 	sys.flush = time.Millisecond
 	l := mustOpen(t, Options{}, sys)
 	s := l.output.Load().sink
-	for range 1000 {
+	for range maxRecords {
 		l.Logger().Info(strings.Repeat("x", 1000))
 	}
 	if err := l.Close(); err == nil {

@@ -22,7 +22,19 @@ type syslogd struct {
 	conn     *syslog.Writer // nil until reached, and after an error
 }
 
-func (d *syslogd) write(r record) error {
+// batch is 0: each message is a datagram of its own.
+func (d *syslogd) batch() int { return 0 }
+
+func (d *syslogd) write(records []record) (int, error) {
+	for i, r := range records {
+		if err := d.send(r); err != nil {
+			return i, err
+		}
+	}
+	return len(records), nil
+}
+
+func (d *syslogd) send(r record) error {
 	message := string(r.line)
 	if !r.at.IsZero() {
 		if age := time.Since(r.at); age >= late {

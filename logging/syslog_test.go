@@ -146,7 +146,7 @@ func TestSyslogSeverity(t *testing.T) {
 
 func TestSyslogDefaults(t *testing.T) {
 	got, err := syslogTarget(Options{To: "syslog"})
-	if want := (target{"syslog", filepath.Base(os.Args[0]), syslog.LOG_DAEMON}); err != nil || got != want {
+	if want := (target{to: "syslog", ident: filepath.Base(os.Args[0]), facility: syslog.LOG_DAEMON}); err != nil || got != want {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 }
@@ -156,7 +156,7 @@ func TestSyslogHungThenDrained(t *testing.T) {
 	f := newFakeSyslogd(t)
 	f.start()
 	l := mustOpen(t, toSyslog, f.system())
-	const total = 5000
+	const total = 5 * maxRecords
 	for i := range total {
 		l.Logger().Info("m", "n", i) // returns: nobody reads yet
 	}
@@ -219,7 +219,7 @@ func TestSyslogAbsentThenThere(t *testing.T) {
 func TestSyslogAbsentForLong(t *testing.T) {
 	f := newFakeSyslogd(t)
 	l := mustOpen(t, toSyslog, f.system())
-	const total = 3000
+	const total = 3 * maxRecords
 	for i := range total - 1 {
 		l.Logger().Info("m", "n", i)
 	}

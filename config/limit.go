@@ -1,0 +1,166 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Limit is one resource limit, as setrlimit(2) takes it. Without a limit Soft or Hard is [unix.RLIM_INFINITY].
+type Limit struct {
+	Resource   int // RLIMIT_NOFILE and the like
+	Soft, Hard uint64
+}
+
+// Limits are sorted by Resource, and none is there twice.
+type Limits []Limit
+
+// resources are the numbers of the keys of limits. Some differ from one architecture to another.
+var resources = map[string]int{
+	"as": unix.RLIMIT_AS, "core": unix.RLIMIT_CORE, "cpu": unix.RLIMIT_CPU, "data": unix.RLIMIT_DATA,
+	"fsize": unix.RLIMIT_FSIZE, "locks": unix.RLIMIT_LOCKS, "memlock": unix.RLIMIT_MEMLOCK,
+	"msgqueue": unix.RLIMIT_MSGQUEUE, "nofile": unix.RLIMIT_NOFILE, "nproc": unix.RLIMIT_NPROC,
+	"rss": unix.RLIMIT_RSS, "rtprio": unix.RLIMIT_RTPRIO, "sigpending": unix.RLIMIT_SIGPENDING,
+	"stack": unix.RLIMIT_STACK,
+}
+
+// Name is the resource's key in the table of limits, such as "nofile".
+func (l Limit) Name() string {
+	for name, number := range resources {
+		if number == l.Resource {
+			return name
+		}
+	}
+	return fmt.Sprint(l.Resource)
+}
+
+var limitType = reflect.TypeFor[Limit]()
+
+// decode fills l from the table n.
+func (l *Limits) decode(d *decoder, n *node) error {
+	var keys limits
+	v := reflect.ValueOf(&keys).Elem()
+	if err := d.set(v, n); err != nil {
+		return err
+	}
+	*l = nil
+	for _, f := range schemaOf(v.Type()).fields {
+		if fv := v.FieldByIndex(f.index); !fv.IsNil() {
+			limit := fv.Elem().Convert(limitType).Interface().(Limit)
+			limit.Resource = resources[f.name]
+			*l = append(*l, limit)
+		}
+	}
+	slices.SortFunc(*l, func(a, b Limit) int { return a.Resource - b.Resource })
+	*l = slices.Clip(*l)
+	return nil
+}
+
+// table is the table from which l would be decoded.
+func (l Limits) table() (keys limits) {
+	v := reflect.ValueOf(&keys).Elem()
+	for _, f := range schemaOf(v.Type()).fields {
+		i := slices.IndexFunc(l, func(l Limit) bool { return l.Resource == resources[f.name] })
+		if i >= 0 {
+			fv := v.FieldByIndex(f.index)
+			fv.Set(reflect.New(f.typ.Elem()))
+			fv.Elem().Set(reflect.ValueOf(l[i]).Convert(f.typ.Elem()))
+		}
+	}
+	return keys
+}
+
+// numeric marks the types with a text of their own that may be written as a number too.
+type numeric interface{ numeric() }
+
+// count is a limit of things or seconds, size one of bytes, for which K, M and G are understood.
+type (
+	count Limit
+	size  Limit
+)
+
+func (*count) numeric() {}
+func (*size) numeric()  {}
+
+func (count) kind() string { return `whole number, "unlimited" or "SOFT:HARD"` }
+func (size) kind() string  { return `bytes, also with K, M or G, "unlimited" or "SOFT:HARD"` }
+
+func (c *count) UnmarshalText(text []byte) (err error) {
+	c.Soft, c.Hard, err = parseLimit(string(text), func(one string) (uint64, error) {
+		n, err := strconv.ParseUint(one, 10, 64)
+		if isRange(err) {
+			return 0, fmt.Errorf("%s is too large", one)
+		}
+		if err != nil {
+			return 0, fmt.Errorf(`%q is not a limit; write a number, "unlimited" or "SOFT:HARD"`, one)
+		}
+		return n, nil
+	})
+	return err
+}
+
+func (s *size) UnmarshalText(text []byte) (err error) {
+	s.Soft, s.Hard, err = parseLimit(string(text), func(one string) (uint64, error) {
+		digits, shift := strings.TrimRight(one, "KMG"), 0
+		switch one[len(digits):] {
+		case "":
+		case "K":
+			shift = 10
+		case "M":
+			shift = 20
+		case "G":
+			shift = 30
+		default:
+			digits = ""
+		}
+		n, err := strconv.ParseUint(digits, 10, 64)
+		if isRange(err) || err == nil && n<<shift>>shift != n {
+			return 0, fmt.Errorf("%s is too large", one)
+		}
+		if err != nil {
+			return 0, fmt.Errorf(`%q is not a size; write bytes, a number with K, M or G, "unlimited" or "SOFT:HARD"`, one)
+		}
+		return n << shift, nil
+	})
+	return err
+}
+
+func isRange(err error) bool { return errors.Is(err, strconv.ErrRange) }
+
+func parseLimit(text string, parse func(string) (uint64, error)) (soft, hard uint64, err error) {
+	one := func(text string) (uint64, error) {
+		if text == "unlimited" {
+			return unix.RLIM_INFINITY, nil
+		}
+		return parse(text)
+	}
+	first, second, two := strings.Cut(text, ":")
+	if soft, err = one(first); err != nil || !two {
+		return soft, soft, err
+	}
+	if hard, err = one(second); err == nil && soft > hard {
+		err = fmt.Errorf("the soft limit, %s, must not be above the hard one, %s", first, second)
+	}
+	return soft, hard, err
+}
+
+func (c count) MarshalText() ([]byte, error) { return Limit(c).text(), nil }
+func (s size) MarshalText() ([]byte, error)  { return Limit(s).text(), nil }
+
+func (l Limit) text() []byte {
+	one := func(n uint64) string {
+		if n == unix.RLIM_INFINITY {
+			return "unlimited"
+		}
+		return strconv.FormatUint(n, 10)
+	}
+	if l.Soft == l.Hard {
+		return []byte(one(l.Soft))
+	}
+	return []byte(one(l.Soft) + ":" + one(l.Hard))
+}
