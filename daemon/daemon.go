@@ -52,12 +52,21 @@ type Daemon struct {
 	// Dump and Stats are asked for by SIGUSR1 and SIGUSR2: write the state, write the counters. Nil: ignored.
 	Dump, Stats func(ctx context.Context) error
 
+	// Status is what the daemon says of itself to [pidfile.Ask], at any time from the PID being in the file until the end;
+	// it is called from a goroutine of its own. Nil: nothing.
+	Status func() string
+
 	// Reaps says that the hooks reap every child of the process, as package supervise can. Else Run, as PID 1, reaps
 	// the orphans that the kernel hands to it: those that no os.Process of ours refers to.
 	Reaps bool
 
-	copy *backgroundCopy // set by Detach in the background copy
+	copy    *backgroundCopy // set by Detach in the background copy
+	crashed bool
 }
+
+// Crashed reports, to the hooks, whether the previous owner of the pidfile has left it behind: what it had started may be
+// left too.
+func (d *Daemon) Crashed() bool { return d.crashed }
 
 // Run is the life of the daemon. It returns nil after a stop that was asked for by a signal, by ctx or by fail(nil), and
 // otherwise what went wrong, from the first check on; a pidfile that a live process holds is a *pidfile.HeldError.
@@ -123,7 +132,8 @@ func (r *run) hold() (*pidfile.File, error) {
 	if err := file.Write(); err != nil {
 		return nil, err
 	}
-	if err := file.Watch(r.log()); err != nil {
+	r.crashed = file.Stale()
+	if err := file.Watch(r.log(), r.Status); err != nil {
 		r.log().Warn("the pidfile is not watched: it would not be put back", "err", err)
 	}
 	return file, nil

@@ -21,7 +21,7 @@ import (
 	"github.com/keepalivedd/keepalivedd/signals"
 )
 
-// handover is the environment variable that goes with go-daemon's mark: PIDFILE-DESCRIPTOR,WITNESS-DESCRIPTOR,PATH. The
+// handover is the environment variable that goes with go-daemon's mark: PIDFILE-DESCRIPTOR,WITNESS-DESCRIPTOR,STALE,PATH. The
 // mark without it is somebody else's.
 const handover = "_DAEMON_HANDOVER"
 
@@ -87,7 +87,7 @@ func (d *Daemon) launch() (status int, err error) {
 			return ExitStatus(err), err
 		}
 	}
-	c, err := d.startCopy(fds)
+	c, err := d.startCopy(file, fds)
 	done()
 	if err != nil {
 		err = fmt.Errorf("detach: %w", err)
@@ -109,15 +109,15 @@ type launchedCopy struct {
 	pipe int // the other end is its standard output and error
 }
 
-func (d *Daemon) startCopy(fds [2]int) (*launchedCopy, error) {
+func (d *Daemon) startCopy(file *pidfile.File, fds [2]int) (*launchedCopy, error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, fmt.Errorf("pipe: %w", err)
 	}
 	defer unix.Close(p[1])
-	path := d.PIDFile
-	if path != "" {
-		path, _ = filepath.Abs(path)
+	said := "-1,-1,false,"
+	if file != nil {
+		said = fmt.Sprintf("%d,%d,%t,%s", fds[0], fds[1], file.Stale(), file.Path())
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -126,7 +126,7 @@ func (d *Daemon) startCopy(fds [2]int) (*launchedCopy, error) {
 	}
 	re := godaemon.Context{
 		LogFileName: "/proc/self/fd/" + strconv.Itoa(p[1]), // opened anew, so it blocks as an output should
-		Env:         append(os.Environ(), fmt.Sprintf("%s=%d,%d,%s", handover, fds[0], fds[1], path)),
+		Env:         append(os.Environ(), handover+"="+said),
 	}
 	child, err := re.Reborn()
 	if child == nil { // an error with a child means that the child died, or will say itself what is wrong
@@ -229,22 +229,22 @@ func (d *Daemon) becomeCopy(said string) error {
 	}
 	os.Unsetenv(godaemon.MARK_NAME)
 	unix.Umask(orDefault(d.Umask, 0o022))
-	parts := strings.SplitN(said, ",", 3)
-	if len(parts) != 3 {
+	c := &backgroundCopy{}
+	parts := strings.SplitN(said, ",", 4)
+	if len(parts) != 4 {
 		return fmt.Errorf("%s=%q: not from this program", handover, said)
 	}
-	c := &backgroundCopy{}
-	if d.PIDFile != "" || parts[2] != "" {
+	if d.PIDFile != "" || parts[3] != "" {
 		path, _ := filepath.Abs(d.PIDFile)
-		if path != parts[2] {
-			return fmt.Errorf("the pidfile was changed from %q to %q in the midst of the start: start again", parts[2], d.PIDFile)
+		if path != parts[3] {
+			return fmt.Errorf("the pidfile was changed from %q to %q in the midst of the start: start again", parts[3], d.PIDFile)
 		}
 		lock, err := strconv.Atoi(parts[0])
 		witness, err2 := strconv.Atoi(parts[1])
 		if err = errors.Join(err, err2); err != nil {
 			return fmt.Errorf("%s=%q: not from this program", handover, said)
 		}
-		if c.file, err = pidfile.Adopt(path, [2]int{lock, witness}); err != nil {
+		if c.file, err = pidfile.Adopt(path, [2]int{lock, witness}, parts[2] == "true"); err != nil {
 			return err
 		}
 	}

@@ -43,7 +43,7 @@ func puppet(path string) {
 		case "write":
 			err = f.Write()
 		case "watch":
-			err = f.Watch(slog.New(slog.DiscardHandler))
+			err = f.Watch(slog.New(slog.DiscardHandler), func() string { return "at your service" })
 		case "release":
 			err = f.Release()
 		case "running":
@@ -54,6 +54,8 @@ func puppet(path string) {
 			var st pidfile.Status
 			st, err = pidfile.Look(path)
 			answer = fmt.Sprint(st.State, st.PID)
+		case "ask":
+			answer = pidfile.Ask(path)
 		case "squat":
 			err = squat(path)
 		case "write without a lock":
@@ -119,6 +121,18 @@ func (p *process) must(word string) {
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// pause stops the puppet, all of it.
+func (p *process) pause() {
+	p.t.Helper()
+	err := unix.Kill(p.pid(), unix.SIGSTOP)
+	if err == nil {
+		err = unix.Waitid(unix.P_PID, p.pid(), nil, unix.WSTOPPED|unix.WNOWAIT, nil)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
 
 func (p *process) kill() {
 	p.cmd.Process.Kill()

@@ -47,6 +47,7 @@ type File struct {
 	witness witness
 	watch   *watch // nil until Watch
 	pid     int    // what the file must say; 0 until Write
+	stale   bool
 }
 
 // Running is the kill-0/unlink routine: it returns the PID of the live process that owns path, or 0 when nothing runs.
@@ -145,8 +146,8 @@ func lockOnce(path string) (*File, error) {
 		}
 		return drop(err)
 	}
-	f := &File{path: path, fd: fd, witness: w}
-	if content.size > 0 {
+	f := &File{path: path, fd: fd, witness: w, stale: content.size > 0}
+	if f.stale {
 		slog.Warn("removing a stale pidfile", "path", path, "was", content.String())
 	}
 	if err := f.clear(); err != nil {
@@ -192,6 +193,9 @@ func (f *File) put(fd int) error {
 
 // Path returns the absolute path of the file.
 func (f *File) Path() string { return f.path }
+
+// Stale reports whether Lock found what a previous owner had left: it did not come to Release.
+func (f *File) Stale() bool { return f.stale }
 
 // Release ends the watch, unlinks the file if the path still names it, and lets go of the lock: the last thing that
 // an owner does. The File cannot be used afterwards; a second Release does nothing.
@@ -242,14 +246,14 @@ func (f *File) Handover() (fds [2]int, done func(), err error) {
 	return fds, done, nil
 }
 
-// Adopt takes over what the parent process got from Handover. The descriptors belong to the File from now on, or are
-// closed when they turn out not to hold the lock on path.
-func Adopt(path string, fds [2]int) (*File, error) {
+// Adopt takes over what the parent process got from Handover; stale is what its File said. The descriptors belong to the
+// File from now on, or are closed when they turn out not to hold the lock on path.
+func Adopt(path string, fds [2]int, stale bool) (*File, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("pidfile %s: %w", path, err)
 	}
-	f := &File{path: path, fd: fds[0], witness: witness{fd: fds[1]}}
+	f := &File{path: path, fd: fds[0], witness: witness{fd: fds[1]}, stale: stale}
 	for _, fd := range fds {
 		if fd >= 0 {
 			unix.CloseOnExec(fd)

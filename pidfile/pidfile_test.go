@@ -413,7 +413,7 @@ func TestHandoverAndAdopt(t *testing.T) {
 	}
 	f.Abandon()
 	done()
-	g, err := pidfile.Adopt(p, mine)
+	g, err := pidfile.Adopt(p, mine, f.Stale())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -442,7 +442,7 @@ func TestAdoptRefusesWhatIsNotLocked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f, err := pidfile.Adopt(p, [2]int{fd, -1}); err == nil {
+	if f, err := pidfile.Adopt(p, [2]int{fd, -1}, false); err == nil {
 		f.Abandon()
 		t.Error("it adopted a descriptor of a file that another process holds")
 	}

@@ -24,7 +24,9 @@ const watched = unix.IN_ATTRIB | unix.IN_MODIFY | unix.IN_MOVE_SELF
 // Watch puts the file back, until Release, when it is deleted, truncated, overwritten, replaced or moved away, and
 // logs to log that it did. It needs Write first. It costs nothing while nobody touches the file: no polling. Where the
 // file cannot be put back, for want of space or of its directory, it tries again after 1 ms, 2 ms … 1 min.
-func (f *File) Watch(log *slog.Logger) error {
+//
+// Whoever asks, by [Ask], is told what answer returns; nil: nothing. It is called from a goroutine of its own.
+func (f *File) Watch(log *slog.Logger, answer func() string) error {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return fmt.Errorf("pidfile %s: watch: %w", f.path, err)
@@ -36,7 +38,7 @@ func (f *File) Watch(log *slog.Logger) error {
 		return fmt.Errorf("pidfile %s: watch: %w", f.path, err)
 	}
 	f.watch = w
-	f.witness.answer()
+	f.witness.answer(answer)
 	go func() {
 		defer close(w.done)
 		w.run(f, wd, log)

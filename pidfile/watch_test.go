@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
 // untilRestored waits, by inotify on the directory, until path says what it must; its own end is the test's time limit.
@@ -98,7 +100,7 @@ func TestSecondStartAfterRemoveIsRefused(t *testing.T) {
 	owner, second := start(t, p), start(t, p)
 	owner.must("acquire")
 	owner.must("watch")
-	for round := range 300 {
+	for round := range 100 {
 		os.Remove(p)
 		if got := second.do("acquire"); !strings.Contains(got, "already running") && !strings.Contains(got, "is starting") {
 			t.Fatalf("round %d: a second start: %s", round, got)
@@ -116,9 +118,7 @@ func TestSecondStartAfterRemoveFromAStoppedOwner(t *testing.T) {
 	owner := start(t, p)
 	owner.must("acquire")
 	owner.must("watch")
-	if err := unix.Kill(owner.pid(), unix.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	owner.pause()
 	os.Remove(p)
 	second := start(t, p)
 	for range 3 {
@@ -154,4 +154,24 @@ func TestSquattedWitness(t *testing.T) {
 	p := filepath.Join(sharedDir(t, 0o755), "test.pid")
 	start(t, p, asNobody).must("squat")
 	acquire(t, p)
+}
+
+// Whoever asks is told, another user too; nobody waits for one who does not answer.
+func TestAsk(t *testing.T) {
+	p := path(t)
+	if got := pidfile.Ask(p); got != "" {
+		t.Errorf("with no owner: %q", got)
+	}
+	owner := start(t, p)
+	owner.must("acquire")
+	owner.must("watch")
+	for range 3 {
+		if got := pidfile.Ask(p); got != "at your service" {
+			t.Errorf("%q", got)
+		}
+	}
+	owner.pause()
+	if got := pidfile.Ask(p); got != "" {
+		t.Errorf("of a stopped owner: %q", got)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -97,15 +98,27 @@ func askWitness(path string) (pid int, ok bool) {
 }
 
 func peer(name string) (*unix.Ucred, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fd, cred, err := ask(name)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return cred, err
+}
+
+// ask connects to a witness and tells who it is.
+func ask(name string) (fd int, cred *unix.Ucred, err error) {
+	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return -1, nil, err
 	}
-	defer unix.Close(fd)
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: name}); err != nil {
-		return nil, err
+	if err = unix.Connect(fd, &unix.SockaddrUnix{Name: name}); err == nil {
+		cred, err = unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	}
-	return unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		unix.Close(fd)
+		return -1, nil, err
+	}
+	return fd, cred, nil
 }
 
 func believed(cred *unix.Ucred) bool { return cred.Uid == 0 || int(cred.Uid) == unix.Geteuid() }
@@ -117,8 +130,38 @@ func (w *witness) adopt() {
 	}
 }
 
-// answer empties the queue of those who asked, until close. It sleeps in the poller.
-func (w *witness) answer() {
+// Ask returns what the owner of path says of itself; nothing where it has no witness, or does not answer within a second.
+func Ask(path string) string {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return ""
+	}
+	name, err := witnessName(path)
+	if err != nil {
+		return ""
+	}
+	fd, cred, err := ask(name)
+	if err != nil {
+		return ""
+	}
+	f := os.NewFile(uintptr(fd), "witness")
+	defer f.Close()
+	if !believed(cred) {
+		return ""
+	}
+	f.SetReadDeadline(time.Now().Add(time.Second))
+	said, err := io.ReadAll(io.LimitReader(f, longestAnswer))
+	if err != nil {
+		return ""
+	}
+	return string(said)
+}
+
+// longestAnswer fits the buffer of a socket, so that answering never waits for the one who asked.
+const longestAnswer = 64 << 10
+
+// answer tells those who ask, until close. It sleeps in the poller.
+func (w *witness) answer(say func() string) {
 	if w.fd < 0 {
 		return
 	}
@@ -132,6 +175,10 @@ func (w *witness) answer() {
 			c, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC)
 			switch {
 			case err == nil:
+				if say != nil {
+					text := say()
+					unix.SendmsgN(c, []byte(text[:min(len(text), longestAnswer)]), nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+				}
 				unix.Close(c)
 			case !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ECONNABORTED):
 				return !errors.Is(err, unix.EAGAIN)

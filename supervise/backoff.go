@@ -9,7 +9,11 @@ type Backoff struct {
 	Min, Max, ResetAfter time.Duration
 }
 
-func (b Backoff) orDefault() Backoff {
+// orDefault makes of nil and of zero fields what they mean.
+func (p *Backoff) orDefault() (b Backoff) {
+	if p != nil {
+		b = *p
+	}
 	if b.Min == 0 {
 		b.Min = time.Second
 	}
@@ -35,4 +39,13 @@ func (b Backoff) delay(n int) time.Duration {
 		d *= 2
 	}
 	return min(d, b.Max)
+}
+
+// jitter varies d, above a second, by up to a tenth either way, so that programs which died together do not come back
+// together for ever; r is random in [0, 1).
+func jitter(d time.Duration, r float64) time.Duration {
+	if d <= time.Second {
+		return d
+	}
+	return d + time.Duration((r-0.5)*0.2*float64(d))
 }

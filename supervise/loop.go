@@ -19,17 +19,21 @@ import (
 // started it ends (PR_SET_PDEATHSIG, golang/go#27505).
 type loop struct {
 	Options
-	set       *Set
-	programs  map[string]*program
-	byPID     map[int]*program
-	deadlines deadlines
-	launcher  launcher
+	set      *Set
+	programs map[string]*program
+	after    map[string][]string // who comes after whom
+	byPID    map[int]*program
+	tasks    map[int]*task
+	alarms   alarms
+	epoch    time.Time
+	launcher launcher
 
 	// To be launched one at a time, between other events: a stop need not wait for five thousand starts.
 	queue    []*program
 	ready    chan struct{} // closed
 	applying []chan error  // those who wait for the queue to be empty
 	failed   []error       // the launches that failed meanwhile
+	awaiting []chan error  // those who wait for the Required
 
 	stopping *stopRequest
 }
@@ -40,15 +44,23 @@ type (
 		next  map[string]*Program
 		reply chan error
 	}
-	stopRequest struct {
+	awaitRequest struct{ reply chan error }
+	stopRequest  struct {
 		ctx   context.Context
 		reply chan error
 	}
 	statusRequest struct{ reply chan []Status }
+	// notice is what a goroutine that reads from a process has seen. It is void when that process has gone.
+	notice struct {
+		p     *program
+		start int // p.starts when it was started
+		seen  func(l *loop, p *program)
+	}
 )
 
 func newLoop(o Options, s *Set) *loop {
-	l := &loop{Options: o, set: s, programs: map[string]*program{}, byPID: map[int]*program{}, ready: make(chan struct{})}
+	l := &loop{Options: o, set: s, programs: map[string]*program{}, byPID: map[int]*program{}, tasks: map[int]*task{},
+		epoch: time.Now(), ready: make(chan struct{})}
 	close(l.ready)
 	return l
 }
@@ -59,40 +71,45 @@ func (l *loop) run() {
 	died := make(chan os.Signal, 1)
 	signal.Notify(died, unix.SIGCHLD)
 	defer signal.Stop(died)
-	l.launcher.open()
+	l.launcher.open(l.Helper, l.Mark)
 	defer l.launcher.close()
 
 	var hurried, given <-chan struct{}
-	for l.stopping == nil || len(l.programs) > 0 {
+	for l.stopping == nil || len(l.programs)+len(l.tasks) > 0 {
 		select {
 		case r := <-l.set.requests:
 			switch r := r.(type) {
+			case notice:
+				if r.p.starts == r.start && r.p.state.running() {
+					r.seen(l, r.p)
+				}
+			case gateOpened:
+				l.gateOpened(r)
 			case applyRequest:
 				l.apply(r)
+			case awaitRequest:
+				l.awaiting = append(l.awaiting, r.reply)
+				l.judge()
 			case stopRequest:
 				l.stop(r)
-				hurried = r.ctx.Done()
+				hurried = l.stopping.ctx.Done()
 			case statusRequest:
 				r.reply <- l.status()
 			}
 		case <-died:
 			l.reap()
-		case <-l.deadlines.next():
-			for _, p := range l.deadlines.due(time.Now()) {
-				l.on(p, timer)
-			}
+		case <-l.alarms.next():
+			l.alarms.run(time.Now())
 		case <-l.more():
 			p := l.queue[0]
 			l.queue = l.queue[1:]
 			l.launch(p)
 		case <-hurried:
 			hurried = nil
-			for _, p := range l.programs {
-				l.on(p, hurry)
-			}
 			half, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 			defer cancel()
 			given = half.Done()
+			l.hurry()
 		case <-given:
 			l.stopping.reply <- l.leftBehind()
 			return
@@ -123,10 +140,11 @@ func (l *loop) apply(r applyRequest) {
 	l.applying = append(l.applying, r.reply)
 	old := make(map[string]*Program, len(l.programs))
 	for name, p := range l.programs {
-		if goal := p.goal(); goal != nil {
-			old[name] = goal
+		if p.wanted != nil {
+			old[name] = p.wanted
 		}
 	}
+	l.order(r.next)
 	c := plan(old, r.next)
 	if len(old) > 0 {
 		l.Log.Info("programs: " + c.String())
@@ -135,29 +153,40 @@ func (l *loop) apply(r applyRequest) {
 		l.become(l.programs[name], nil)
 	}
 	for _, name := range c.changed {
-		l.become(l.programs[name], r.next[name])
+		p := l.programs[name]
+		if next := r.next[name]; p.takesOn(next) {
+			p.spec, p.wanted = next, next
+			p.signal(next.ReloadSignal)
+		} else {
+			l.become(p, next)
+		}
 	}
 	for _, name := range c.same {
-		if p := l.programs[name]; p.next != nil {
-			p.next = r.next[name]
-		} else {
+		p := l.programs[name]
+		if p.spec == p.wanted {
 			p.spec = r.next[name]
 		}
+		p.wanted = r.next[name]
 	}
 	for _, name := range c.added {
-		if p := l.programs[name]; p != nil { // on its way out
-			p.next = r.next[name]
-			continue
+		p := l.programs[name]
+		if p == nil {
+			p = &program{spec: r.next[name], since: time.Now()}
+			l.programs[name] = p
 		}
-		p := &program{spec: r.next[name], index: -1, since: time.Now()}
-		l.programs[name] = p
+		p.wanted = r.next[name]
 		l.on(p, want)
+	}
+	for _, p := range l.programs { // what they wait for may have changed
+		if p.state == blocked {
+			l.admit(p)
+		}
 	}
 }
 
 // become stops p and has it go on as next.
 func (l *loop) become(p *program, next *Program) {
-	p.next, p.failures = next, 0
+	p.wanted, p.failures = next, 0
 	l.on(p, unwant)
 }
 
@@ -168,14 +197,30 @@ func (l *loop) stop(r stopRequest) {
 	}
 	l.stopping = &r
 	for _, p := range l.programs {
+		p.wanted = nil
+	}
+	for _, p := range l.programs {
 		l.become(p, nil)
+	}
+}
+
+func (l *loop) hurry() {
+	for _, p := range l.programs {
+		l.on(p, hurry)
+	}
+	for _, t := range l.tasks {
+		t.signal(unix.SIGKILL)
 	}
 }
 
 func (l *loop) status() []Status {
 	list := make([]Status, 0, len(l.programs))
 	for name, p := range l.programs {
-		list = append(list, Status{Name: name, State: p.state.String(), PID: p.pid, Since: p.since, Starts: p.starts, Failures: p.failures})
+		st := Status{Name: name, State: p.public(), PID: p.pid, Since: p.since, Starts: p.starts, Failures: p.failures, Last: p.last}
+		if p.state == backoff {
+			st.Next = p.alarm.at
+		}
+		list = append(list, st)
 	}
 	return list
 }
@@ -184,6 +229,9 @@ func (l *loop) leftBehind() error {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(l.programs)) {
 		names = append(names, fmt.Sprintf("%s (pid %d)", name, l.programs[name].pid))
+	}
+	if len(names) == 0 {
+		return nil // but for a task
 	}
 	return errors.New("even KILL has not ended program " + strings.Join(names, ", "))
 }

@@ -3,12 +3,17 @@ package supervise
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 )
 
 // changes is what leads from one set of programs to another, by name.
 type changes struct {
 	gone, added, changed, same []string
+}
+
+func (c changes) String() string {
+	return fmt.Sprintf("+%d ~%d -%d =%d", len(c.added), len(c.changed), len(c.gone), len(c.same))
 }
 
 // plan compares two sets. What a running process cannot take on makes it changed; policy, such as Restart, does not.
@@ -34,19 +39,10 @@ func plan(old, next map[string]*Program) (c changes) {
 	return c
 }
 
+// sameProcess reports whether a process that runs as p is right for q too.
 func (p *Program) sameProcess(q *Program) bool {
 	return slices.Equal(p.Command, q.Command) && p.Directory == q.Directory &&
-		maps.Equal(p.Environment, q.Environment) && p.User.equal(q.User) && p.Output == q.Output
-}
-
-func (u *User) equal(v *User) bool {
-	if u == nil || v == nil {
-		return u == v
-	}
-	return u.Name == v.Name && u.UID == v.UID && u.GID == v.GID && slices.Equal(u.Groups, v.Groups) &&
-		u.Home == v.Home && u.Shell == v.Shell
-}
-
-func (c changes) String() string {
-	return fmt.Sprintf("+%d ~%d -%d =%d", len(c.added), len(c.changed), len(c.gone), len(c.same))
+		maps.Equal(p.Environment, q.Environment) && reflect.DeepEqual(p.User, q.User) &&
+		reflect.DeepEqual(p.Setup, q.Setup) && reflect.DeepEqual(p.Ready, q.Ready) &&
+		p.Output == q.Output && p.OneShot == q.OneShot && slices.Equal(p.gateCommand(), q.gateCommand())
 }

@@ -28,7 +28,7 @@ func TestTableHasNoHoles(t *testing.T) {
 
 // promise C1: keepalived's rule
 func TestDelay(t *testing.T) {
-	b := Backoff{}.orDefault()
+	b := (*Backoff)(nil).orDefault()
 	for n, want := range []time.Duration{0, 1, 2, 4, 8, 16, 32, 60, 60, 60} {
 		if got := b.delay(n); got != want*time.Second {
 			t.Errorf("restart %d: %v, want %v s", n, got, want)
@@ -37,7 +37,7 @@ func TestDelay(t *testing.T) {
 	if got := b.delay(1 << 30); got != time.Minute {
 		t.Errorf("restart 2^30: %v", got)
 	}
-	if got := (Backoff{Min: time.Millisecond, Max: 5 * time.Millisecond}).orDefault().delay(4); got != 5*time.Millisecond {
+	if got := (&Backoff{Min: time.Millisecond, Max: 5 * time.Millisecond}).orDefault().delay(4); got != 5*time.Millisecond {
 		t.Errorf("own limits: %v", got)
 	}
 }
@@ -61,32 +61,73 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-func TestDeadlines(t *testing.T) {
-	var d deadlines
-	if d.next() != nil {
-		t.Error("an empty set has a deadline")
+func TestAlarms(t *testing.T) {
+	var s alarms
+	if s.next() != nil {
+		t.Error("none is set, and one comes")
 	}
-	ps := make([]*program, 100)
-	for i := range ps {
-		ps[i] = &program{index: -1}
-		d.set(ps[i], time.Duration((i*37)%100)*time.Hour)
+	as := make([]alarm, 100)
+	var rung []int
+	for i := range as {
+		s.in(time.Duration((i*37)%100)*time.Hour, &as[i], func() { rung = append(rung, i) })
 	}
-	d.set(ps[3], 0)
-	d.remove(ps[4])
-	d.remove(ps[4])
-	if got := d.due(time.Now().Add(time.Minute)); len(got) != 2 { // number 0 and the one that was set anew
-		t.Errorf("%d are due, want 2", len(got))
+	s.in(0, &as[3], func() { rung = append(rung, 3) })
+	s.off(&as[4])
+	s.off(&as[4])
+	s.run(time.Now().Add(time.Minute)) // number 0, and the one that was set anew
+	if len(rung) != 2 {
+		t.Errorf("%v rang, want two", rung)
 	}
-	all := d.due(time.Now().Add(1000 * time.Hour))
-	if len(all) != 97 {
-		t.Errorf("%d are due, want 97", len(all))
+	rung = nil
+	s.run(time.Now().Add(1000 * time.Hour))
+	if len(rung) != 97 {
+		t.Errorf("%d rang, want 97", len(rung))
 	}
-	for i := 1; i < len(all); i++ {
-		if all[i].deadline.Before(all[i-1].deadline) {
+	for i := 1; i < len(rung); i++ {
+		if rung[i]*37%100 < rung[i-1]*37%100 {
 			t.Fatal("out of order")
 		}
 	}
-	if d.next() != nil {
-		t.Error("a deadline is left")
+	if s.next() != nil {
+		t.Error("one is left")
+	}
+}
+
+func TestJitter(t *testing.T) {
+	for _, c := range []struct {
+		d    time.Duration
+		r    float64
+		want time.Duration
+	}{{time.Second, 0, time.Second}, {10 * time.Second, 0, 9 * time.Second}, {10 * time.Second, 0.5, 10 * time.Second}} {
+		if got := jitter(c.d, c.r); got != c.want {
+			t.Errorf("jitter(%v, %v) = %v, want %v", c.d, c.r, got, c.want)
+		}
+	}
+}
+
+func TestCycle(t *testing.T) {
+	p := func(after ...string) *Program { return &Program{Order: &Order{After: after}} }
+	if c := cycle(map[string]*Program{"a": p("b", "c"), "b": p("c"), "c": {}, "d": p("a", "missing")}); c != nil {
+		t.Errorf("a cycle where there is none: %v", c)
+	}
+	c := cycle(map[string]*Program{"a": p("b"), "b": {Order: &Order{Requires: []string{"c"}}}, "c": p("a"), "d": p("a")})
+	if len(c) != 4 || c[0] != c[3] {
+		t.Errorf("%v", c)
+	}
+}
+
+func TestLimiter(t *testing.T) {
+	m := limiter{rate: 2}
+	now := time.Now()
+	passed, dropped := 0, 0
+	for i := range 30 { // ten a second
+		pass, d := m.pass(now.Add(time.Duration(i) * 100 * time.Millisecond))
+		if pass {
+			passed++
+		}
+		dropped += d
+	}
+	if passed != 6 || dropped+m.dropped != 24 {
+		t.Errorf("passed %d, dropped %d", passed, dropped+m.dropped)
 	}
 }

@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -12,12 +13,11 @@ import (
 func (l *loop) reap() {
 	for {
 		pid := zombie(unix.P_ALL, 0)
-		p := l.byPID[pid]
 		switch {
 		case pid == 0:
 			return
-		case p != nil:
-			l.take(p)
+		case l.byPID[pid] != nil || l.tasks[pid] != nil:
+			l.take(pid)
 		case l.Orphans:
 			syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 		default:
@@ -29,24 +29,46 @@ func (l *loop) reap() {
 }
 
 func (l *loop) reapEach() {
-	for pid, p := range l.byPID {
+	for pid := range l.byPID {
 		if zombie(unix.P_PID, pid) != 0 {
-			l.take(p)
+			l.take(pid)
+		}
+	}
+	for pid := range l.tasks {
+		if zombie(unix.P_PID, pid) != 0 {
+			l.take(pid)
 		}
 	}
 }
 
 // take reaps a zombie; before that it ends what is left of the group, whose number the zombie keeps from strangers.
-func (l *loop) take(p *program) {
-	unix.Kill(-p.pid, unix.SIGKILL)
+func (l *loop) take(pid int) {
+	unix.Kill(-pid, unix.SIGKILL)
 	var ws syscall.WaitStatus
 	for {
-		_, err := syscall.Wait4(p.pid, &ws, 0, nil)
-		if err != syscall.EINTR {
+		if _, err := syscall.Wait4(pid, &ws, 0, nil); err != syscall.EINTR {
 			break
 		}
 	}
-	l.bury(p, ws)
+	t, p := l.tasks[pid], l.byPID[pid]
+	if t != nil {
+		l.buryTask(t, ws)
+		return
+	}
+	delete(l.byPID, pid)
+	p.pid = 0
+	l.afterGroup(p, pid, ws, time.Millisecond)
+}
+
+// afterGroup buries p when the rest of its group, which was killed, has gone too: the next process may want its ports, and
+// whoever stops us expects nothing to be left. It looks again after 1, 2, 4 … 64 ms; what is not reaped by then by whoever
+// has inherited it is a zombie.
+func (l *loop) afterGroup(p *program, pid int, ws syscall.WaitStatus, wait time.Duration) {
+	if unix.Kill(-pid, 0) != nil || wait > 64*time.Millisecond {
+		l.bury(p, pid, ws)
+		return
+	}
+	l.alarms.in(wait, &p.more().grave, func() { l.afterGroup(p, pid, ws, 2*wait) })
 }
 
 // zombie returns the PID of a child that has died and was not waited for, and leaves it so; 0: there is none.

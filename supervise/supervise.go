@@ -12,61 +12,36 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
-)
-
-// Restart says which ends of a process lead to another one.
-type Restart uint8
-
-const (
-	Always    Restart = iota
-	OnFailure         // any end but exit status 0
-	Never
-)
-
-// A Program is something to keep running. It is not changed once it was given to a [Set].
-type Program struct {
-	Name        string
-	Command     []string          // the first is an absolute path
-	User        *User             // nil: that of this process
-	Directory   string            // zero: /
-	Environment map[string]string // on top of PATH and, with a User, HOME, USER, LOGNAME and SHELL
-	Output      Output
-	Restart     Restart
-	Backoff     Backoff
-	StopSignal  syscall.Signal // zero: SIGTERM
-	StopTimeout time.Duration  // from the stop signal to KILL; zero: KILL at once
-}
-
-// User is whom a program runs as. A User is shared between programs and not changed.
-type User struct {
-	Name     string
-	UID, GID uint32
-	Groups   []uint32 // supplementary
-	Home     string
-	Shell    string
-}
-
-// Output is where standard output and error of a program go.
-type Output uint8
-
-const (
-	Null    Output = iota // /dev/null
-	Inherit               // where this process has its own
 )
 
 // Options of a [Set]; the zero value works.
 type Options struct {
 	Log *slog.Logger // nil: slog.Default()
+	// Fail is called, on the goroutine of the Set, with an *[EndedError] when an Essential program has ended for good.
+	Fail func(error)
+	// Output opens where the output of a program goes, for values of Program.Output but Null and Inherit.
+	Output func(p *Program) (*Sink, error)
+	// Helper says that the program calls [RunSetup] first thing in main, so that [Setup] can be had.
+	Helper bool
+	// Mark is a variable, NAME=value, in the environment of every child, for [EndLeftovers]; zero: none.
+	Mark string
 	// NoRespawn starts each program once, whatever its Restart says: for debugging.
 	NoRespawn bool
 	// Orphans reaps every child that the Set has not started: for PID 1, in a program that starts no other children.
 	Orphans bool
 }
+
+// EndedError is how an Essential program has ended for good.
+type EndedError struct {
+	Name   string
+	How    string // in words
+	Status int    // exit status, or 128 and the number of the signal
+}
+
+func (e *EndedError) Error() string { return "program " + e.Name + ": " + e.How }
 
 // A Set is the programs that run. Its methods may be called from any goroutine.
 type Set struct {
@@ -88,31 +63,58 @@ func New(o Options) *Set {
 var errStopped = errors.New("the programs have been stopped")
 
 // Apply makes the programs of this Set be the given ones: it stops what is gone, starts what is new, restarts what has
-// changed and leaves the rest alone. What cannot be had (no such executable, directory, or a name given twice) refuses
-// all of it before anything is touched. Apply returns when a start of every new program has been tried; what has to
-// stop first is started when it has stopped. The error then tells what could not be started although all had looked well;
-// it is applied all the same, and those are tried again like a program that dies.
+// changed and leaves the rest alone. What cannot be had (no such executable or directory, a name given twice, programs
+// that wait for each other) refuses all of it before anything is touched. Apply returns when a start of every new
+// program that nothing is in the way of has been tried; what has to stop first is started when it has stopped. The error
+// then tells what could not be started although all had looked well; it is applied all the same, and those are tried
+// again like a program that dies.
 func (s *Set) Apply(ctx context.Context, programs []Program) error {
 	next := make(map[string]*Program, len(programs))
 	var errs []error
-	for _, p := range programs {
+	for i := range programs {
+		p := &programs[i]
 		if err := p.check(); err != nil {
-			errs = append(errs, fmt.Errorf("program %s: %w", p.Name, err))
+			errs = append(errs, each(p.Name, err)...)
 		}
 		if next[p.Name] != nil {
 			errs = append(errs, fmt.Errorf("program %s: there are two of that name", p.Name))
 		}
-		next[p.Name] = &p
+		next[p.Name] = p
+	}
+	if c := cycle(next); c != nil {
+		errs = append(errs, fmt.Errorf("programs wait for each other: %s", arrow(c)))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	r := applyRequest{next, make(chan error, 1)}
-	if err := s.send(ctx, r); err != nil {
+	return s.ask(ctx, func(reply chan error) any { return applyRequest{next, reply} })
+}
+
+// each puts the name of the program before every one of joined errors.
+func each(name string, err error) (errs []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{fmt.Errorf("program %s: %w", name, err)}
+	}
+	for _, e := range joined.Unwrap() {
+		errs = append(errs, each(name, e)...)
+	}
+	return errs
+}
+
+// Await returns nil when every Required program is ready, or done, and else the first failure of one, with the last
+// lines that it wrote.
+func (s *Set) Await(ctx context.Context) error {
+	return s.ask(ctx, func(reply chan error) any { return awaitRequest{reply} })
+}
+
+func (s *Set) ask(ctx context.Context, request func(reply chan error) any) error {
+	reply := make(chan error, 1)
+	if err := s.send(ctx, request(reply)); err != nil {
 		return err
 	}
 	select {
-	case err := <-r.reply:
+	case err := <-reply:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
@@ -132,14 +134,14 @@ func (s *Set) send(ctx context.Context, request any) error {
 	}
 }
 
-// Stop stops every program: each group gets its stop signal now, all at once, and KILL after its StopTimeout, or when
-// ctx ends. It returns when all have ended; the error names those that even KILL has not ended half a second after ctx.
-// The Set is of no use afterwards.
+// Stop stops every program: each group gets its stop signal once those that come after it have ended, and KILL after its
+// StopTimeout, or when ctx ends. It returns when all have ended; the error names those that even KILL has not ended half
+// a second after ctx. The Set is of no use afterwards.
 func (s *Set) Stop(ctx context.Context) error {
-	r := stopRequest{ctx, make(chan error, 1)}
+	reply := make(chan error, 1)
 	select {
-	case s.requests <- r:
-		return <-r.reply
+	case s.requests <- stopRequest{ctx, reply}:
+		return <-reply
 	case <-s.ended:
 		return nil
 	}
@@ -148,47 +150,22 @@ func (s *Set) Stop(ctx context.Context) error {
 // Status of a program.
 type Status struct {
 	Name     string    `json:"name"`
-	State    string    `json:"state"` // down, queued, up, backoff, stopping, killing
+	State    string    `json:"state"` // down, done, failed, blocked, starting, up, backoff, stopping
 	PID      int       `json:"pid,omitempty"`
 	Since    time.Time `json:"since"`              // when it got into its state
 	Starts   int       `json:"starts"`             // processes started so far
 	Failures int       `json:"failures,omitempty"` // in a row
+	Last     string    `json:"last,omitempty"`     // how the last process ended
+	Next     time.Time `json:"next,omitzero"`      // when it is started again
 }
 
 // Status returns the programs by name; nil after Stop.
 func (s *Set) Status() []Status {
-	r := statusRequest{make(chan []Status, 1)}
-	if s.send(context.Background(), r) != nil {
+	reply := make(chan []Status, 1)
+	if s.send(context.Background(), statusRequest{reply}) != nil {
 		return nil
 	}
-	list := <-r.reply
+	list := <-reply
 	slices.SortFunc(list, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
 	return list
-}
-
-// check finds out what can be known before a process is started.
-func (p *Program) check() error {
-	if len(p.Command) == 0 {
-		return errors.New("no command")
-	}
-	st, err := os.Stat(p.Command[0])
-	switch {
-	case err != nil:
-		return fmt.Errorf("command: %w", err)
-	case st.IsDir() || st.Mode()&0o111 == 0:
-		return fmt.Errorf("command: %s: it is not an executable file", p.Command[0])
-	}
-	if p.Directory != "" {
-		st, err := os.Stat(p.Directory)
-		switch {
-		case err != nil:
-			return fmt.Errorf("directory: %w", err)
-		case !st.IsDir():
-			return fmt.Errorf("directory: %s: it is not a directory", p.Directory)
-		}
-	}
-	if os.Geteuid() != 0 && p.User.credential() != nil {
-		return fmt.Errorf("user %s: %w: only root can run programs as another user", p.User.Name, os.ErrPermission)
-	}
-	return nil
 }

@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 		fmt.Println("applied", err)
 		select {}
 	}
+	if status, ran := supervise.RunSetup(os.Args); ran {
+		os.Exit(status)
+	}
 	os.Exit(m.Run())
 }
 
@@ -45,6 +48,7 @@ type world struct {
 	fifo   string
 	events *bufio.Reader
 	log    *recorder
+	close  func()
 }
 
 func newWorld(t *testing.T, o supervise.Options) *world {
@@ -58,7 +62,8 @@ func newWorld(t *testing.T, o supervise.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
+	w.close = func() { f.Close() }
+	t.Cleanup(w.close)
 	w.events = bufio.NewReader(f)
 	o.Log = slog.New(w.log)
 	w.set = supervise.New(o)
@@ -73,7 +78,10 @@ func (r *recorder) Enabled(context.Context, slog.Level) bool { return true }
 func (r *recorder) WithAttrs([]slog.Attr) slog.Handler       { return r }
 func (r *recorder) WithGroup(string) slog.Handler            { return r }
 func (r *recorder) Handle(_ context.Context, rec slog.Record) error {
-	r.lines <- rec.Message
+	select {
+	case r.lines <- rec.Message:
+	default: // nobody waits for so many
+	}
 	return nil
 }
 
@@ -185,7 +193,7 @@ func TestPolicies(t *testing.T) {
 			}
 			if c.again {
 				w.expect("a")
-			} else if st := w.set.Status(); st[0].State != "down" {
+			} else if st := w.set.Status(); st[0].State != map[bool]string{true: "done", false: "failed"}[c.status == 0] {
 				t.Errorf("state %s", st[0].State)
 			}
 		})
@@ -240,7 +248,7 @@ func TestApplyRefusesAll(t *testing.T) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"program missing: command: ", "/nonexistent/x", "program none: no command", "program plain: command: " + notExecutable,
+	for _, want := range []string{"program missing: command: ", "/nonexistent/x", "program none: command: there is none", "program plain: command: " + notExecutable,
 		"program dir: directory: ", "program twice: there are two"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not say %q", err, want)

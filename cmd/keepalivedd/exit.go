@@ -10,6 +10,7 @@ import (
 	"github.com/keepalivedd/keepalivedd/config"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/pidfile"
+	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
 const name = "keepalivedd"
@@ -30,14 +31,18 @@ const (
 	statusDead    = 1 // but its pidfile is left
 	statusStopped = 3
 	statusUnknown = 4
+	statusPartly  = 150 // it runs, but not every program that is wanted
 )
 
 // exitStatus returns the status for an error.
 func exitStatus(err error) int {
 	var mistakes config.Errors
+	var ended *supervise.EndedError
 	switch {
 	case errors.As(err, &mistakes):
 		return misconfigured
+	case errors.As(err, &ended):
+		return ended.Status
 	case errors.Is(err, pidfile.ErrNotRunning):
 		return notRunning
 	}

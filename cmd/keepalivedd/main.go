@@ -7,9 +7,15 @@ import (
 
 	"github.com/keepalivedd/keepalivedd/config"
 	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	if status, ran := supervise.RunSetup(os.Args); ran {
+		os.Exit(status)
+	}
+	os.Exit(run(os.Args[1:]))
+}
 
 // run loads the configuration, checks the pidfile, forks and detaches, writes its PID and runs the signal loop.
 func run(args []string) int {
@@ -55,6 +61,7 @@ func (s *service) daemon() *daemon.Daemon {
 		Start:        s.start,
 		Reload:       s.reload,
 		Stop:         s.stop,
+		Status:       s.status,
 		Reaps:        true,
 		Report:       func(err error) { fail(err) },
 	}

@@ -16,9 +16,10 @@ import (
 // process under the race detector makes other system calls than the one that is installed.
 func TestMain(m *testing.M) {
 	testscript.Main(tests{m}, map[string]func(){
-		name:      main,
-		"blocked": blocked,
-		"ignored": ignored,
+		name:              main,
+		"blocked":         blocked,
+		"ignored":         ignored,
+		"supervise-setup": main, // what main runs itself as
 	})
 }
 

@@ -59,7 +59,8 @@ Keeps programs alive: starts those of the configuration, and starts again what d
   -v, --version             print the version
   -h, --help                print this
 
-status  tells whether it runs: 0 it runs, 1 dead but its pidfile is left, 3 stopped, 4 unknown
+status  tells whether it runs: 0 it does, 1 dead but its pidfile is left, 3 stopped, 4 unknown or
+        starting, 150 it runs but a program that is wanted is not up
 reload  checks the configuration and has the daemon take it on, as kill -HUP does
 stop    stops the daemon and waits for its end
 

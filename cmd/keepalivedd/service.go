@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"syscall"
+	"sync/atomic"
 
 	"github.com/keepalivedd/keepalivedd/config"
 	"github.com/keepalivedd/keepalivedd/daemon"
@@ -19,18 +19,38 @@ import (
 type service struct {
 	*options
 	daemon.Daemon
-	config *config.Config // in force
-	log    *logging.Log
-	set    *supervise.Set
+	config  *config.Config // in force
+	log     *logging.Log
+	set     *supervise.Set
+	outputs outputs
+	running atomic.Pointer[supervise.Set] // once the start is over, for Status
 }
 
-func (s *service) start(ctx context.Context, _ context.CancelCauseFunc) error {
-	s.set = supervise.New(supervise.Options{Log: s.Log, NoRespawn: s.noRespawn, Orphans: os.Getpid() == 1})
-	if err := s.set.Apply(ctx, s.programs(s.config)); err != nil {
-		now, cancel := context.WithCancel(context.Background())
-		cancel()
+func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error {
+	s.outputs.config = s.config.Log
+	if s.Crashed() {
+		if pids := supervise.EndLeftovers(s.mark()); len(pids) > 0 {
+			s.Log.Warn("ended what the previous daemon, which was killed, had left behind", "pids", pids)
+		}
+	}
+	if err := runHook(ctx, "startup", s.config.Startup); err != nil {
+		return err
+	}
+	s.set = supervise.New(supervise.Options{
+		Log: s.Log, Fail: fail, Output: s.outputs.open, Helper: true, Mark: s.mark(),
+		NoRespawn: s.noRespawn, Orphans: os.Getpid() == 1,
+	})
+	err := s.set.Apply(ctx, s.programs(s.config))
+	if err == nil {
+		err = s.set.Await(ctx)
+	}
+	if err != nil {
+		now, cancel := context.WithTimeout(context.Background(), s.config.ShutdownTimeout)
+		defer cancel()
 		return errors.Join(err, s.set.Stop(now))
 	}
+	s.config.Programs = nil // the Set has them
+	s.running.Store(s.set)
 	return nil
 }
 
@@ -53,18 +73,37 @@ func (s *service) reload(ctx context.Context) error {
 		return err
 	}
 	s.log.Switch(to)
+	s.outputs.reopen(s.Log)
 	s.Grace = next.ShutdownTimeout
+	next.Programs = nil
 	s.config = next
 	return nil
 }
 
-func (s *service) stop(ctx context.Context) error { return s.set.Stop(ctx) }
+func (s *service) stop(ctx context.Context) error {
+	err := s.set.Stop(ctx)
+	s.outputs.close()
+	if s.mark() != "" {
+		if pids := supervise.EndLeftovers(s.mark()); len(pids) > 0 {
+			s.Log.Warn("ended what had left its program's group", "pids", pids)
+		}
+	}
+	return errors.Join(err, runHook(ctx, "shutdown", s.config.Shutdown))
+}
 
 func (s *service) pidfile() string {
 	if s.config.PIDFile == "none" {
 		return ""
 	}
 	return s.config.PIDFile
+}
+
+// mark is what tells our children from those of other daemons.
+func (s *service) mark() string {
+	if s.config.PIDFile == "none" {
+		return ""
+	}
+	return "KEEPALIVEDD=" + s.config.PIDFile
 }
 
 func (s *service) openLog() (err error) {
@@ -89,36 +128,4 @@ func (s *service) logOptions(c *config.Config) logging.Options {
 	o.Facility, _ = logging.ParseFacility(c.Log.Facility) // was checked with the configuration
 	o.Level.UnmarshalText([]byte(c.Log.Level))
 	return o
-}
-
-// programs is the configuration as package supervise takes it.
-func (s *service) programs(c *config.Config) []supervise.Program {
-	output := supervise.Null
-	if s.foreground {
-		output = supervise.Inherit
-	}
-	users := map[*config.User]*supervise.User{nil: nil} // shared there as here
-	list := make([]supervise.Program, len(c.Programs))
-	for i, p := range c.Programs {
-		if u := p.User; users[u] == nil && u != nil {
-			users[u] = &supervise.User{Name: u.Name, UID: u.UID, GID: u.GID, Groups: u.Groups, Home: u.Home, Shell: u.Shell}
-		}
-		list[i] = supervise.Program{
-			Name: p.Name, Command: p.Command, User: users[p.User], Directory: p.Directory,
-			Environment: p.Environment, Output: output,
-			Restart:    restarts(p.Restart),
-			StopSignal: syscall.Signal(p.StopSignal), StopTimeout: p.StopTimeout,
-		}
-	}
-	return list
-}
-
-func restarts(r config.Restart) supervise.Restart {
-	switch r {
-	case config.OnFailure:
-		return supervise.OnFailure
-	case config.Never:
-		return supervise.Never
-	}
-	return supervise.Always
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,8 +41,7 @@ func status(path string) int {
 	}
 	switch st.State {
 	case pidfile.Held:
-		fmt.Printf("%s is running, pid %d\n", name, st.PID)
-		return statusRunning
+		return statusOf(st.PID, pidfile.Ask(path))
 	case pidfile.Starting:
 		fmt.Printf("%s is starting\n", name)
 		return statusUnknown
@@ -51,6 +51,25 @@ func status(path string) int {
 	}
 	fmt.Printf("%s is not running\n", name)
 	return statusStopped
+}
+
+// statusOf tells of a daemon that runs; said is what it says of itself, if anything.
+func statusOf(pid int, said string) int {
+	if said == starting {
+		fmt.Printf("%s is starting, pid %d\n", name, pid)
+		return statusUnknown
+	}
+	count, lines, _ := strings.Cut(said, "\n")
+	if count == "" {
+		fmt.Printf("%s is running, pid %d\n", name, pid)
+		return statusRunning
+	}
+	fmt.Printf("%s is running, pid %d; programs up: %s\n", name, pid, count)
+	if lines == "" {
+		return statusRunning
+	}
+	fmt.Println(lines)
+	return statusPartly
 }
 
 // reload refuses a broken configuration here, where somebody reads why. The daemon checks again.

@@ -1,0 +1,19 @@
+package supervise
+
+import (
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// words tells how a process ended, and the status that a shell would give it.
+func words(ws syscall.WaitStatus) (string, int) {
+	switch {
+	case ws.Signaled() && ws.CoreDump():
+		return fmt.Sprintf("killed by %s, core dumped", unix.SignalName(ws.Signal())), 128 + int(ws.Signal())
+	case ws.Signaled():
+		return "killed by " + unix.SignalName(ws.Signal()), 128 + int(ws.Signal())
+	}
+	return fmt.Sprintf("exited with status %d", ws.ExitStatus()), ws.ExitStatus()
+}
