@@ -84,12 +84,11 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if os.Getpid() == 1 && !d.Reaps {
 		defer reapOrphans()()
 	}
-	file, err := r.hold()
-	if err != nil {
+	if r.file, err = r.hold(); err != nil {
 		return err
 	}
-	if file != nil {
-		defer func() { err = errors.Join(err, file.Release()) }()
+	if r.file != nil {
+		defer func() { err = errors.Join(err, r.file.Release()) }()
 	}
 	if err := r.start(); err != nil {
 		return err
@@ -107,6 +106,7 @@ type run struct {
 	life     context.Context
 	fail     context.CancelCauseFunc
 	systemd  systemd
+	file     *pidfile.File // nil: no pidfile
 }
 
 // errAsked is the cause of a life that ended because a signal asked for it.
@@ -218,6 +218,9 @@ func (r *run) write(what string, hook func(context.Context) error) {
 func (r *run) stop() error {
 	r.fail(errAsked)
 	r.notify("STOPPING=1")
+	if r.file != nil {
+		r.file.Unwatch()
+	}
 	if r.Stop != nil {
 		bounded, end := context.WithTimeout(context.Background(), r.grace())
 		defer end()

@@ -76,6 +76,10 @@ func (d *Daemon) Detach() (status int, launched bool) {
 }
 
 func (d *Daemon) launch() (status int, err error) {
+	// What our caller passed on ends here: a pipe of its, held open, would let it wait for ever.
+	if err = closeOnExec(); err != nil {
+		return ExitStatus(err), err
+	}
 	var file *pidfile.File
 	fds, done := [2]int{-1, -1}, func() {}
 	if d.PIDFile != "" {
@@ -255,7 +259,7 @@ func (d *Daemon) becomeCopy(said string) error {
 	}
 	c.launcher = os.NewFile(uintptr(pipe), "launcher")
 	d.copy = c
-	return closeInherited()
+	return unix.Close(3) // go-daemon's /dev/null
 }
 
 var errOrphaned = errors.New("the launching process died before the daemon was ready: a start that nobody is told of is called off")

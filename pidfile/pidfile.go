@@ -203,7 +203,7 @@ func (f *File) Release() error {
 	if f.fd < 0 {
 		return nil
 	}
-	f.watch.end()
+	f.closeWatch()
 	var err error
 	if names(f.path, f.fd) {
 		if err = unix.Unlink(f.path); err != nil {
@@ -216,7 +216,7 @@ func (f *File) Release() error {
 
 // Abandon closes the descriptors and touches nothing else: for a process that has handed the file over.
 func (f *File) Abandon() {
-	f.watch.end()
+	f.closeWatch()
 	f.witness.close()
 	unix.Close(f.fd)
 	f.fd = -1

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,7 @@ import (
 // change of the link count: IN_DELETE_SELF waits for the last descriptor, which is ours.
 type watch struct {
 	notify *os.File
+	ending atomic.Bool
 	done   chan struct{}
 }
 
@@ -64,11 +66,21 @@ func (w *watch) remove(wd int) {
 	}
 }
 
-// end is for Release: the watch must not put back what Release removes.
-func (w *watch) end() {
-	if w != nil {
-		w.notify.Close()
+// Unwatch ends the watch, which Release does too. The kernel takes some 10 ms to forget a watch, and keeps a process that
+// has one from ending before: call it when the daemon begins to stop.
+func (f *File) Unwatch() {
+	if w := f.watch; w != nil {
+		w.ending.Store(true)
+		w.notify.SetReadDeadline(time.Now())
 		<-w.done
+	}
+}
+
+// close is for Release: the watch must not put back what Release removes.
+func (f *File) closeWatch() {
+	if f.watch != nil {
+		f.Unwatch()
+		f.watch.notify.Close()
 	}
 }
 
@@ -77,7 +89,7 @@ func (w *watch) run(f *File, wd int, log *slog.Logger) {
 	const soonest, latest = time.Millisecond, time.Minute
 	buf := make([]byte, 4096)
 	wait := soonest
-	for {
+	for !w.ending.Load() {
 		old := f.fd
 		what, err := f.restore()
 		switch {
@@ -102,10 +114,11 @@ func (w *watch) run(f *File, wd int, log *slog.Logger) {
 			unix.Close(old)
 			continue // it may have been touched before the watch was on it
 		}
-		if _, err := w.notify.Read(buf); errors.Is(err, os.ErrClosed) {
-			return
+		if !w.ending.Load() {
+			w.notify.Read(buf) // until there is news, the deadline, or the end
 		}
 	}
+	w.remove(wd)
 }
 
 // restore makes the path name our file again and the file say our PID; what is empty when nothing was wrong.

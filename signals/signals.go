@@ -33,9 +33,9 @@ func Notify() (Requests, func()) {
 	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
 	signal.Notify(dump, unix.SIGUSR1)
 	signal.Notify(stats, unix.SIGUSR2)
-	// Not signal.Ignore: children would inherit that.
-	signal.Notify(ignored, unix.SIGPIPE, unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF, unix.SIGIO, unix.SIGPWR,
-		unix.SIGWINCH, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGCONT)
+	// The runtime catches ALRM, WINCH, XFSZ and the like by itself, and nothing comes of them. Not these two, or not
+	// everywhere. And not signal.Ignore, which children would inherit.
+	signal.Notify(ignored, unix.SIGPIPE, unix.SIGCONT)
 
 	onTerminal := hasTerminal()
 	if !onTerminal { // the usual daemon: no goroutine between the signal and the loop

@@ -3,7 +3,6 @@ package supervise
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -14,9 +13,10 @@ import (
 // the children died with it, but not what these had started. It returns their PIDs. Call it before New, and only when
 // nobody else can have a Set of that mark.
 func EndLeftovers(mark string) (pids []int) {
-	files, _ := filepath.Glob("/proc/[0-9]*/environ")
-	for _, f := range files {
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))
+	procs, _ := os.ReadDir("/proc")
+	for _, e := range procs {
+		f := "/proc/" + e.Name() + "/environ"
+		pid, err := strconv.Atoi(e.Name())
 		if err != nil || pid == os.Getpid() || !marked(f, mark) {
 			continue
 		}

@@ -36,6 +36,7 @@ type loop struct {
 	awaiting []chan error  // those who wait for the Required
 
 	stopping *stopRequest
+	killed   map[int]bool // the strays
 }
 
 // What others ask of the loop.
@@ -60,7 +61,7 @@ type (
 
 func newLoop(o Options, s *Set) *loop {
 	l := &loop{Options: o, set: s, programs: map[string]*program{}, byPID: map[int]*program{}, tasks: map[int]*task{},
-		epoch: time.Now(), ready: make(chan struct{})}
+		epoch: time.Now(), killed: map[int]bool{}, ready: make(chan struct{})}
 	close(l.ready)
 	return l
 }
@@ -71,11 +72,14 @@ func (l *loop) run() {
 	died := make(chan os.Signal, 1)
 	signal.Notify(died, unix.SIGCHLD)
 	defer signal.Stop(died)
+	if l.Orphans {
+		unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+	}
 	l.launcher.open(l.Helper, l.Mark)
 	defer l.launcher.close()
 
 	var hurried, given <-chan struct{}
-	for l.stopping == nil || len(l.programs)+len(l.tasks) > 0 {
+	for l.stopping == nil || len(l.programs)+len(l.tasks) > 0 || l.strays() {
 		select {
 		case r := <-l.set.requests:
 			switch r := r.(type) {

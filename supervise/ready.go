@@ -2,7 +2,6 @@ package supervise
 
 import (
 	"bytes"
-	"crypto/rand"
 	"fmt"
 	"os"
 	"strconv"
@@ -68,12 +67,15 @@ func (l *loop) openNotify(p *program, c *command, r *Ready) error {
 	if err != nil {
 		return fmt.Errorf("notify socket: %w", err)
 	}
-	name := "@supervise/" + rand.Text()
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: name}); err != nil {
-		unix.Close(fd)
-		return fmt.Errorf("notify socket: %w", err)
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrUnix{}) // unix(7), autobind: the kernel finds a name
 	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
+	name := ""
+	if address, e := unix.Getsockname(fd); err == nil && e == nil {
+		name = address.(*unix.SockaddrUnix).Name
+	}
+	if name == "" {
 		unix.Close(fd)
 		return fmt.Errorf("notify socket: %w", err)
 	}

@@ -1,6 +1,10 @@
 package supervise
 
 import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -69,6 +73,31 @@ func (l *loop) afterGroup(p *program, pid int, ws syscall.WaitStatus, wait time.
 		return
 	}
 	l.alarms.in(wait, &p.more().grave, func() { l.afterGroup(p, pid, ws, 2*wait) })
+}
+
+// strays kills the children that are left when every program has ended: what had left its program's group is ours since
+// its parent died. It reports whether there are any.
+func (l *loop) strays() bool {
+	if !l.Orphans || unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) != nil {
+		return false // ECHILD
+	}
+	l.reap()
+	files, _ := filepath.Glob("/proc/self/task/*/children")
+	found := false
+	for _, f := range files {
+		b, _ := os.ReadFile(f)
+		for _, word := range strings.Fields(string(b)) {
+			if pid, err := strconv.Atoi(word); err == nil && pid > 1 {
+				found = true
+				if !l.killed[pid] {
+					l.Log.Warn("a process had left its program's group: killed", "pid", pid)
+					l.killed[pid] = true
+				}
+				unix.Kill(pid, unix.SIGKILL) // not reaped yet, so the number is its own
+			}
+		}
+	}
+	return found
 }
 
 // zombie returns the PID of a child that has died and was not waited for, and leaves it so; 0: there is none.

@@ -1,11 +1,11 @@
 package supervise
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,11 +18,11 @@ import (
 // second exec: the program runs itself as the child, which sets all this up and becomes the command. Whatever cannot be
 // had is told by its name, and the command is not run without it.
 type Setup struct {
-	Umask           *int    `json:",omitempty"`
-	Limits          []Limit `json:",omitempty"`
-	Nice            *int    `json:",omitempty"`
-	OOMScoreAdj     *int    `json:",omitempty"`
-	NoNewPrivileges bool    `json:",omitempty"`
+	Umask           *int
+	Limits          []Limit
+	Nice            *int
+	OOMScoreAdj     *int
+	NoNewPrivileges bool
 }
 
 // Limit is a resource limit, setrlimit(2).
@@ -32,19 +32,89 @@ type Limit struct {
 	Soft, Hard uint64
 }
 
-// setupName is the name, argv[0], under which the program runs itself for a Setup.
+// setupName is the name, argv[0], under which the program runs itself for a Setup. The arguments are steps, "--", and the
+// command.
 const setupName = "supervise-setup"
 
 // setupPipe is the descriptor on which the child tells what went wrong; it closes when the command runs. Those that a
 // program may ask for, Ready.FD, are below.
 const setupPipe = 10
 
-// order is what the child is to do, its argv[1].
-type order struct {
-	*Setup
-	Credential *syscall.Credential `json:",omitempty"`
-	Directory  string
-	Parent     int
+// steps are what the child is to do, in this order; each is also what it is called when it fails.
+func (c command) steps() (steps []string) {
+	add := func(format string, args ...any) { steps = append(steps, fmt.Sprintf(format, args...)) }
+	if s := c.setup; s != nil {
+		if s.Nice != nil {
+			add("nice %d", *s.Nice)
+		}
+		if s.OOMScoreAdj != nil {
+			add("oom_score_adj %d", *s.OOMScoreAdj)
+		}
+		if s.Umask != nil {
+			add("umask %04o", *s.Umask)
+		}
+		for _, l := range s.Limits {
+			add("limit %d %d %d %s", l.Resource, l.Soft, l.Hard, l.Name)
+		}
+	}
+	if u := c.user.credential(); u != nil {
+		add("setgroups %s", strings.Trim(fmt.Sprint(u.Groups), "[]"))
+		add("setgid %d", u.Gid)
+		add("setuid %d", u.Uid)
+		add("parent %d", os.Getpid()) // the change of user has cleared the death signal
+	}
+	add("directory %s", c.dir)
+	if c.setup != nil && c.setup.NoNewPrivileges {
+		add("no_new_privileges")
+	}
+	return steps
+}
+
+// take carries out a step.
+func take(step string) error {
+	what, rest, _ := strings.Cut(step, " ")
+	words := strings.Fields(rest)
+	numbers := make([]uint64, len(words))
+	for i, w := range words {
+		n, _ := strconv.ParseInt(w, 0, 64) // an octal umask begins with 0
+		numbers[i] = uint64(n)
+		if u, err := strconv.ParseUint(w, 0, 64); err == nil {
+			numbers[i] = u
+		}
+	}
+	n := func(i int) int { return int(int64(numbers[i])) }
+	switch what {
+	case "nice":
+		return unix.Setpriority(unix.PRIO_PROCESS, 0, n(0))
+	case "oom_score_adj":
+		return os.WriteFile("/proc/self/oom_score_adj", []byte(words[0]), 0)
+	case "umask":
+		unix.Umask(n(0))
+		return nil
+	case "limit":
+		return unix.Prlimit(0, n(0), &unix.Rlimit{Cur: numbers[1], Max: numbers[2]}, nil)
+	case "setgroups":
+		groups := make([]int, len(numbers))
+		for i := range groups {
+			groups[i] = n(i)
+		}
+		return syscall.Setgroups(groups)
+	case "setgid":
+		return syscall.Setgid(n(0))
+	case "setuid":
+		return syscall.Setuid(n(0))
+	case "parent":
+		err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+		if err == nil && os.Getppid() != n(0) {
+			return syscall.ESRCH // it has died before
+		}
+		return err
+	case "directory":
+		return unix.Chdir(rest)
+	case "no_new_privileges":
+		return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	}
+	return syscall.EINVAL
 }
 
 // execSetup starts a command by way of RunSetup.
@@ -61,16 +131,11 @@ func (s *launcher) execSetup(c command) (pid int, err error) {
 		return 0, fmt.Errorf("pipe: %w", err)
 	}
 	defer unix.Close(p[0])
-	told, err := json.Marshal(order{c.setup, c.user.credential(), c.dir, os.Getpid()})
-	if err != nil {
-		unix.Close(p[1])
-		return 0, err
-	}
 	files := append([]uintptr(nil), c.files...)
 	for len(files) < setupPipe {
 		files = append(files, closed)
 	}
-	pid, err = syscall.ForkExec(exe, append([]string{setupName, string(told)}, c.argv...), &syscall.ProcAttr{
+	pid, err = syscall.ForkExec(exe, slices.Concat([]string{setupName}, c.steps(), []string{"--"}, c.argv), &syscall.ProcAttr{
 		Env: c.env, Files: append(files, uintptr(p[1])),
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}})
 	unix.Close(p[1])
@@ -116,71 +181,25 @@ func (s *launcher) hear(pipe int) error {
 // RunSetup is the other half of a [Setup]. A program that has Options.Helper calls it first thing in main, with os.Args,
 // and leaves with the status when ran is true; it is false unless a Set has started the program for this.
 func RunSetup(args []string) (status int, ran bool) {
-	if len(args) < 3 || args[0] != setupName {
+	end := slices.Index(args, "--")
+	if end < 1 || end == len(args)-1 || args[0] != setupName {
 		return 0, false
 	}
-	what, errno := setUp(args[1], args[2:])
+	what, err := setUp(args[1:end], args[end+1:])
+	errno := syscall.EINVAL
+	errors.As(err, &errno)
 	unix.Write(setupPipe, fmt.Appendf(nil, "%d %s", errno, what))
 	return 127, true
 }
 
 // setUp returns only if something went wrong.
-func setUp(told string, argv []string) (what string, errno syscall.Errno) {
+func setUp(steps, argv []string) (what string, err error) {
 	runtime.LockOSThread() // credentials and the like are a thread's, and exec makes this one the process
 	unix.CloseOnExec(setupPipe)
-	var o order
-	if err := json.Unmarshal([]byte(told), &o); err != nil {
-		return setupName, syscall.EINVAL
-	}
-	s := o.Setup
-	if s == nil {
-		s = &Setup{}
-	}
-	type part struct {
-		name string
-		do   func() error
-	}
-	parts := []part{}
-	add := func(name string, do func() error) { parts = append(parts, part{name, do}) }
-	if s.Nice != nil {
-		add("nice "+strconv.Itoa(*s.Nice), func() error { return unix.Setpriority(unix.PRIO_PROCESS, 0, *s.Nice) })
-	}
-	if s.OOMScoreAdj != nil {
-		add("oom_score_adj "+strconv.Itoa(*s.OOMScoreAdj), func() error {
-			return os.WriteFile("/proc/self/oom_score_adj", []byte(strconv.Itoa(*s.OOMScoreAdj)), 0)
-		})
-	}
-	if s.Umask != nil {
-		unix.Umask(*s.Umask)
-	}
-	for _, lim := range s.Limits {
-		add("limit "+lim.Name, func() error {
-			return unix.Prlimit(0, lim.Resource, &unix.Rlimit{Cur: lim.Soft, Max: lim.Hard}, nil)
-		})
-	}
-	if c := o.Credential; c != nil {
-		groups := make([]int, len(c.Groups))
-		for i, g := range c.Groups {
-			groups[i] = int(g)
-		}
-		add("setgroups", func() error { return syscall.Setgroups(groups) })
-		add("setgid", func() error { return syscall.Setgid(int(c.Gid)) })
-		add("setuid", func() error { return syscall.Setuid(int(c.Uid)) })
-		// A change of user clears it.
-		add("parent death signal", func() error { return unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0) })
-		if os.Getppid() != o.Parent {
-			return "the supervisor", syscall.ESRCH
+	for _, step := range steps {
+		if err := take(step); err != nil {
+			return step, err
 		}
 	}
-	add("directory "+o.Directory, func() error { return unix.Chdir(o.Directory) })
-	if s.NoNewPrivileges {
-		add("no_new_privileges", func() error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
-	}
-	for _, p := range parts {
-		if err := p.do(); errors.As(err, &errno) {
-			return p.name, errno
-		}
-	}
-	errors.As(syscall.Exec(argv[0], argv, os.Environ()), &errno)
-	return argv[0], errno
+	return argv[0], syscall.Exec(argv[0], argv, os.Environ())
 }

@@ -30,7 +30,9 @@ type Options struct {
 	Mark string
 	// NoRespawn starts each program once, whatever its Restart says: for debugging.
 	NoRespawn bool
-	// Orphans reaps every child that the Set has not started: for PID 1, in a program that starts no other children.
+	// Orphans makes this process the one that inherits what its children leave behind, as PID 1 does
+	// (PR_SET_CHILD_SUBREAPER): the Set reaps those, and kills at the end those that have left their program's group. For
+	// a program that starts no other children while the Set runs.
 	Orphans bool
 }
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 
@@ -38,7 +38,7 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 	}
 	s.set = supervise.New(supervise.Options{
 		Log: s.Log, Fail: fail, Output: s.outputs.open, Helper: true, Mark: s.mark(),
-		NoRespawn: s.noRespawn, Orphans: os.Getpid() == 1,
+		NoRespawn: s.noRespawn, Orphans: true,
 	})
 	err := s.set.Apply(ctx, s.programs(s.config))
 	if err == nil {
@@ -49,7 +49,7 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 		defer cancel()
 		return errors.Join(err, s.set.Stop(now))
 	}
-	s.config.Programs = nil // the Set has them
+	s.forget()
 	s.running.Store(s.set)
 	return nil
 }
@@ -75,19 +75,24 @@ func (s *service) reload(ctx context.Context) error {
 	s.log.Switch(to)
 	s.outputs.reopen(s.Log)
 	s.Grace = next.ShutdownTimeout
-	next.Programs = nil
 	s.config = next
+	s.forget()
 	return nil
+}
+
+// forget gives back the memory of a configuration that the Set has taken over. With few programs it would be all for
+// nothing: the heap grows back at once.
+func (s *service) forget() {
+	many := len(s.config.Programs) >= 200
+	s.config.Programs = nil
+	if many {
+		go debug.FreeOSMemory()
+	}
 }
 
 func (s *service) stop(ctx context.Context) error {
 	err := s.set.Stop(ctx)
 	s.outputs.close()
-	if s.mark() != "" {
-		if pids := supervise.EndLeftovers(s.mark()); len(pids) > 0 {
-			s.Log.Warn("ended what had left its program's group", "pids", pids)
-		}
-	}
 	return errors.Join(err, runHook(ctx, "shutdown", s.config.Shutdown))
 }
 
