@@ -61,6 +61,8 @@ func (s *service) daemon() *daemon.Daemon {
 		Start:        s.start,
 		Reload:       s.reload,
 		Stop:         s.stop,
+		Dump:         s.dump,
+		Stats:        s.stats,
 		Status:       s.status,
 		Reaps:        true,
 		Report:       func(err error) { fail(err) },

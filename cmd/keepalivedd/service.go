@@ -93,6 +93,7 @@ func (s *service) forget() {
 func (s *service) stop(ctx context.Context) error {
 	err := s.set.Stop(ctx)
 	s.outputs.close()
+	s.removeJSON()
 	return errors.Join(err, runHook(ctx, "shutdown", s.config.Shutdown))
 }
 
