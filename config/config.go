@@ -26,14 +26,14 @@ type Config struct {
 	// PIDFile is an absolute path, or "none".
 	PIDFile string `toml:"pidfile" default:"/run/keepalivedd.pid" is:"none /" reload:"no" doc:"the file that holds the daemon's process ID and its lock"`
 	// StartTimeout bounds the time from the start to readiness.
-	StartTimeout time.Duration `toml:"start_timeout" default:"90s" is:"positive" doc:"how long the daemon may take until it is ready; then the start has failed"`
+	StartTimeout time.Duration `toml:"start_timeout" default:"90s" is:"positive" doc:"how long a start in the background may take until the daemon is ready; then it is stopped and has failed"`
 	// ShutdownTimeout bounds the time that stopping all programs may take together.
-	ShutdownTimeout time.Duration `toml:"shutdown_timeout" default:"30s" is:"positive" doc:"how long stopping all programs may take together"`
+	ShutdownTimeout time.Duration `toml:"shutdown_timeout" default:"30s" is:"positive" doc:"how long the stop of all programs, and the shutdown command, may take together; then all that is left is killed"`
 
 	Log Log `toml:"log" doc:"where the daemon's own messages go"`
 	// Startup is run before the first program is started, Shutdown after the last one has been
 	// stopped; nil when there is none.
-	Startup  *Hook `toml:"startup" doc:"a command that is run before the first program is started"`
+	Startup  *Hook `toml:"startup" doc:"a command that is run before the first program is started; its failure is the start's"`
 	Shutdown *Hook `toml:"shutdown" doc:"a command that is run after the last program has been stopped"`
 	// Programs is sorted by name, and no name is there twice.
 	Programs []Program `toml:"program" doc:"the programs to be kept running, each under its name"`
@@ -42,7 +42,7 @@ type Config struct {
 // Log says where the daemon's own messages go.
 type Log struct {
 	// To is "syslog", "stderr", or the absolute path of a file.
-	To string `toml:"to" default:"syslog" is:"syslog stderr /" doc:"where messages go; a file is opened anew at a reload"`
+	To string `toml:"to" default:"syslog" is:"syslog stderr /" doc:"where messages go; a file is opened anew at a reload; stderr is for the foreground only"`
 	// Facility is the syslog facility; it means nothing unless To is "syslog".
 	Facility string `toml:"facility" default:"daemon" is:"daemon user local0 local1 local2 local3 local4 local5 local6 local7" doc:"the facility of messages to syslog"`
 	// Level is the least severe level that is logged.
@@ -71,7 +71,7 @@ type Program struct {
 	Environment Environment `toml:"environment" doc:"variables to add to the program's clean environment"`
 	_           [0]string   `toml:"environment_file" is:"/" doc:"a file of lines NAME=VALUE to add to environment, which wins; read at start and reload"`
 	// Restart says what follows when the program ends by itself.
-	Restart Restart `toml:"restart" default:"always" is:"always on-failure never" doc:"when the program is started again after its end; the default is on-failure for a oneshot"`
+	Restart Restart `toml:"restart" default:"always" is:"always on-failure never" doc:"when it is started again after its end; on-failure: unless the status was 0; the default of a oneshot"`
 	// StopSignal asks the program to end.
 	StopSignal Signal `toml:"stop_signal" default:"TERM" doc:"the signal that asks the program, with its whole group, to end"`
 	// StopTimeout is the time between StopSignal and SIGKILL; 0 means to kill at once.
@@ -84,7 +84,7 @@ type Program struct {
 // one value, because there may be thousands: do not change it.
 type Settings struct {
 	// Umask is the program's file mode creation mask.
-	Umask Umask `toml:"umask" doc:"the program's file mode creation mask; the system's usual one when not set"`
+	Umask Umask `toml:"umask" doc:"the program's file mode creation mask, in octal; the daemon's, 022, when not set"`
 	// Limits are the resource limits that differ from the daemon's, by number; nil when there are none.
 	Limits Limits `toml:"limits" doc:"resource limits: a number for both, \"SOFT:HARD\", or \"unlimited\"; the daemon's when not set"`
 	// Nice is the priority, OOMScoreAdj what is added to the kernel's score; nil leaves them as they are.
@@ -103,31 +103,31 @@ type Settings struct {
 	PermanentExit []int `toml:"permanent_exit" is:"0..255" doc:"exit statuses after which the program is not started again"`
 
 	// Ready says how the program becomes ready; at once when it is zero.
-	Ready Ready `toml:"ready" doc:"ready is: a newline on that descriptor, READY=1 to NOTIFY_SOCKET, or having lived that long; at once when not set"`
+	Ready Ready `toml:"ready" doc:"what makes it ready: a newline on descriptor N, READY=1 to NOTIFY_SOCKET, or that long a life; at once when not set"`
 	// ReadyTimeout bounds the time from the start of the program to that.
-	ReadyTimeout time.Duration `toml:"ready_timeout" default:"60s" is:"positive" doc:"how long the program may take until it is ready; then it has failed"`
+	ReadyTimeout time.Duration `toml:"ready_timeout" default:"60s" is:"positive" doc:"how long the program may take to tell that it is ready; then it is stopped and has failed"`
 	// After and Requires name the programs that have to be ready before this one is started. They
 	// exist, and do not wait for each other in a circle.
-	After    []string `toml:"after" doc:"programs that have to be ready before this one is started"`
-	Requires []string `toml:"requires" doc:"programs that have to be ready too, and that this one cannot do without"`
+	After    []string `toml:"after" doc:"programs to be ready before, and stopped after, this one; one that ended for good is not waited for"`
+	Requires []string `toml:"requires" doc:"as after, but one that has failed for good is waited for; this one is not stopped when they die"`
 	// Required makes the daemon's own readiness wait for the program's.
 	Required bool `toml:"required" default:"false" doc:"whether the daemon is not ready before the program is, and its failure is the start's"`
 	// Essential makes the program's end for good the daemon's.
 	Essential bool `toml:"essential" default:"false" doc:"whether the daemon stops all and ends with the program's status when the program ends for good"`
 
 	// Output is "inherit", "null", "syslog", or the absolute path of a file.
-	Output string `toml:"output" default:"inherit" is:"inherit null syslog /" doc:"where standard output and error go: the daemon's own, nowhere, syslog under the program's name, or a file"`
+	Output string `toml:"output" default:"inherit" is:"inherit null syslog /" doc:"where its output goes: the daemon's (nowhere in the background), nowhere, syslog under its name, or a file"`
 	// RateLimit is in lines per second; 0 means that there is none.
-	RateLimit int `toml:"rate_limit" default:"0" is:"0.." doc:"lines of output per second; the rest is dropped and counted; 0 for no limit"`
+	RateLimit int `toml:"rate_limit" default:"0" is:"0.." doc:"lines of output per second, of a program with output to syslog or a file; the rest is dropped and counted; 0 for no limit"`
 
 	// Check is asked whether the program works; nil when nothing is.
 	Check *Check `toml:"check" doc:"a command that tells by its status whether the program works; failing, it is restarted"`
 	// Watchdog is the longest time between two signs of life; 0 means that none is expected.
-	Watchdog time.Duration `toml:"watchdog" default:"0s" doc:"the longest time between two WATCHDOG=1 to NOTIFY_SOCKET before it is restarted; 0s for none"`
+	Watchdog time.Duration `toml:"watchdog" default:"0s" doc:"the longest time, once it is ready, between two WATCHDOG=1 to NOTIFY_SOCKET before it is restarted; 0s for none"`
 
 	// Gate holds the permission to run the program; nil when none is needed.
 	Gate        Command       `toml:"gate" doc:"a command whose first line of output permits the program to run, and whose end takes that back"`
-	GateTimeout time.Duration `toml:"gate_timeout" default:"5s" is:"positive" doc:"how long the program may take to be gone after the gate has ended"`
+	GateTimeout time.Duration `toml:"gate_timeout" default:"5s" is:"positive" doc:"the time from the end of the gate to SIGKILL, unless stop_timeout is shorter"`
 
 	// ReloadSignal is sent at a reload that changed the program but not its Command, in place of a
 	// restart; 0 means to restart.

@@ -1,0 +1,158 @@
+// Package examples_test checks the examples of docs/examples.md.
+package examples_test
+
+import (
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/keepalivedd/keepalivedd/config"
+)
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestExamples(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := read(t, "../examples.md")
+	files, err := filepath.Glob("*.toml")
+	if err != nil || len(files) != 5 {
+		t.Fatalf("the examples: %v %v", files, err)
+	}
+	asMe := regexp.MustCompile(`(?m)^user = ".*"`)
+	for _, file := range files {
+		t.Run(file, func(t *testing.T) {
+			text := read(t, file)
+			if !strings.Contains(page, "\n```toml\n"+text+"```\n") {
+				t.Error("docs/examples.md does not have it as it is")
+			}
+			// Its users need not exist here; a configuration's have to.
+			here := filepath.Join(t.TempDir(), file)
+			text = asMe.ReplaceAllString(text, `user = "`+me.Uid+":"+me.Gid+`"`)
+			if err := os.WriteFile(here, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			c, err := config.Load(here)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(c.Programs) == 0 {
+				t.Error("it has no program")
+			}
+			for _, p := range c.Programs {
+				if p.StopTimeout > c.ShutdownTimeout {
+					t.Errorf("%s may take longer to stop than everything together", p.Name)
+				}
+			}
+		})
+	}
+}
+
+// The other TOML in the page is a line of a program.
+func TestLines(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```toml\n *((gate|command) = .*?)```").FindAllStringSubmatch(read(t, "../examples.md"), -1)
+	if len(blocks) != 2 {
+		t.Errorf("found %d, want 2", len(blocks))
+	}
+	for _, block := range blocks {
+		text := "[program.x]\n" + block[1]
+		if block[2] != "command" {
+			text += "command = [\"/bin/true\"]\n"
+		}
+		file := filepath.Join(t.TempDir(), "line.toml")
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := config.Load(file); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Whatever a page of docs links to on this side is there.
+func TestLinks(t *testing.T) {
+	pages, err := filepath.Glob("../*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("the pages: %v %v", pages, err)
+	}
+	for _, page := range pages {
+		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)[^):]*\)`).FindAllStringSubmatch(read(t, page), -1) {
+			if _, err := os.Stat(filepath.Join("..", link[1])); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
+	}
+}
+
+// forking is a program that leaves a process in a session of its own behind.
+const forking = `#!/bin/sh
+setsid sh -c 'echo $$ >"$0.new"; mv "$0.new" "$0"; exec sleep 1000' "$1" &
+`
+
+func waitForFork(t *testing.T) (wrapper *exec.Cmd, forked int) {
+	t.Helper()
+	for _, tool := range []string{"setsid", "sleep"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip(err)
+		}
+	}
+	dir := t.TempDir()
+	program, pidfile := filepath.Join(dir, "program"), filepath.Join(dir, "pid")
+	if err := os.WriteFile(program, []byte(forking), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	wrapper = exec.Command("./wait-for-fork", pidfile, "/bin/sh", program, pidfile)
+	if err := wrapper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { wrapper.Process.Kill() })
+	for end := time.Now().Add(time.Minute); forked == 0; time.Sleep(time.Millisecond) {
+		b, _ := os.ReadFile(pidfile)
+		forked, _ = strconv.Atoi(strings.TrimSpace(string(b)))
+		if time.Now().After(end) {
+			t.Fatal("the program has not forked")
+		}
+	}
+	t.Cleanup(func() { syscall.Kill(forked, syscall.SIGKILL) })
+	return wrapper, forked
+}
+
+func TestWaitForForkPassesTermOn(t *testing.T) {
+	t.Parallel()
+	wrapper, forked := waitForFork(t)
+	wrapper.Process.Signal(syscall.SIGTERM)
+	wrapper.Wait()
+	for end := time.Now().Add(time.Minute); syscall.Kill(forked, 0) == nil; time.Sleep(time.Millisecond) {
+		if b, _ := os.ReadFile("/proc/" + strconv.Itoa(forked) + "/stat"); strings.Contains(string(b), ") Z ") {
+			break // whoever has inherited it takes its time
+		}
+		if time.Now().After(end) {
+			t.Fatal("what the program left behind has outlived the stop")
+		}
+	}
+}
+
+func TestWaitForForkFailsWithTheProgram(t *testing.T) {
+	t.Parallel()
+	wrapper, forked := waitForFork(t)
+	syscall.Kill(forked, syscall.SIGKILL)
+	if err := wrapper.Wait(); err == nil {
+		t.Error("the program has died, and the status is 0")
+	}
+}
