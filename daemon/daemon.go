@@ -31,6 +31,8 @@ type Daemon struct {
 
 	// Grace bounds Stop, and how long Start and Reload may take to return after their context has ended; zero: 10 s.
 	Grace time.Duration
+	// ReadyFD is a descriptor that the caller has passed on to be told of readiness, by a newline, as s6 does; zero: none.
+	ReadyFD int
 	// StartTimeout bounds how long Detach waits for the background copy to be ready; zero: 90 s.
 	StartTimeout time.Duration
 
@@ -90,7 +92,9 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if r.file != nil {
 		defer func() { err = errors.Join(err, r.file.Release()) }()
 	}
-	if err := r.start(); err != nil {
+	if err := r.start(); errors.Is(err, errAsked) && d.copy == nil {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if err = r.ready(); err == nil {
@@ -109,8 +113,8 @@ type run struct {
 	file     *pidfile.File // nil: no pidfile
 }
 
-// errAsked is the cause of a life that ended because a signal asked for it.
-var errAsked = errors.New("asked to stop")
+// errAsked is the cause of a life that ended because it was asked for.
+var errAsked = errors.New("it was called off before it was ready")
 
 // errHung means that a hook did not return although its context had ended.
 var errHung = errors.New("it did not return in time")
@@ -144,10 +148,15 @@ func (r *run) start() error {
 		return nil
 	}
 	err := r.call(r.life, r.fail, r.grace(), func(ctx context.Context) error { return r.Start(ctx, r.fail) })
-	if errors.Is(err, errHung) || errors.Is(err, context.Canceled) && r.life.Err() != nil {
+	switch {
+	case r.life.Err() == nil || err == nil:
+		return err
+	case errors.Is(err, errHung):
 		return fmt.Errorf("start: %w", errors.Join(r.cause(), err))
+	case r.cause() != nil:
+		return r.cause()
 	}
-	return err
+	return errAsked
 }
 
 // ready tells everybody who waits that the daemon serves, unless its end has come already.
@@ -161,6 +170,10 @@ func (r *run) ready() error {
 		}
 	}
 	r.notify("READY=1")
+	if r.ReadyFD > 0 {
+		unix.Write(r.ReadyFD, []byte("\n"))
+		unix.Close(r.ReadyFD)
+	}
 	r.log().Info("ready", "pid", os.Getpid())
 	return nil
 }

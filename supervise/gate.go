@@ -98,7 +98,7 @@ func (l *loop) gateEnded(p *program, g *gate, how string) {
 			l.Log.Warn(p.says("its gate ended before it was open: %s; trying again in %v", how, p.delay()))
 		}
 		l.on(p, sick)
-	case p.state == starting || p.state == up:
+	case p.state == starting || p.state == up || p.state == lingering:
 		l.ail(p, "its gate is lost: "+how)
 	}
 }

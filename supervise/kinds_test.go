@@ -297,6 +297,29 @@ func TestHook(t *testing.T) {
 	}
 }
 
+// issue 3.7: a fault that is the last is told as well
+func TestHookOfALastFault(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	w.apply(w.program("a", hold, func(p *supervise.Program) {
+		p.Restart = supervise.Never
+		p.Check = &supervise.Check{Command: []string{"/bin/false"}, Timeout: 10 * time.Second}
+		p.Hook = &supervise.Hook{Command: []string{"/bin/sh", "-c", `echo "$NEW_STATE 0" >"$FIFO"`}}
+	}))
+	for _, state := range []string{"blocked", "starting", "up", "stopping", "down", "failed"} {
+		w.expect(state)
+	}
+}
+
+// issue 3.3, 3.6: readiness by descriptor, and a watchdog by socket
+func TestReadyFDWithWatchdog(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	w.apply(w.program("a", `test -n "$NOTIFY_SOCKET" && echo >&4; `+announce+hold, func(p *supervise.Program) {
+		p.Ready = &supervise.Ready{FD: 4, Watchdog: time.Minute}
+	}))
+	w.expect("a")
+	w.logged("program a: ready")
+}
+
 // issue 3.7: a hook that hangs or fails blocks nobody
 func TestHungHook(t *testing.T) {
 	w := newWorld(t, supervise.Options{})

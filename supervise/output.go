@@ -38,8 +38,12 @@ func (l *loop) openOutput(p *program, c *command) (done func(), err error) {
 	if x.sink == nil {
 		x.sink = l.openSink(spec)
 	}
-	if spec.Required && x.tail == nil {
+	if spec.Required && x.tail == nil && x.failed == nil {
 		x.tail = &tail{}
+	}
+	last := x.tail
+	if x.failed != nil {
+		last = nil // the lines of the first try are what counts
 	}
 	var ends []int
 	done = func() {
@@ -59,7 +63,7 @@ func (l *loop) openOutput(p *program, c *command) (done func(), err error) {
 		ends = append(ends, w)
 		c.files[fd] = uintptr(w)
 		x.pipes.keep(r)
-		go drain(r, spec, fd == 2, x.sink, x.tail)
+		go drain(r, spec, fd == 2, x.sink, last)
 	}
 	return done, nil
 }

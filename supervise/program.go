@@ -232,14 +232,12 @@ func (l *loop) bury(p *program, pid int, ws syscall.WaitStatus) {
 		}
 		l.failure(p, what, level, died)
 	case worked:
-		p.outcome = done
 		l.Log.Info(p.says("%s; done", what), "pid", pid)
-		l.on(p, ended)
+		l.finish(p, done)
 	default:
-		p.outcome = failed
 		l.Log.Error(p.says("%s; not restarted", what), "pid", pid)
 		l.verdict(p, errors.New(what))
-		l.on(p, ended)
+		l.finish(p, failed)
 	}
 }
 
@@ -271,13 +269,22 @@ func (l *loop) givesUp(p *program) bool {
 // fails is for what is no end of a process that the restart policy could judge: it is tried again, e, unless nothing is.
 func (l *loop) fails(p *program, what string, level slog.Level, e event) {
 	if l.NoRespawn || p.spec.Restart == Never || l.givesUp(p) {
-		p.outcome = failed
 		l.Log.Error(p.says("%s; not restarted", what))
 		l.verdict(p, errors.New(what))
-		l.on(p, ended)
+		l.finish(p, failed)
 		return
 	}
 	l.failure(p, what, level, e)
+}
+
+// finish ends a program for good. One that is down already, after a stop that nobody asked for, changes its outcome only.
+func (l *loop) finish(p *program, o outcome) {
+	was, wasDown := p.public(), p.state == down
+	p.outcome = o
+	if wasDown {
+		l.changed(p, was)
+	}
+	l.on(p, ended)
 }
 
 // failure counts, tells what happens next, and goes on with e.

@@ -21,13 +21,16 @@ func (s *Set) tell(p *program, start int, seen func(l *loop, p *program)) {
 // openReady gives the command what it needs to tell that it is ready.
 func (l *loop) openReady(p *program, c *command) (done func(), err error) {
 	r := p.spec.Ready
-	switch {
-	case r == nil:
+	if r == nil {
 		return nil, nil
-	case r.FD > 0:
+	}
+	if r.Notify || r.Watchdog > 0 {
+		if err := l.openNotify(p, c, r); err != nil {
+			return nil, err
+		}
+	}
+	if r.FD > 0 {
 		return l.openReadyFD(p, c, r.FD)
-	case r.Notify || r.Watchdog > 0:
-		return nil, l.openNotify(p, c, r)
 	}
 	return nil, nil
 }

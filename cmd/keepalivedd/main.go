@@ -56,6 +56,7 @@ func (s *service) daemon() *daemon.Daemon {
 		Name:         name,
 		PIDFile:      s.pidfile(),
 		Umask:        s.umask,
+		ReadyFD:      s.readyFD,
 		Grace:        s.config.ShutdownTimeout,
 		StartTimeout: s.config.StartTimeout,
 		Start:        s.start,

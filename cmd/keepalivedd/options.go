@@ -33,6 +33,7 @@ type options struct {
 	dump       bool
 	noRespawn  bool
 	umask      int
+	readyFD    int
 	verb       string
 }
 
@@ -52,6 +53,7 @@ Keeps programs alive: starts those of the configuration, and starts again what d
   -G, --no-syslog           not to syslog
   -D, --log-detail          log debugging details too
   -R, --dont-respawn        do not start again what dies, for debugging
+      --ready-fd N          with -n: write a newline to descriptor N when ready, as s6 asks for
       --umask MODE          file mode creation mask, in octal (default 022)
   -t, --config-test         check the configuration, tell every mistake, start nothing
   -d, --dump-conf           print the configuration as it is understood
@@ -86,6 +88,7 @@ func parse(args []string) (o *options, status int, done bool) {
 	set.BoolVarP(&o.noRespawn, "dont-respawn", "R", false, "")
 	set.BoolVarP(&o.test, "config-test", "t", false, "")
 	set.BoolVarP(&o.dump, "dump-conf", "d", false, "")
+	set.IntVar(&o.readyFD, "ready-fd", 0, "")
 	mask := set.String("umask", "", "")
 	signum := set.String("signum", "", "")
 	showVersion := set.BoolP("version", "v", false, "")
@@ -152,6 +155,12 @@ func (o *options) complete(args []string, mask string) (err error) {
 	}
 	if os.Getpid() == 1 {
 		o.foreground = true
+	}
+	if o.readyFD == 0 {
+		return nil
+	}
+	if _, err := unix.FcntlInt(uintptr(o.readyFD), unix.F_GETFD, 0); err != nil || o.readyFD < 3 || !o.foreground {
+		return fmt.Errorf("--ready-fd %d: it takes -n, and an open descriptor from 3 on", o.readyFD)
 	}
 	return nil
 }
