@@ -145,3 +145,62 @@ func TestSysvinit(t *testing.T) {
 		t.Errorf("sysvinit.sh: %v", err)
 	}
 }
+
+// Every file that nfpm.yaml names is there, but for what package.sh makes.
+func TestPackagedFiles(t *testing.T) {
+	made := regexp.MustCompile(`^packaging/(keepalivedd|changelog\.gz|deb/changelog\.gz|man/.*\.gz)$`)
+	named := regexp.MustCompile(`(?m)^ +(?:- )?(?:src|\w+(?:install|remove|upgrade)): (packaging/\S+)$`).FindAllStringSubmatch(read(t, "nfpm.yaml"), -1)
+	if len(named) < 20 {
+		t.Fatalf("found %d files only", len(named))
+	}
+	for _, file := range named {
+		path := file[1]
+		if made.MatchString(path) {
+			if path = strings.TrimSuffix(path, ".gz"); !strings.Contains(path, "/man/") {
+				continue
+			}
+		}
+		if info, err := os.Stat(filepath.Join("..", path)); err != nil {
+			t.Error(err)
+		} else if !info.Mode().IsRegular() {
+			t.Errorf("%s is no file", path)
+		}
+	}
+}
+
+// Whoever gives away the program gives away the modules in it, whose licences want to
+// be told.
+func TestCopyright(t *testing.T) {
+	tracked(t, "..")
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "../cmd/keepalivedd").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	linked := map[string]bool{}
+	for _, module := range strings.Fields(string(out)) {
+		linked[module] = true
+	}
+	for _, stanza := range regexp.MustCompile(`(?m)^Files: (.+)/\*$`).FindAllStringSubmatch(read(t, "deb/copyright"), -1) {
+		if !linked[stanza[1]] {
+			t.Errorf("%s is in deb/copyright and not in the program", stanza[1])
+		}
+		delete(linked, stanza[1])
+	}
+	for module := range linked {
+		t.Errorf("%s is in the program and not in deb/copyright", module)
+	}
+}
+
+// The packages, whole: built twice, checked, installed, upgraded, removed. It takes
+// two minutes.
+func TestPackages(t *testing.T) {
+	if os.Getenv("KEEPALIVEDD_PACKAGES") != "1" {
+		t.Skip("builds and installs packages in roots of their own; asked for with KEEPALIVEDD_PACKAGES=1")
+	}
+	tracked(t, "..")
+	out, err := exec.Command("test/packages.sh").CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Errorf("packages.sh: %v", err)
+	}
+}
