@@ -1,10 +1,11 @@
 # make demo   builds it and runs it in the foreground, as any user; Ctrl-C ends it
 # make test   the tests, as any user; some need root and say so
+# make install [DESTDIR= PREFIX=], make packages, make release
 # make bench  ours beside Debian's keepalived and a go-daemon sample, as ratios
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+VERSION ?= $(shell cat VERSION 2>/dev/null || git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
-GOBUILD  = CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)"
+GOBUILD  = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 
 build: bin/keepalivedd
 
@@ -20,8 +21,36 @@ test:
 bench:
 	go run ./bench
 
+# make install  into DESTDIR, for PREFIX; a configuration that is there stays
+PREFIX  ?= /usr/local
+DESTDIR ?=
+install: build
+	install -d '$(DESTDIR)/etc/keepalivedd/conf.d' '$(DESTDIR)/etc/init.d' '$(DESTDIR)/var/log/keepalivedd'
+	install -D -m 755 bin/keepalivedd '$(DESTDIR)$(PREFIX)/sbin/keepalivedd'
+	for f in keepalivedd/keepalivedd.toml:conf default/keepalivedd:default logrotate.d/keepalivedd:logrotate; do \
+		to='$(DESTDIR)'/etc/$${f%%:*}; \
+		[ -e "$$to" ] || install -D -m 644 "packaging/$${f#*:}/$${to##*/}" "$$to" || exit 1; \
+	done
+	sed 's|/usr/sbin/|$(PREFIX)/sbin/|' packaging/init.d/keepalivedd >'$(DESTDIR)/etc/init.d/keepalivedd'
+	chmod 755 '$(DESTDIR)/etc/init.d/keepalivedd'
+	for f in man8/keepalivedd.8 man5/keepalivedd.toml.5; do \
+		install -D -m 644 "packaging/man/$${f#*/}" '$(DESTDIR)$(PREFIX)/share/man/'"$$f" || exit 1; \
+	done
+	install -D -m 644 packaging/completions/keepalivedd.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/keepalivedd'
+	install -D -m 644 packaging/completions/_keepalivedd '$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_keepalivedd'
+	install -D -m 644 packaging/completions/keepalivedd.fish '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/keepalivedd.fish'
+
+# make packages  .deb, .rpm and .apk in dist/; make release: archives and checksums too
+packages:
+	packaging/tools/package.sh '$(VERSION)' dist
+
+release:
+	case '$(VERSION)' in v[0-9]*-dirty | v[0-9]*-g*) false ;; v[0-9]*) ;; *) false ;; esac || { echo 'release: $(VERSION) is no tag' >&2; exit 1; }
+	rm -rf dist
+	packaging/tools/release.sh '$(VERSION)' dist
+
 clean:
 	rm -rf bin dist
 
 FORCE:
-.PHONY: build demo test bench clean FORCE
+.PHONY: build demo test bench install packages release clean FORCE

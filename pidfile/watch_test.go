@@ -1,6 +1,7 @@
 package pidfile_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -173,5 +174,23 @@ func TestAsk(t *testing.T) {
 	owner.pause()
 	if got := pidfile.Ask(p); got != "" {
 		t.Errorf("of a stopped owner: %q", got)
+	}
+}
+
+func TestAnnounce(t *testing.T) {
+	p := path(t)
+	end, err := pidfile.Announce(p, func() string { return "here" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := pidfile.Ask(p); got != "here" {
+		t.Errorf("%q", got)
+	}
+	if _, err := pidfile.Announce(p, nil); !errors.Is(err, pidfile.ErrHeld) {
+		t.Errorf("a second Announce: %v", err)
+	}
+	end()
+	if got := pidfile.Ask(p); got != "" {
+		t.Errorf("after the end: %q", got)
 	}
 }

@@ -157,6 +157,21 @@ func Ask(path string) string {
 	return string(said)
 }
 
+// Announce has whoever asks about path, by [Ask], be told what answer returns, until end is called. It holds nothing: where
+// another process announces the same path it returns a *[HeldError], and nothing is announced.
+func Announce(path string, answer func() string) (end func(), err error) {
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	w, err := newWitness(path)
+	if err != nil {
+		return nil, err
+	}
+	w.answer(answer)
+	return w.close, nil
+}
+
 // longestAnswer fits the buffer of a socket, so that answering never waits for the one who asked.
 const longestAnswer = 64 << 10
 

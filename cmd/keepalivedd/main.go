@@ -37,6 +37,9 @@ func run(args []string) int {
 	}
 	s := &service{options: o, config: o.override(cfg)}
 	d := s.daemon()
+	if err := s.checkMoved(); err != nil {
+		return fail(err)
+	}
 	if !o.foreground {
 		if status, launched := d.Detach(); launched {
 			return status

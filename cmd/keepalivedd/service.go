@@ -12,6 +12,7 @@ import (
 	"github.com/keepalivedd/keepalivedd/config"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/logging"
+	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
@@ -24,6 +25,33 @@ type service struct {
 	set     *supervise.Set
 	outputs outputs
 	running atomic.Pointer[supervise.Set] // once the start is over, for Status
+	conceal func()                        // ends the announcement of our pidfile
+}
+
+// checkMoved refuses a start whose configuration names another pidfile than the daemon that runs with it.
+func (s *service) checkMoved() error {
+	if s.pid != "" {
+		return nil // a second daemon with the same configuration, on purpose
+	}
+	path := pidfile.Ask(s.file)
+	if path == "" || path == s.config.PIDFile {
+		return nil
+	}
+	if st, err := pidfile.Look(path); err == nil && st.State == pidfile.Held {
+		return &pidfile.HeldError{Path: path, PID: st.PID}
+	}
+	return nil
+}
+
+// announce lets the verbs find us by the configuration file when its pidfile has been changed since.
+func (s *service) announce() {
+	path := s.pidfile()
+	if path == "" || s.pid != "" {
+		return
+	}
+	if end, err := pidfile.Announce(s.file, func() string { return path }); err == nil {
+		s.conceal = end
+	}
 }
 
 func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error {
@@ -50,12 +78,25 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 		return errors.Join(err, s.set.Stop(now))
 	}
 	s.forget()
+	s.announce()
 	s.running.Store(s.set)
 	return nil
 }
 
-// reload takes on the configuration as it is now, all of it or nothing: what can fail comes first.
+// reload takes on the configuration as it is now, all of it or nothing. Log files are reopened in any case.
 func (s *service) reload(ctx context.Context) error {
+	err := s.takeOn(ctx)
+	if err != nil {
+		if to, err := s.log.Prepare(s.logOptions(s.config)); err == nil {
+			s.log.Switch(to)
+		}
+	}
+	s.outputs.reopen(s.Log)
+	return err
+}
+
+// takeOn does what can fail first.
+func (s *service) takeOn(ctx context.Context) error {
 	next, err := config.Load(s.file)
 	if err != nil {
 		return err
@@ -73,7 +114,6 @@ func (s *service) reload(ctx context.Context) error {
 		return err
 	}
 	s.log.Switch(to)
-	s.outputs.reopen(s.Log)
 	s.Grace = next.ShutdownTimeout
 	s.config = next
 	s.forget()
@@ -92,6 +132,9 @@ func (s *service) forget() {
 
 func (s *service) stop(ctx context.Context) error {
 	err := s.set.Stop(ctx)
+	if s.conceal != nil {
+		s.conceal()
+	}
 	s.outputs.close()
 	s.removeJSON()
 	return errors.Join(err, runHook(ctx, "shutdown", s.config.Shutdown))

@@ -24,6 +24,9 @@ func (o *options) talk() int {
 		}
 		return failed
 	}
+	if path := pidfile.Ask(o.file); o.pid == "" && path != "" {
+		c.PIDFile = path // the configuration may say something else by now
+	}
 	switch o.verb {
 	case "status":
 		return status(c.PIDFile)
@@ -74,14 +77,14 @@ func statusOf(pid int, said string) int {
 
 // reload refuses a broken configuration here, where somebody reads why. The daemon checks again.
 func (o *options) reload(path string) int {
-	if _, err := config.Load(o.file); err != nil {
-		return fail(err)
-	}
 	p, err := pidfile.Find(path)
 	if err != nil {
 		return fail(err)
 	}
 	defer p.Close()
+	if _, err := config.Load(o.file); err != nil {
+		return fail(err)
+	}
 	return fail(p.Signal(unix.SIGHUP))
 }
 
