@@ -39,7 +39,7 @@ gives "no file: stop" 0 stop
 is "no file: it has ended" 0 "$(instances)"
 gives "no file: status when stopped" 3 status
 gives "no file: stop when stopped" 0 stop
-gives "no file: reload when stopped" 6 reload
+gives "no file: reload when stopped" 7 reload
 gives "no file: start" 6 start
 true_that "no file: start names it" said "$CONF"
 gives "no file: restart when stopped" 6 restart
