@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +35,8 @@ type loop struct {
 	applying []chan error  // those who wait for the queue to be empty
 	failed   []error       // the launches that failed meanwhile
 	awaiting []chan error  // those who wait for the Required
+
+	readers sync.WaitGroup // of output
 
 	stopping *stopRequest
 	killed   map[int]bool // the strays
@@ -119,6 +122,7 @@ func (l *loop) run() {
 			return
 		}
 	}
+	l.readers.Wait() // the last lines
 	l.stopping.reply <- nil
 }
 

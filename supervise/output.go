@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,8 @@ type Sink struct {
 	Line  func(stderr bool, text []byte)
 	Split bool   // standard error apart from standard output; together they keep their order
 	Close func() // once nothing is to come any more; may be nil
+
+	readers sync.WaitGroup
 }
 
 const longestLine = 8 << 10
@@ -63,7 +66,13 @@ func (l *loop) openOutput(p *program, c *command) (done func(), err error) {
 		ends = append(ends, w)
 		c.files[fd] = uintptr(w)
 		x.pipes.keep(r)
-		go drain(r, spec, fd == 2, x.sink, last)
+		x.sink.readers.Add(1)
+		l.readers.Add(1)
+		go func(sink *Sink) {
+			defer l.readers.Done()
+			defer sink.readers.Done()
+			drain(r, spec, fd == 2, sink, last)
+		}(x.sink)
 	}
 	return done, nil
 }
@@ -96,8 +105,11 @@ func (l *loop) openSink(spec *Program) *Sink {
 
 func (l *loop) closeSink(p *program) {
 	if p.extra != nil && p.sink != nil {
-		if p.sink.Close != nil {
-			p.sink.Close()
+		if s := p.sink; s.Close != nil {
+			l.readers.Go(func() {
+				s.readers.Wait() // no longer than release has given them
+				s.Close()
+			})
 		}
 		p.sink = nil
 	}

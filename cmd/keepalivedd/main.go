@@ -10,16 +10,14 @@ import (
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-func main() {
-	if status, ran := supervise.RunSetup(os.Args); ran {
-		os.Exit(status)
-	}
-	os.Exit(run(os.Args[1:]))
-}
+func main() { os.Exit(run(os.Args)) }
 
 // run loads the configuration, checks the pidfile, forks and detaches, writes its PID and runs the signal loop.
 func run(args []string) int {
-	o, status, done := parse(args)
+	if status, ran := supervise.RunSetup(args); ran {
+		return status // as a program that is being set up
+	}
+	o, status, done := parse(args[1:])
 	if done {
 		return status
 	}
