@@ -100,6 +100,14 @@ for session in "$here"/session-*.sh; do
 		tell 'not ok' "$name: the shutdown stopped the daemon while syslogd was still up"
 		tail -n 5 "$out/messages" | sed 's/^/#   /'
 	fi
+	# What a session says that the shutdown is to do, and what was done.
+	if [ -e "$out/expected" ]; then
+		if cmp -s "$out/expected" "$out/ended"; then
+			tell ok "$name: the shutdown ended every program by TERM, in reverse"
+		else
+			tell 'not ok' "$name: the shutdown ended every program by TERM, in reverse ($(wc -l <"$out/ended") of $(wc -l <"$out/expected"))"
+		fi
+	fi
 done
 
 echo "$passed passed, $failed failed"
