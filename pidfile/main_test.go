@@ -58,6 +58,12 @@ func puppet(path string) {
 			answer = pidfile.Ask(path)
 		case "squat":
 			err = squat(path)
+		case "squat, for a child to keep":
+			if err = squat(path); err == nil {
+				c := exec.Command("sleep", "1000") // the descriptor has no close-on-exec
+				err = c.Start()
+				answer = strconv.Itoa(c.Process.Pid)
+			}
 		case "write without a lock":
 			err = os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -193,4 +194,20 @@ func TestAnnounce(t *testing.T) {
 	if got := pidfile.Ask(p); got != "" {
 		t.Errorf("after the end: %q", got)
 	}
+}
+
+// mission.md: a descriptor that a child of a dead owner has inherited keeps nobody out.
+func TestWitnessKeptByAChildOfADeadOwner(t *testing.T) {
+	p := path(t)
+	owner := start(t, p)
+	child, err := strconv.Atoi(owner.do("squat, for a child to keep"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Kill(child, unix.SIGKILL)
+	if _, err := pidfile.Acquire(p); !errors.Is(err, pidfile.ErrHeld) {
+		t.Errorf("while it lives: %v", err)
+	}
+	owner.kill()
+	acquire(t, p)
 }

@@ -61,6 +61,10 @@ func newWitness(path string) (witness, error) {
 			break
 		}
 		cred, e := peer(name)
+		if e == nil && believed(cred) && !lives(cred) {
+			time.Sleep(time.Millisecond) // a process that has inherited it, or the kernel, is about to let go
+			continue
+		}
 		if e == nil && believed(cred) {
 			unix.Close(fd)
 			return none, &HeldError{Path: path, PID: int(cred.Pid)}
@@ -91,7 +95,7 @@ func askWitness(path string) (pid int, ok bool) {
 		return 0, false
 	}
 	cred, err := peer(name)
-	if err != nil || !believed(cred) {
+	if err != nil || !believed(cred) || !lives(cred) {
 		return 0, false
 	}
 	return int(cred.Pid), true
@@ -122,6 +126,10 @@ func ask(name string) (fd int, cred *unix.Ucred, err error) {
 }
 
 func believed(cred *unix.Ucred) bool { return cred.Uid == 0 || int(cred.Uid) == unix.Geteuid() }
+
+// lives says whether the process that the witness tells of is still there; one out of sight, in another PID namespace, is
+// taken for alive.
+func lives(cred *unix.Ucred) bool { return cred.Pid == 0 || alive(int(cred.Pid)) }
 
 // adopt makes this process the one that SO_PEERCRED names: listen(2) notes its caller each time.
 func (w *witness) adopt() {
