@@ -29,6 +29,7 @@ const watched = unix.IN_ATTRIB | unix.IN_MODIFY | unix.IN_MOVE_SELF
 //
 // Whoever asks, by [Ask], is told what answer returns; nil: nothing. It is called from a goroutine of its own.
 func (f *File) Watch(log *slog.Logger, answer func() string) error {
+	f.witness.answer(answer) // whether or not the file can be watched
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return fmt.Errorf("pidfile %s: watch: %w", f.path, err)
@@ -40,7 +41,6 @@ func (f *File) Watch(log *slog.Logger, answer func() string) error {
 		return fmt.Errorf("pidfile %s: watch: %w", f.path, err)
 	}
 	f.watch = w
-	f.witness.answer(answer)
 	go func() {
 		defer close(w.done)
 		w.run(f, wd, log)
@@ -76,7 +76,7 @@ func (f *File) Unwatch() {
 	}
 }
 
-// close is for Release: the watch must not put back what Release removes.
+// closeWatch is for Release: the watch must not put back what Release removes.
 func (f *File) closeWatch() {
 	if f.watch != nil {
 		f.Unwatch()
@@ -84,7 +84,7 @@ func (f *File) closeWatch() {
 	}
 }
 
-// run owns f.fd until the descriptor is closed.
+// run owns f.fd until the watch is ended.
 func (w *watch) run(f *File, wd int, log *slog.Logger) {
 	const soonest, latest = time.Millisecond, time.Minute
 	buf := make([]byte, 4096)

@@ -11,13 +11,14 @@ import (
 
 // EndLeftovers kills, and waits for, what a Set with the same Options.Mark has left behind when its process was killed:
 // the children died with it, but not what these had started. It returns their PIDs. Call it before New, and only when
-// nobody else can have a Set of that mark.
+// nobody else can have a Set of that mark. This process and its parent, which a program of the dead Set may have started,
+// are spared.
 func EndLeftovers(mark string) (pids []int) {
 	procs, _ := os.ReadDir("/proc")
 	for _, e := range procs {
 		f := "/proc/" + e.Name() + "/environ"
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() || !marked(f, mark) {
+		if err != nil || pid == os.Getpid() || pid == os.Getppid() || !marked(f, mark) {
 			continue
 		}
 		fd, err := unix.PidfdOpen(pid, 0)
