@@ -45,8 +45,8 @@ type Daemon struct {
 	// daemon later, from any goroutine: Run returns the error, or nil for fail(nil). A Start that fails has cleaned up
 	// after itself. Nil: nothing to start.
 	Start func(ctx context.Context, fail context.CancelCauseFunc) error
-	// Reload is asked for by SIGHUP. All of it takes effect or, with an error, nothing; the error is logged. ctx ends
-	// with the request to stop. Nil: SIGHUP is logged and ignored.
+	// Reload is asked for by SIGHUP, and by [Reload] from another process. All of it takes effect or, with an error, nothing; the error is logged. ctx ends
+	// with the request to stop. Nil: the request is logged and ignored.
 	Reload func(ctx context.Context) error
 	// Stop ends what Start began, and returns when it has ended. ctx ends after Grace or when a stop is asked for a
 	// second time: what has not ended by then is to be ended by force, within a second. Nil: nothing to stop.
@@ -55,7 +55,7 @@ type Daemon struct {
 	Dump, Stats func(ctx context.Context) error
 
 	// Status is what the daemon says of itself to [pidfile.Ask], at any time from the PID being in the file until the end;
-	// it is called from a goroutine of its own. Nil: nothing.
+	// each call has a goroutine of its own. Nil: nothing.
 	Status func() string
 
 	// Reaps says that the hooks reap every child of the process, as package supervise can. Else Run, as PID 1, reaps
@@ -82,7 +82,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	unix.Umask(orDefault(d.Umask, 0o022))
 	life, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	r := &run{Daemon: d, requests: requests, life: life, fail: fail, systemd: systemdSocket()}
+	r := &run{Daemon: d, requests: requests, asked: make(chan chan<- error), life: life, fail: fail, systemd: systemdSocket()}
 	if os.Getpid() == 1 && !d.Reaps {
 		defer reapOrphans()()
 	}
@@ -107,6 +107,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 type run struct {
 	*Daemon
 	requests signals.Requests
+	asked    chan chan<- error // to reload, and to be told how it went
 	life     context.Context
 	fail     context.CancelCauseFunc
 	systemd  systemd
@@ -137,7 +138,7 @@ func (r *run) hold() (*pidfile.File, error) {
 		return nil, err
 	}
 	r.crashed = file.Stale()
-	if err := file.Watch(r.log(), r.Status); err != nil {
+	if err := file.Watch(r.log(), r.answer); err != nil {
 		r.log().Warn("the pidfile is not watched: it would not be put back", "err", err)
 	}
 	return file, nil
@@ -187,6 +188,8 @@ func (r *run) loop() error {
 		case <-r.life.Done():
 		case <-r.requests.Reload:
 			r.reload()
+		case verdict := <-r.asked:
+			verdict <- r.reload()
 		case <-r.requests.Dump:
 			r.write("dump", r.Dump)
 		case <-r.requests.Stats:
@@ -205,18 +208,20 @@ func (r *run) cause() error {
 	return cause
 }
 
-func (r *run) reload() {
+func (r *run) reload() error {
 	if r.Reload == nil {
-		r.log().Info("nothing to reload: SIGHUP ignored")
-		return
+		r.log().Info("nothing to reload: the request is ignored")
+		return errors.New("it has nothing to reload")
 	}
 	r.notify(reloading())
 	defer r.notify("READY=1")
-	if err := r.call(r.life, r.fail, r.grace(), r.Reload); err != nil {
+	err := r.call(r.life, r.fail, r.grace(), r.Reload)
+	if err != nil {
 		r.log().Error("reload failed, everything goes on as before", "err", err)
-		return
+	} else {
+		r.log().Info("reloaded")
 	}
-	r.log().Info("reloaded")
+	return err
 }
 
 func (r *run) write(what string, hook func(context.Context) error) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -43,7 +44,7 @@ func puppet(path string) {
 		case "write":
 			err = f.Write()
 		case "watch":
-			err = f.Watch(slog.New(slog.DiscardHandler), func() string { return "at your service" })
+			err = f.Watch(slog.New(slog.DiscardHandler), func(question string) string { return "at your service" + question })
 		case "release":
 			err = f.Release()
 		case "running":
@@ -54,8 +55,8 @@ func puppet(path string) {
 			var st pidfile.Status
 			st, err = pidfile.Look(path)
 			answer = fmt.Sprint(st.State, st.PID)
-		case "ask":
-			answer = pidfile.Ask(path)
+		case "ask", "ask, sir":
+			answer, err = pidfile.Ask(path, strings.TrimPrefix(in.Text(), "ask"), time.Minute)
 		case "squat":
 			err = squat(path)
 		case "squat, for a child to keep":
@@ -209,16 +210,22 @@ func deadPID(t *testing.T) int {
 
 // squat binds the abstract name that belongs to the owner of path.
 func squat(path string) error {
-	var st unix.Stat_t
-	if err := unix.Stat(filepath.Dir(path), &st); err != nil {
+	addr, err := witnessAt(path)
+	if err != nil {
 		return err
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		return err
 	}
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("@pidfile/%x/%x/%s", st.Dev, st.Ino, filepath.Base(path))}); err != nil {
+	if err := unix.Bind(fd, addr); err != nil {
 		return err
 	}
 	return unix.Listen(fd, 1)
+}
+
+func witnessAt(path string) (unix.Sockaddr, error) {
+	var st unix.Stat_t
+	err := unix.Stat(filepath.Dir(path), &st)
+	return &unix.SockaddrUnix{Name: fmt.Sprintf("@pidfile/%x/%x/%s", st.Dev, st.Ino, filepath.Base(path))}, err
 }

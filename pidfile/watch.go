@@ -27,8 +27,8 @@ const watched = unix.IN_ATTRIB | unix.IN_MODIFY | unix.IN_MOVE_SELF
 // logs to log that it did. It needs Write first. It costs nothing while nobody touches the file: no polling. Where the
 // file cannot be put back, for want of space or of its directory, it tries again after 1 ms, 2 ms … 1 min.
 //
-// Whoever asks, by [Ask], is told what answer returns; nil: nothing. It is called from a goroutine of its own.
-func (f *File) Watch(log *slog.Logger, answer func() string) error {
+// Whoever asks, by [Ask], is told what answer returns; nil: nothing.
+func (f *File) Watch(log *slog.Logger, answer Answer) error {
 	f.witness.answer(answer) // whether or not the file can be watched
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {

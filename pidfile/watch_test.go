@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -158,40 +159,85 @@ func TestSquattedWitness(t *testing.T) {
 	acquire(t, p)
 }
 
-// Whoever asks is told, another user too; nobody waits for one who does not answer.
 func TestAsk(t *testing.T) {
 	p := path(t)
-	if got := pidfile.Ask(p); got != "" {
+	if got, err := pidfile.Ask(p, "", time.Minute); err == nil {
 		t.Errorf("with no owner: %q", got)
 	}
 	owner := start(t, p)
 	owner.must("acquire")
 	owner.must("watch")
-	for range 3 {
-		if got := pidfile.Ask(p); got != "at your service" {
-			t.Errorf("%q", got)
+	for question, want := range map[string]string{"": "at your service", ", sir": "at your service, sir"} {
+		if got, err := pidfile.Ask(p, question, time.Minute); got != want || err != nil {
+			t.Errorf("%q: %q, %v", question, got, err)
 		}
 	}
+	if got, _ := pidfile.Ask(p, strings.Repeat("x", 10000), time.Minute); len(got) > 300 {
+		t.Errorf("to a question that is too long: %q", got)
+	}
 	owner.pause()
-	if got := pidfile.Ask(p); got != "" {
-		t.Errorf("of a stopped owner: %q", got)
+	if got, err := pidfile.Ask(p, "", time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("of a stopped owner: %q, %v", got, err)
+	}
+}
+
+// Another user may ask how it is, and nothing else.
+func TestAskAsAStranger(t *testing.T) {
+	asNobody := asUser(t, 65534)
+	p := filepath.Join(sharedDir(t, 0o755), "test.pid")
+	owner := start(t, p)
+	owner.must("acquire")
+	owner.must("watch")
+	stranger := start(t, p, asNobody)
+	for range 200 {
+		if got := stranger.do("ask"); got != "at your service" {
+			t.Fatalf("%q", got)
+		}
+	}
+	if got := stranger.do("ask, sir"); got == "at your service, sir" {
+		t.Errorf("its question was heard: %q", got)
+	}
+}
+
+// Who connects and says nothing keeps nobody waiting.
+func TestAskBesideSilentOnes(t *testing.T) {
+	p := path(t)
+	owner := start(t, p)
+	owner.must("acquire")
+	owner.must("watch")
+	addr, err := witnessAt(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err == nil {
+			defer unix.Close(fd)
+			err = unix.Connect(fd, addr)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := pidfile.Ask(p, "", time.Minute); got != "at your service" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
 func TestAnnounce(t *testing.T) {
 	p := path(t)
-	end, err := pidfile.Announce(p, func() string { return "here" })
+	end, err := pidfile.Announce(p, func(string) string { return "here" })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := pidfile.Ask(p); got != "here" {
-		t.Errorf("%q", got)
+	if got, err := pidfile.Ask(p, "", time.Minute); got != "here" {
+		t.Errorf("%q, %v", got, err)
 	}
 	if _, err := pidfile.Announce(p, nil); !errors.Is(err, pidfile.ErrHeld) {
 		t.Errorf("a second Announce: %v", err)
 	}
 	end()
-	if got := pidfile.Ask(p); got != "" {
+	if got, err := pidfile.Ask(p, "", time.Minute); err == nil {
 		t.Errorf("after the end: %q", got)
 	}
 }

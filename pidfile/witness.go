@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -136,78 +135,6 @@ func (w *witness) adopt() {
 	if w.fd >= 0 {
 		unix.Listen(w.fd, unix.SOMAXCONN)
 	}
-}
-
-// Ask returns what the owner of path says of itself; nothing where it has no witness, or does not answer within a second.
-func Ask(path string) string {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return ""
-	}
-	name, err := witnessName(path)
-	if err != nil {
-		return ""
-	}
-	fd, cred, err := ask(name)
-	if err != nil {
-		return ""
-	}
-	f := os.NewFile(uintptr(fd), "witness")
-	defer f.Close()
-	if !believed(cred) {
-		return ""
-	}
-	f.SetReadDeadline(time.Now().Add(time.Second))
-	said, err := io.ReadAll(io.LimitReader(f, longestAnswer))
-	if err != nil {
-		return ""
-	}
-	return string(said)
-}
-
-// Announce has whoever asks about path, by [Ask], be told what answer returns, until end is called. It holds nothing: where
-// another process announces the same path it returns a *[HeldError], and nothing is announced.
-func Announce(path string, answer func() string) (end func(), err error) {
-	path, err = filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	w, err := newWitness(path)
-	if err != nil {
-		return nil, err
-	}
-	w.answer(answer)
-	return w.close, nil
-}
-
-// longestAnswer fits the buffer of a socket, so that answering never waits for the one who asked.
-const longestAnswer = 64 << 10
-
-// answer tells those who ask, until close. It sleeps in the poller.
-func (w *witness) answer(say func() string) {
-	if w.fd < 0 {
-		return
-	}
-	w.file = os.NewFile(uintptr(w.fd), "witness")
-	raw, err := w.file.SyscallConn()
-	if err != nil {
-		return
-	}
-	go raw.Read(func(fd uintptr) bool {
-		for {
-			c, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC)
-			switch {
-			case err == nil:
-				if say != nil {
-					text := say()
-					unix.SendmsgN(c, []byte(text[:min(len(text), longestAnswer)]), nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-				}
-				unix.Close(c)
-			case !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ECONNABORTED):
-				return !errors.Is(err, unix.EAGAIN)
-			}
-		}
-	})
 }
 
 func (w *witness) close() {
