@@ -38,8 +38,9 @@ const (
 func exitStatus(err error) int {
 	var mistakes config.Errors
 	var ended *supervise.EndedError
+	var refused *daemon.RefusedError
 	switch {
-	case errors.As(err, &mistakes):
+	case errors.As(err, &mistakes), errors.As(err, &refused):
 		return misconfigured
 	case errors.As(err, &ended):
 		return ended.Status

@@ -33,7 +33,7 @@ func (s *service) checkMoved() error {
 	if s.pid != "" {
 		return nil // a second daemon with the same configuration, on purpose
 	}
-	path := pidfile.Ask(s.file)
+	path, _ := pidfile.Ask(s.file, "", promptly)
 	if path == "" || path == s.config.PIDFile {
 		return nil
 	}
@@ -49,7 +49,7 @@ func (s *service) announce() {
 	if path == "" || s.pid != "" {
 		return
 	}
-	if end, err := pidfile.Announce(s.file, func() string { return path }); err == nil {
+	if end, err := pidfile.Announce(s.file, func(string) string { return path }); err == nil {
 		s.conceal = end
 	}
 }

@@ -10,8 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/pidfile"
 )
+
+// promptly is for questions that a daemon in good health answers at once.
+const promptly = time.Second
 
 // talk carries out a verb: by the pidfile and signals alone, so that nothing which is wrong with the daemon but that it
 // does not run can keep it from being told of or stopped.
@@ -24,7 +28,7 @@ func (o *options) talk() int {
 		}
 		return failed
 	}
-	if path := pidfile.Ask(o.file); o.pid == "" && path != "" {
+	if path, _ := pidfile.Ask(o.file, "", promptly); o.pid == "" && path != "" {
 		c.PIDFile = path // the configuration may say something else by now
 	}
 	switch o.verb {
@@ -44,7 +48,8 @@ func status(path string) int {
 	}
 	switch st.State {
 	case pidfile.Held:
-		return statusOf(st.PID, pidfile.Ask(path))
+		said, _ := pidfile.Ask(path, "", promptly)
+		return statusOf(st.PID, said)
 	case pidfile.Starting:
 		fmt.Printf("%s is starting\n", name)
 		return statusUnknown
@@ -75,17 +80,18 @@ func statusOf(pid int, said string) int {
 	return statusPartly
 }
 
-// reload refuses a broken configuration here, where somebody reads why. The daemon checks again.
+// reload refuses a broken configuration here, whatever state the daemon is in. The daemon checks again, and what cannot be
+// had of it.
 func (o *options) reload(path string) int {
 	p, err := pidfile.Find(path)
 	if err != nil {
 		return fail(err)
 	}
-	defer p.Close()
+	p.Close()
 	if _, err := config.Load(o.file); err != nil {
 		return fail(err)
 	}
-	return fail(p.Signal(unix.SIGHUP))
+	return fail(daemon.Reload(path, 0))
 }
 
 // stop waits for longer than the daemon allows itself, and only then kills it.

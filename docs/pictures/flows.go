@@ -75,7 +75,7 @@ func flows() *picture {
 	r := p.panel(294, "Reload", "keepalivedd reload")
 	r.text(left(0), r.row(1)+tall/2+4, "start", "the daemon:")
 	r.step(0, 0, 1, blue, "read and check", "the configuration")
-	r.step(0, 1, 1, blue, "send HUP")
+	r.step(0, 1, 1, blue, "ask the daemon,", "and wait")
 	r.along(0, 0)
 	r.text(left(0)+boxWidth/2, r.row(0)+tall+18, "middle", "wrong: exit 6, with", "file, line, column")
 	r.across(0, 1, "or kill -HUP")
@@ -87,8 +87,10 @@ func flows() *picture {
 	for col := 1; col < 5; col++ {
 		r.along(1, float64(col))
 	}
-	r.step(0, 2, 2, red, "everything goes on as before,", "and the log says why")
+	r.step(0, 2, 2, red, "exit 6, with the reason, which is in the", "log too: everything goes on as before")
 	r.across(1, 2, "no, or wrong")
+	r.step(0, 5, 1, green, "exit 0: it is in force")
+	r.across(1, 5)
 
 	t := p.panel(564, "Stop", "keepalivedd stop")
 	t.step(0, 0, 1, blue, "send TERM")

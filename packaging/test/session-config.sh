@@ -64,6 +64,11 @@ printf '[program.more]\ncommand = ["/bin/sleep", "86402"]\n' >/etc/$NAME/conf.d/
 gives "reload of a new program" 0 reload
 true_that "it runs" within 5 pgrep -f '^/bin/sleep 86402$'
 is "the other one was not touched" "$c" "$(tick)"
+printf '[program.none]\ncommand = ["/usr/sbin/none"]\n' >/etc/$NAME/conf.d/none.toml
+gives "reload of a missing program" 6 reload
+true_that "it names the program" said 'program none: command: stat /usr/sbin/none: no such file'
+rm /etc/$NAME/conf.d/none.toml
+is "the other one was not touched by that" "$c" "$(tick)"
 rm /etc/$NAME/conf.d/more.toml
 gives "reload without it" 0 reload
 gone() { ! pgrep -f '^/bin/sleep 86402$'; }
