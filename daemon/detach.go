@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -123,11 +122,11 @@ func (d *Daemon) startCopy(file *pidfile.File, fds [2]int) (*launchedCopy, error
 	if file != nil {
 		said = fmt.Sprintf("%d,%d,%t,%s", fds[0], fds[1], file.Stale(), file.Path())
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := signals.Unblock(); err != nil {
-		return nil, fmt.Errorf("clear the signal mask: %w", err)
+	done, err := signals.Unblock()
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	re := godaemon.Context{
 		LogFileName: "/proc/self/fd/" + strconv.Itoa(p[1]), // opened anew, so it blocks as an output should
 		Env:         append(os.Environ(), handover+"="+said),

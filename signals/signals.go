@@ -6,8 +6,13 @@
 package signals
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
+	"slices"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,25 +34,22 @@ type Requests struct {
 func Notify() (Requests, func()) {
 	stop, reload := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	dump, stats := make(chan os.Signal, 1), make(chan os.Signal, 1)
-	hangup, ignored := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	hangup, dropped := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
 	signal.Notify(dump, unix.SIGUSR1)
 	signal.Notify(stats, unix.SIGUSR2)
-	// The runtime catches ALRM, WINCH, XFSZ and the like by itself, and nothing comes of them. Not these two, or not
-	// everywhere. And not signal.Ignore, which children would inherit.
-	signal.Notify(ignored, unix.SIGPIPE, unix.SIGCONT)
-
-	onTerminal := hasTerminal()
-	if !onTerminal { // the usual daemon: no goroutine between the signal and the loop
+	// The runtime catches ALRM, WINCH, XFSZ and the like by itself, and nothing comes of them; of PIPE, not everywhere. Job
+	// control is the kernel's, which spares a session without a terminal, but for what the caller has ignored. And not
+	// signal.Ignore, which children would inherit.
+	signal.Notify(dropped, append(ignored(), unix.SIGPIPE)...)
+	if !hasTerminal() { // the usual daemon: no goroutine between the signal and the loop
 		signal.Notify(reload, unix.SIGHUP)
-		// Job control has no meaning here, and children would inherit it from a caller who ignored it.
-		signal.Notify(ignored, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 	} else {
 		signal.Notify(hangup, unix.SIGHUP)
 		go sort(hangup, stop, reload)
 	}
 	return Requests{stop, reload, dump, stats}, func() {
-		for _, c := range []chan os.Signal{stop, reload, dump, stats, hangup, ignored} {
+		for _, c := range []chan os.Signal{stop, reload, dump, stats, hangup, dropped} {
 			signal.Stop(c)
 		}
 		close(hangup)
@@ -79,6 +81,38 @@ func hasTerminal() bool {
 	return true
 }
 
-// Unblock clears the signal mask of the calling thread, which a process inherits through exec: call it, with the
-// goroutine locked to its thread, before starting a process that must not get the mask of our own caller.
-func Unblock() error { return unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil) }
+// ignored returns the signals of job control that this process was started to ignore, as proc(5) tells; all, where that
+// cannot be read.
+func ignored() []os.Signal {
+	sigs := []os.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGCONT}
+	fd, err := unix.Open("/proc/self/status", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return sigs
+	}
+	defer unix.Close(fd)
+	status := make([]byte, 4096)
+	n, _ := unix.Read(fd, status)
+	_, set, _ := bytes.Cut(status[:max(0, n)], []byte("\nSigIgn:\t"))
+	set, _, _ = bytes.Cut(set, []byte("\n"))
+	set = set[max(0, len(set)-16):] // 1 to 64; MIPS has more
+	bits, err := strconv.ParseUint(string(set), 16, 64)
+	if err != nil {
+		return sigs
+	}
+	return slices.DeleteFunc(sigs, func(sig os.Signal) bool { return bits>>(sig.(unix.Signal)-1)&1 == 0 })
+}
+
+// Unblock clears the signal mask, which a process inherits through exec, for what the calling goroutine starts until it
+// calls done: a process that must not get the mask of our own caller.
+func Unblock() (done func(), err error) {
+	var mask unix.Sigset_t
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, nil, &mask); err == nil && mask == (unix.Sigset_t{}) {
+		return func() {}, nil // the runtime gives all threads the mask that it was started with
+	}
+	runtime.LockOSThread()
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil); err != nil {
+		runtime.UnlockOSThread()
+		return nil, fmt.Errorf("clear the signal mask: %w", err)
+	}
+	return runtime.UnlockOSThread, nil
+}
