@@ -97,10 +97,14 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	} else if err != nil {
 		return err
 	}
+	forgetCrash := func() {}
 	if err = r.ready(); err == nil {
+		forgetCrash = r.keepCrash()
 		err = r.loop()
 	}
-	return errors.Join(err, r.stop())
+	err = errors.Join(err, r.stop())
+	forgetCrash()
+	return err
 }
 
 // run is a Daemon that runs. Its goroutine is the one that called Run.

@@ -49,6 +49,11 @@ func testDaemon(words []string) int {
 		}
 	}
 	slog.SetDefault(slog.New(slog.DiscardHandler))
+	if path := os.Getenv("DAEMON_LOG"); path != "" {
+		if f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err == nil {
+			slog.SetDefault(slog.New(slog.NewTextHandler(f, nil)))
+		}
+	}
 	d := daemon.Daemon{
 		Name: "testd", PIDFile: os.Getenv("DAEMON_PIDFILE"), Grace: 20 * time.Second,
 		Start: func(ctx context.Context, fail context.CancelCauseFunc) error {
@@ -111,7 +116,13 @@ func testDaemon(words []string) int {
 			}
 			return nil
 		},
-		Dump: func(context.Context) error { tell("dump"); return nil },
+		Dump: func(context.Context) error {
+			tell("dump")
+			if does("dump-panics") {
+				panic("out of cheese")
+			}
+			return nil
+		},
 	}
 	if s := os.Getenv("DAEMON_TIMEOUT"); s != "" {
 		d.StartTimeout, _ = time.ParseDuration(s)

@@ -55,6 +55,9 @@ func status(path string) int {
 		return statusUnknown
 	case pidfile.Stale:
 		fmt.Printf("%s is dead, and has left its pidfile %s\n", name, path)
+		if st, err := os.Stat(daemon.CrashFile(path)); err == nil && st.Size() > 0 {
+			fmt.Printf("it crashed: see %s, or the log after the next start\n", daemon.CrashFile(path))
+		}
 		return statusDead
 	}
 	fmt.Printf("%s is not running\n", name)
