@@ -1,7 +1,6 @@
 package supervise
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -241,42 +240,6 @@ func (l *loop) bury(p *program, pid int, ws syscall.WaitStatus) {
 	}
 }
 
-// again is the restart policy: whether there is to be another process, and if not, whether this one has done its work.
-func (l *loop) again(p *program, ws syscall.WaitStatus) (again, worked bool) {
-	worked = ws == 0
-	switch {
-	case l.NoRespawn, p.spec.Restart == Never,
-		worked && (p.spec.OneShot || p.spec.Restart == OnFailure),
-		ws.Exited() && slices.Contains(p.spec.PermanentExit, ws.ExitStatus()),
-		l.givesUp(p):
-		return false, worked
-	}
-	return true, worked
-}
-
-// givesUp notes one more death.
-func (l *loop) givesUp(p *program) bool {
-	g := p.spec.GiveUp
-	if g == nil {
-		return false
-	}
-	x := p.more()
-	now := time.Now()
-	x.deaths = append(slices.DeleteFunc(x.deaths, func(t time.Time) bool { return now.Sub(t) > g.Within }), now)
-	return len(x.deaths) >= g.Tries
-}
-
-// fails is for what is no end of a process that the restart policy could judge: it is tried again, e, unless nothing is.
-func (l *loop) fails(p *program, what string, level slog.Level, e event) {
-	if l.NoRespawn || p.spec.Restart == Never || l.givesUp(p) {
-		l.Log.Error(p.says("%s; not restarted", what))
-		l.verdict(p, errors.New(what))
-		l.finish(p, failed)
-		return
-	}
-	l.failure(p, what, level, e)
-}
-
 // finish ends a program for good. One that is down already, after a stop that nobody asked for, changes its outcome only.
 func (l *loop) finish(p *program, o outcome) {
 	was, wasDown := p.public(), p.state == down
@@ -285,27 +248,6 @@ func (l *loop) finish(p *program, o outcome) {
 		l.changed(p, was)
 	}
 	l.on(p, ended)
-}
-
-// failure counts, tells what happens next, and goes on with e.
-func (l *loop) failure(p *program, what string, level slog.Level, e event) {
-	p.failures++
-	then := "restarting now"
-	if d := p.delay(); d > 0 {
-		then = fmt.Sprintf("restarting in %v (%d times in a row)", d, p.failures)
-	}
-	if loud(p.failures) {
-		l.Log.Log(context.Background(), level, p.says("%s; %s", what, then))
-	}
-	l.verdict(p, errors.New(what))
-	l.on(p, e)
-}
-
-// loud keeps a program that dies for ever from flooding the log: the first time is told, then powers of two.
-func loud(n int) bool { return n&(n-1) == 0 }
-
-func (p *program) delay() time.Duration {
-	return p.spec.Backoff.orDefault().delay(max(0, p.failures-1))
 }
 
 // rest is for a program that has ended for good.
