@@ -194,7 +194,7 @@ func newMachine(t *testing.T, c *cluster, name string) *machine {
 log.to = %q
 [program.web]
 command = ["/bin/sh", "-c", '''
-	trap 'echo "$NAME has ended" >"$EVENTS"; exit' TERM
+	trap 'exec 9>&-; echo "$NAME has ended" >"$EVENTS"; exit' TERM
 	exec 9>"$ONE"; flock -n 9 || { echo "$NAME is not alone" >"$EVENTS"; exit 1; }
 	echo "$NAME is active" >"$EVENTS"
 	while :; do sleep 1000 9>&- & wait; done''']
