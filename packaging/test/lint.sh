@@ -37,6 +37,6 @@ for script in test/*.sh; do
 		;;
 	esac
 	# /host/lib.sh is there only in the booted system.
-	check shellcheck -S warning -e SC1091 "$script"
+	check shellcheck -x -P SCRIPTDIR -S warning -e SC1091 "$script"
 done
 exit $failed

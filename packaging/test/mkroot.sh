@@ -1,19 +1,23 @@
 #!/bin/sh
-# mkroot.sh: prints the path of a tarball with a small Debian that boots with
-# sysvinit, safe to boot in namespaces. Built when the cache has none of this
+# mkroot.sh KIND: prints the path of a tarball with a small Debian, safe to boot in
+# namespaces: "sysvinit" boots with that, "callers" has the others, OpenRC under
+# sysvinit's init, busybox, runit and s6. Built when the cache has none of this
 # month's; needs root, mmdebstrap and zstd then.
 set -eu
 
+kind=$1
 suite=${KEEPALIVEDD_SUITE:-bookworm}
-packages=sysvinit-core,sysv-rc,initscripts,insserv,lsb-base,sysvinit-utils,busybox-syslogd,procps
+packages=sysvinit-core,initscripts,sysvinit-utils,busybox-syslogd,procps
+case $kind in
+sysvinit) packages=$packages,sysv-rc,insserv,lsb-base ;;
+callers) packages=$packages,openrc,runit,s6 ;;
+*) echo "usage: $0 sysvinit|callers" >&2 && exit 2 ;;
+esac
 cache=${KEEPALIVEDD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/keepalivedd}
 arch=$(uname -m)
 # This script is part of the key: what it changes in the root is in the tarball.
-key=$(cat "$0" - <<-END | cksum | cut -d' ' -f1
-	$packages
-END
-)
-tarball=$cache/sysvinit-$suite-$arch-$(date +%Y%m)-$key.tar.zst
+key=$(cksum <"$0" | cut -d' ' -f1)
+tarball=$cache/$kind-$suite-$arch-$(date +%Y%m)-$key.tar.zst
 
 if [ -s "$tarball" ]; then
 	echo "$tarball"
@@ -22,6 +26,7 @@ fi
 
 # The machine's own mirror of that suite, and its proxy; mmdebstrap knows the
 # default where there is none, as on an Ubuntu.
+# shellcheck disable=SC2016 # apt's own variables
 mirror=$(apt-get indextargets --no-release-info --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 	sed -n "s/^$suite //p" | head -n 1) || mirror=
 http=
@@ -34,8 +39,8 @@ trap 'rm -rf "$work" "$tarball.$$"' EXIT
 trap 'exit 1' HUP INT TERM
 root=$work/root
 
-echo "building the test root ($suite), about half a minute" >&2
-mmdebstrap --quiet --mode=root --variant=minbase --include="$packages" \
+echo "building the test root ($kind, $suite), about half a minute" >&2
+timeout -k 10 300 mmdebstrap --quiet --mode=root --variant=minbase --include="$packages" \
 	--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
 	--dpkgopt='path-exclude=/usr/share/locale/*' \
 	"$suite" "$root" ${mirror:+"$mirror"} >&2
@@ -59,7 +64,7 @@ END
 # and no K script at all.
 for name in hwclock.sh checkroot.sh checkfs.sh checkroot-bootclean.sh mountall.sh mountall-bootclean.sh \
 	mountkernfs.sh mountdevsubfs.sh mount-configfs brightness urandom procps mountnfs.sh \
-	mountnfs-bootclean.sh umountnfs.sh umountfs umountroot hostname.sh busybox-klogd cron; do
+	mountnfs-bootclean.sh umountnfs.sh umountfs umountroot hostname.sh busybox-klogd cgroups cron; do
 	script=$root/etc/init.d/$name
 	[ -f "$script" ] || continue
 	{
@@ -75,6 +80,6 @@ printf '#!/bin/sh\nexit 0\n' >"$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
 
 tar -C "$root" --one-file-system -cf - . | zstd -q -3 -T0 -o "$tarball.$$"
-rm -f "$cache/sysvinit-$suite-$arch-"*.tar.zst # of other months and lists
+rm -f "$cache/$kind-$suite-$arch-"*.tar.zst # of other months and lists
 mv "$tarball.$$" "$tarball"
 echo "$tarball"

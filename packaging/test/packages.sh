@@ -10,37 +10,11 @@ set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-work=$(mktemp -d "${TMPDIR:-/tmp}/keepalivedd-packages.XXXXXX") || exit 1
-boot=
-cleanup() {
-	[ -z "$boot" ] || kill "$boot" 2>/dev/null
-	wait
-	if [ -n "${KEEP:-}" ]; then echo "kept: $work"; else rm -rf "$work"; fi
-}
-trap cleanup EXIT
-trap 'exit 1' HUP INT TERM
+# shellcheck source=host.sh
+. "$here/host.sh"
 
-passed=0
-failed=0
-is() { # WHAT WANTED GOT
-	if [ "$2" = "$3" ]; then
-		passed=$((passed + 1))
-		echo "ok - $1"
-	else
-		failed=$((failed + 1))
-		echo "not ok - $1"
-		printf '%s\n' "wanted: $2" "got: $3" | sed 's/^/#   /'
-		return 1
-	fi
-}
-true_that() { # WHAT COMMAND…
-	local what=$1
-	shift
-	if "$@"; then is "$what" 0 0; else is "$what" "success of: $*" "status $?"; fi
-}
-quietly() { "$@" >"$work/said" 2>&1 || { sed 's/^/#   /' "$work/said"; return 1; }; }
 part() { # NAME [TOOL…]: whether to do it
-	case " ${ONLY:-$1} " in *" $1 "*) ;; *) return 1 ;; esac
+	chosen "$1" || return
 	local part=$1 tool
 	shift
 	for tool; do
@@ -50,13 +24,6 @@ part() { # NAME [TOOL…]: whether to do it
 		fi
 	done
 	SECONDS=0
-}
-# Booting, chroot and the packages' own users.
-as_root() {
-	[ "$(id -u)" -eq 0 ] || {
-		echo "skipped - $1 (needs root)"
-		return 1
-	}
 }
 took() { echo "# $1: $SECONDS s"; }
 
@@ -136,14 +103,8 @@ if part lintian lintian; then
 	took lintian
 fi
 
-tarball=
-root() { # DIR: the small Debian of mkroot.sh
-	[ -n "$tarball" ] || tarball=$("$here/mkroot.sh") || return 1
-	mkdir "$1" && tar -C "$1" --zstd -xf "$tarball"
-}
-
 if part piuparts piuparts && as_root piuparts; then
-	[ -n "$tarball" ] || tarball=$("$here/mkroot.sh") || exit 1
+	tarball=$("$here/mkroot.sh" sysvinit) || exit 1
 	zstd -dc "$tarball" | gzip -1 >"$work/base.tgz"
 	# debsums reports what mkroot.sh has changed, so it does not decide; nothing of
 	# ours may be among it.
@@ -158,28 +119,11 @@ if part piuparts piuparts && as_root piuparts; then
 fi
 
 if part life && as_root life; then
-	root "$work/root" || exit 1
-	out=$work/life
-	mkdir "$out"
-	cp "$here/lib.sh" "$out/lib.sh"
-	cp "$old_deb" "$out/old.deb"
-	cp "$new_deb" "$out/new.deb"
-	install -m 755 "$here/life-deb.sh" "$out/session"
-	: >"$out/result"
-	timeout -k 5 "${TIMEOUT:-180}" "$here/boot.sh" "$work/root" "$out" /sbin/init >"$out/boot" 2>&1 </dev/null &
-	boot=$!
-	wait "$boot"
-	status=$?
-	boot=
-	while IFS= read -r line; do
-		case $line in
-		'ok - '*) passed=$((passed + 1)) ;;
-		'not ok - '*) failed=$((failed + 1)) ;;
-		esac
-		[ "$line" = "done" ] || echo "${line/ok - /ok - life: }"
-	done <"$out/result"
-	true_that "life: the session came to its end" grep -qx "done" "$out/result" || tail -n 20 "$out/session.log" | sed 's/^/#   /'
-	is "life: the system halted" 130 $status
+	unpack sysvinit "$work/root" || exit 1
+	mkdir "$work/life"
+	cp "$old_deb" "$work/life/old.deb"
+	cp "$new_deb" "$work/life/new.deb"
+	session life "$work/root" life-deb.sh 130 180 /sbin/init
 	rm -rf "$work/root"
 	took life
 fi
@@ -190,7 +134,7 @@ if part rpm rpm unshare && as_root rpm; then
 	true_that "rpm -K" quietly rpm -K --nosignature "$old_rpm"
 	is "rpm: its configuration files" "/etc/keepalivedd/keepalivedd.toml /etc/logrotate.d/keepalivedd /etc/sysconfig/keepalivedd" \
 		"$(rpm -qp --configfiles "$old_rpm" | sort | tr '\n' ' ' | sed 's/ $//')"
-	root "$work/rpmroot" || exit 1
+	unpack sysvinit "$work/rpmroot" || exit 1
 	cat >"$work/rpmroot/sbin/chkconfig" <<-'EOT'
 		#!/bin/sh
 		echo "$*" >>/chkconfig.log
@@ -199,13 +143,7 @@ if part rpm rpm unshare && as_root rpm; then
 	unshare --pid --fork --kill-child=KILL --mount --propagation private "$here/life-rpm.sh" "$work/rpmroot" "$old_rpm" "$new_rpm" \
 		>"$work/result" 2>"$work/rpm.log" </dev/null
 	status=$?
-	while IFS= read -r line; do
-		case $line in
-		'ok - '*) passed=$((passed + 1)) ;;
-		'not ok - '*) failed=$((failed + 1)) ;;
-		esac
-		echo "${line/ok - /ok - rpm: }"
-	done <"$work/result"
+	results rpm "$work/result"
 	is "rpm: the session came to its end" 0 $status || sed 's/^/#   /' "$work/rpm.log"
 	rm -rf "$work/rpmroot"
 	took rpm
@@ -250,5 +188,4 @@ if part apk; then
 	took apk
 fi
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+count
