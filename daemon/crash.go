@@ -8,12 +8,14 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
-// CrashFile returns where a daemon in the background that holds pidfile has the runtime write why it dies, when a panic, a
-// fatal error or SIGQUIT ends it: pidfile without ".pid", and ".crash". Its standard error is /dev/null by then. The
+// CrashFile returns where a daemon in the background that holds the pidfile path has the runtime write why it dies, when a
+// panic, a fatal error or SIGQUIT ends it: beside the pidfile, as ".crash". Its standard error is /dev/null by then. The
 // next daemon puts what it finds there into its log; one that ends well removes the file.
-func CrashFile(pidfile string) string { return strings.TrimSuffix(pidfile, ".pid") + ".crash" }
+func CrashFile(path string) string { return pidfile.Beside(path, ".crash") }
 
 // Of a crash that the log is told about: the goroutine that has died comes first.
 const longestCrash, mostCrashLines = 64 << 10, 60

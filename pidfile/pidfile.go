@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -190,6 +191,9 @@ func (f *File) put(fd int) error {
 	}
 	return err
 }
+
+// Beside returns where the owner of path keeps something else: path without ".pid", and suffix.
+func Beside(path, suffix string) string { return strings.TrimSuffix(path, ".pid") + suffix }
 
 // Path returns the absolute path of the file.
 func (f *File) Path() string { return f.path }

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
 // dump writes the state of every program, for SIGUSR1.
@@ -35,7 +36,7 @@ func (s *service) stats(context.Context) error {
 }
 
 func (s *service) jsonPath(what string) string {
-	return strings.TrimSuffix(s.pidfile(), ".pid") + "." + what + ".json"
+	return pidfile.Beside(s.pidfile(), "."+what+".json")
 }
 
 // removeJSON is for the end: a daemon leaves no trace.
