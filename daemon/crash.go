@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -20,7 +22,7 @@ func CrashFile(path string) string { return pidfile.Beside(path, ".crash") }
 // Of a crash that the log is told about: the goroutine that has died comes first.
 const longestCrash, mostCrashLines = 64 << 10, 60
 
-// keepCrash is for a copy that has left its caller's standard error; forget is for the end, and leaves no trace.
+// keepCrash is for a copy that is about to leave its caller's standard error; forget is for the end, and leaves no trace.
 func (r *run) keepCrash() (forget func()) {
 	if r.copy == nil || r.file == nil {
 		return func() {}
@@ -33,7 +35,6 @@ func (r *run) keepCrash() (forget func()) {
 		}
 	}
 	if err == nil {
-		os.Remove(path)
 		err = catchCrash(path)
 	}
 	if err != nil {
@@ -48,6 +49,10 @@ func (r *run) keepCrash() (forget func()) {
 
 func catchCrash(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) { // that of one which did not end well
+		os.Remove(path)
+		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	}
 	if err != nil {
 		return err
 	}

@@ -97,9 +97,8 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	} else if err != nil {
 		return err
 	}
-	forgetCrash := func() {}
+	forgetCrash := r.keepCrash()
 	if err = r.ready(); err == nil {
-		forgetCrash = r.keepCrash()
 		err = r.loop()
 	}
 	err = errors.Join(err, r.stop())
