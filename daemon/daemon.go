@@ -36,6 +36,9 @@ type Daemon struct {
 	// StartTimeout bounds how long Detach waits for the background copy to be ready; zero: 90 s.
 	StartTimeout time.Duration
 
+	// Env is added, as NAME=value, to the environment of the background copy; what the caller has set wins.
+	Env []string
+
 	// Report tells the caller of Detach why there is no daemon, where that is for this process to tell; nil: in one line
 	// on standard error, after Name.
 	Report func(err error)

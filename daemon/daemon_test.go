@@ -134,6 +134,16 @@ func TestNothingOfTheCallerReachesTheDaemon(t *testing.T) {
 	w.expect(`cwd=/ umask=022 leader=true tty=false fds=[0=/dev/null 1=/dev/null 2=/dev/null] mark="" handover="" notify="" comm-is-right=true unblocked=true`)
 }
 
+func TestEnv(t *testing.T) {
+	w := newWorld(t, "tells-its-env")
+	w.env = append(w.env, "GIVEN=theirs")
+	pid := w.up()
+	w.expect("start")
+	w.signal(pid, unix.SIGUSR1)
+	w.expect("dump")
+	w.expect("ours theirs")
+}
+
 // promise S6: start | cat ends
 func TestStartInAPipeline(t *testing.T) {
 	w := newWorld(t, "")

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -129,7 +130,7 @@ func (d *Daemon) startCopy(file *pidfile.File, fds [2]int) (*launchedCopy, error
 	defer done()
 	re := godaemon.Context{
 		LogFileName: "/proc/self/fd/" + strconv.Itoa(p[1]), // opened anew, so it blocks as an output should
-		Env:         append(os.Environ(), handover+"="+said),
+		Env:         slices.Concat(os.Environ(), d.Env, []string{handover + "=" + said}),
 	}
 	child, err := re.Reborn()
 	if child == nil { // an error with a child means that the child died, or will say itself what is wrong

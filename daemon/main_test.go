@@ -118,6 +118,9 @@ func testDaemon(words []string) int {
 		},
 		Dump: func(context.Context) error {
 			tell("dump")
+			if does("tells-its-env") {
+				tell(os.Getenv("ADDED") + " " + os.Getenv("GIVEN"))
+			}
 			if does("dump-panics") {
 				panic("out of cheese")
 			}
@@ -132,6 +135,9 @@ func testDaemon(words []string) int {
 	}
 	if does("no-hooks") {
 		d.Start, d.Reload, d.Stop, d.Dump = nil, nil, nil, nil
+	}
+	if does("tells-its-env") {
+		d.Env = []string{"ADDED=ours", "GIVEN=ours"}
 	}
 	if !does("foreground") {
 		if status, launched := d.Detach(); launched {

@@ -60,6 +60,7 @@ func (s *service) daemon() *daemon.Daemon {
 		ReadyFD:      s.readyFD,
 		Grace:        s.config.ShutdownTimeout,
 		StartTimeout: s.config.StartTimeout,
+		Env:          []string{frugal + "=1"},
 		Start:        s.start,
 		Reload:       s.reload,
 		Stop:         s.stop,

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -54,7 +56,14 @@ func (s *service) announce() {
 	}
 }
 
+// frugal bounds the processors that the runtime makes use of. One goroutine decides all, and the rest wait: more than one
+// processor gains nothing, and costs threads, memory and the time of waking them, most on a large machine.
+const frugal = "GOMAXPROCS"
+
 func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error {
+	if os.Getenv(frugal) == "" { // in the foreground
+		runtime.GOMAXPROCS(1)
+	}
 	s.outputs.config = s.config.Log
 	if s.Crashed() {
 		if pids := supervise.EndLeftovers(s.mark()); len(pids) > 0 {

@@ -204,7 +204,7 @@ func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	text := section(t, page(t, command), ".Sh", "ENVIRONMENT")
 	for _, name := range []string{
-		"NOTIFY_SOCKET", "WATCHDOG_USEC", "NO_COLOR", "KEEPALIVEDD", "PATH", "HOME", "USER", "LOGNAME", "SHELL",
+		"NOTIFY_SOCKET", "WATCHDOG_USEC", "GOMAXPROCS", "NO_COLOR", "KEEPALIVEDD", "PATH", "HOME", "USER", "LOGNAME", "SHELL",
 		"PROGRAM", "OLD_STATE", "NEW_STATE", "STATUS", "COUNT",
 	} {
 		if !regexp.MustCompile(`(?m)^\.It Ev (\w+ , )*` + name + `\b`).MatchString(text) {
