@@ -6,13 +6,10 @@
 package signals
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
-	"slices"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,12 +35,13 @@ func Notify() (Requests, func()) {
 	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
 	signal.Notify(dump, unix.SIGUSR1)
 	signal.Notify(stats, unix.SIGUSR2)
-	// The runtime catches ALRM, WINCH, XFSZ and the like by itself, and nothing comes of them; of PIPE, not everywhere. Job
-	// control is the kernel's, which spares a session without a terminal, but for what the caller has ignored. And not
-	// signal.Ignore, which children would inherit.
-	signal.Notify(dropped, append(ignored(), unix.SIGPIPE)...)
+	// The runtime catches ALRM, WINCH, XFSZ and the like by itself, and nothing comes of them. Not these two, or not
+	// everywhere. And not signal.Ignore, which children would inherit.
+	signal.Notify(dropped, unix.SIGPIPE, unix.SIGCONT)
 	if !hasTerminal() { // the usual daemon: no goroutine between the signal and the loop
 		signal.Notify(reload, unix.SIGHUP)
+		// Job control has no meaning here, and children would inherit it from a caller who ignored it.
+		signal.Notify(dropped, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 	} else {
 		signal.Notify(hangup, unix.SIGHUP)
 		go sort(hangup, stop, reload)
@@ -79,27 +77,6 @@ func hasTerminal() bool {
 	}
 	unix.Close(fd)
 	return true
-}
-
-// ignored returns the signals of job control that this process was started to ignore, as proc(5) tells; all, where that
-// cannot be read.
-func ignored() []os.Signal {
-	sigs := []os.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGCONT}
-	fd, err := unix.Open("/proc/self/status", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return sigs
-	}
-	defer unix.Close(fd)
-	status := make([]byte, 4096)
-	n, _ := unix.Read(fd, status)
-	_, set, _ := bytes.Cut(status[:max(0, n)], []byte("\nSigIgn:\t"))
-	set, _, _ = bytes.Cut(set, []byte("\n"))
-	set = set[max(0, len(set)-16):] // 1 to 64; MIPS has more
-	bits, err := strconv.ParseUint(string(set), 16, 64)
-	if err != nil {
-		return sigs
-	}
-	return slices.DeleteFunc(sigs, func(sig os.Signal) bool { return bits>>(sig.(unix.Signal)-1)&1 == 0 })
 }
 
 // Unblock clears the signal mask, which a process inherits through exec, for what the calling goroutine starts until it
