@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -50,12 +51,12 @@ func run() int {
 	defer os.RemoveAll(dir)
 	defer endAll()
 	t, peers := table{}, findPeers(dir)
-	for i := 0; i < *rounds*len(peers) && ctx.Err() == nil; i++ {
-		round := i / len(peers)
-		p := peers[(i+round)%len(peers)] // nobody always comes after the same one
-		t.round(p)
-		if round%8 == 7 {
-			t.storm(p)
+	for round := 0; round < *rounds && ctx.Err() == nil; round++ {
+		for _, i := range rand.Perm(len(peers)) { // who comes after whom is worth some per cent
+			t.round(peers[i])
+			if round%8 == 7 {
+				t.storm(peers[i])
+			}
 		}
 	}
 	if *idle > 0 {
