@@ -143,7 +143,9 @@ func (r *run) hold() (*pidfile.File, error) {
 	if err := file.Write(); err != nil {
 		return nil, err
 	}
-	r.crashed = file.Stale()
+	if r.crashed = file.Stale(); r.crashed && r.copy != nil { // the launcher has told the caller, not the log
+		r.log().Warn("the previous daemon was killed, or crashed: it has left its pidfile", "path", r.PIDFile)
+	}
 	if err := file.Watch(r.log(), r.answer); err != nil {
 		r.log().Warn("the pidfile is not watched: it would not be put back", "err", err)
 	}

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"log"
 	"os"
 
 	"github.com/keepalivedd/keepalivedd/config"
@@ -17,6 +18,8 @@ func run(args []string) int {
 	if status, ran := supervise.RunSetup(args); ran {
 		return status // as a program that is being set up
 	}
+	log.SetFlags(0) // what is said before the log is open is the caller's to read
+	log.SetPrefix(name + ": ")
 	o, status, done := parse(args[1:])
 	if done {
 		return status
