@@ -54,6 +54,10 @@ func find(path string) (*Process, error) {
 		return p, nil
 	case err == nil && again != st:
 		err = errMoved
+	case err == nil && !alive(st.PID):
+		// It is dying: its executable has gone, the lock is next.
+		p.Wait(100 * time.Millisecond)
+		err = errMoved
 	case err == nil:
 		err = fmt.Errorf("pidfile %s: pid %d cannot be proven to be its owner: nothing was sent to it", path, st.PID)
 	}

@@ -1,0 +1,84 @@
+package pidfile_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/pidfile"
+)
+
+func TestFind(t *testing.T) {
+	p := path(t)
+	if _, err := pidfile.Find(p); !errors.Is(err, pidfile.ErrNotRunning) {
+		t.Errorf("with no owner: %v", err)
+	}
+	owner := start(t, p)
+	owner.must("lock")
+	if _, err := pidfile.Find(p); !errors.Is(err, pidfile.ErrHeld) {
+		t.Errorf("while it starts: %v", err)
+	}
+	owner.must("write")
+	found, err := pidfile.Find(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer found.Close()
+	if found.PID != owner.pid() {
+		t.Errorf("it found %d, want %d", found.PID, owner.pid())
+	}
+	if err := found.Signal(unix.SIGKILL); err != nil {
+		t.Error(err)
+	}
+	if !found.Wait(time.Minute) {
+		t.Error("it has not ended")
+	}
+	owner.kill()
+	if err := found.Signal(0); !errors.Is(err, pidfile.ErrNotRunning) {
+		t.Errorf("after its end: %v", err)
+	}
+}
+
+// The number of somebody else in the file is nobody's to signal.
+func TestFindAStranger(t *testing.T) {
+	p := path(t)
+	stranger := exec.Command("sleep", "1000")
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Wait()
+	defer stranger.Process.Kill()
+	put(t, p, fmt.Sprintln(stranger.Process.Pid))
+	if _, err := pidfile.Find(p); !errors.Is(err, pidfile.ErrNotRunning) {
+		t.Error(err)
+	}
+}
+
+// An owner that is being killed has lost its executable before it lets go of the lock: it is found, or it is not running.
+func TestFindADyingOwner(t *testing.T) {
+	for range 100 {
+		p := path(t)
+		owner := start(t, p)
+		owner.must("acquire")
+		if err := unix.Kill(owner.pid(), unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			found, err := pidfile.Find(p)
+			if errors.Is(err, pidfile.ErrNotRunning) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			found.Close()
+		}
+		owner.kill()
+		os.Remove(p)
+	}
+}
