@@ -2,6 +2,7 @@ package pidfile_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -57,6 +58,14 @@ func puppet(path string) {
 			answer = fmt.Sprint(st.State, st.PID)
 		case "ask", "ask, sir":
 			answer, err = pidfile.Ask(path, strings.TrimPrefix(in.Text(), "ask"), time.Minute)
+		case "acquire, for a child to keep":
+			if f, err = pidfile.Acquire(path); err == nil {
+				var fds [2]int
+				fds, _, err = f.Handover()
+				c := exec.Command("sleep", "1000") // the descriptors have no close-on-exec
+				err = errors.Join(err, c.Start())
+				answer = fmt.Sprint(c.Process.Pid, fds[0] > 2)
+			}
 		case "squat":
 			err = squat(path)
 		case "squat, for a child to keep":

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -94,7 +95,8 @@ func Acquire(path string) (*File, error) {
 }
 
 // Lock takes path for this process and leaves the file empty; nothing is truncated or removed before the lock is
-// held. A live owner is a *[HeldError]. A path that is a symbolic link, a directory, a FIFO, a device, or another
+// held. A live owner is a *[HeldError]; a dead one whose lock is still held, by a child that dies with it, is waited for, a
+// second at most. A path that is a symbolic link, a directory, a FIFO, a device, or another
 // user's file in a sticky directory is an error, and is neither followed nor waited for. A relative path means the
 // current directory now, and stays there.
 func Lock(path string) (*File, error) {
@@ -104,9 +106,17 @@ func Lock(path string) (*File, error) {
 	}
 	for range 100 {
 		f, err := lockOnce(path)
-		if !errors.Is(err, errMoved) {
+		var held *HeldError
+		switch {
+		case errors.As(err, &held) && held.PID != 0 && !alive(held.PID):
+			// A child of the dead, killed before its exec, is about to let go; or a live owner to put its file right.
+			time.Sleep(10 * time.Millisecond)
+		case !errors.Is(err, errMoved):
 			return f, err
 		}
+	}
+	if held, _ := Look(path); held.State == Held {
+		return nil, &HeldError{Path: path, PID: held.PID}
 	}
 	return nil, fmt.Errorf("pidfile %s: it is replaced again and again: is another program using this path?", path)
 }
