@@ -60,11 +60,10 @@ func puppet(path string) {
 			answer, err = pidfile.Ask(path, strings.TrimPrefix(in.Text(), "ask"), time.Minute)
 		case "acquire, for a child to keep":
 			if f, err = pidfile.Acquire(path); err == nil {
-				var fds [2]int
-				fds, _, err = f.Handover()
-				c := exec.Command("sleep", "1000") // the descriptors have no close-on-exec
+				_, _, err = f.Handover()           // descriptors without close-on-exec
+				c := exec.Command("sleep", "1000") // which this gets
 				err = errors.Join(err, c.Start())
-				answer = fmt.Sprint(c.Process.Pid, fds[0] > 2)
+				answer = strconv.Itoa(c.Process.Pid)
 			}
 		case "squat":
 			err = squat(path)
