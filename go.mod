@@ -1,13 +1,13 @@
 module github.com/keepalivedd/keepalivedd
 
-go 1.26.0
+go 1.25.0
 
 require (
 	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/sevlyar/go-daemon v0.1.6
 	github.com/spf13/pflag v1.1.0
-	golang.org/x/sys v0.49.0
+	golang.org/x/sys v0.46.0
 )
 
 require (
