@@ -1,0 +1,5 @@
+//go:build !linux
+
+package linux
+
+var _ = keepalivedd_and_its_packages_supervise_and_config_run_on_Linux_only__try_GOOS_linux
