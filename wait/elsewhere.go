@@ -1,0 +1,4 @@
+//go:build !linux
+
+// Package wait looks at the ends of processes, on Linux only.
+package wait

@@ -1,0 +1,53 @@
+//go:build linux
+
+package wait_test
+
+import (
+	"errors"
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/wait"
+)
+
+func TestZombie(t *testing.T) {
+	if pid, err := wait.Zombie(unix.P_ALL, 0); pid != 0 || !errors.Is(err, unix.ECHILD) {
+		t.Errorf("without a child: %d, %v", pid, err)
+	}
+	c := exec.Command("/bin/cat")
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if pid, err := wait.Zombie(unix.P_ALL, 0); pid != 0 || err != nil {
+		t.Errorf("it runs: %d, %v", pid, err)
+	}
+	fd, err := unix.PidfdOpen(c.Process.Pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if wait.End(fd, 0) || wait.End(fd, time.Millisecond) {
+		t.Error("it runs, and is said to have ended")
+	}
+	in.Close()
+	if !wait.End(fd, time.Minute) {
+		t.Error("it has not ended")
+	}
+	for range 2 { // it is left as it is
+		for idType, id := range map[int]int{unix.P_ALL: 0, unix.P_PID: c.Process.Pid} {
+			if pid, err := wait.Zombie(idType, id); pid != c.Process.Pid || err != nil {
+				t.Errorf("it is a zombie: %d, %v", pid, err)
+			}
+		}
+	}
+	if err := c.Wait(); err != nil {
+		t.Errorf("its status was taken: %v", err)
+	}
+}
