@@ -1,9 +1,12 @@
+//go:build linux
+
 package pidfile
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +19,10 @@ const openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLO
 
 // openForLock opens path for writing, or creates it; it refuses whatever a pidfile cannot be.
 func openForLock(path string) (fd int, created bool, err error) {
-	exists, err := refuseIrregular(path)
+	exists, owner, err := refuseIrregular(path)
+	if err == nil && exists && stranger(owner) {
+		err = replaceStrangers(path, owner)
+	}
 	if err != nil {
 		return -1, false, err
 	}
@@ -44,11 +50,8 @@ func openForLock(path string) (fd int, created bool, err error) {
 		if e := unix.Unlink(path); e != nil {
 			err = fmt.Errorf("pidfile %s: it is a hard link to another file, and cannot be unlinked: %w", path, e)
 		}
-	case st.Nlink == 0:
+	case st.Nlink == 0, stranger(st.Uid):
 		err = errMoved
-	case int(st.Uid) != unix.Geteuid() && st.Uid != 0 && inSticky(path):
-		err = fmt.Errorf("pidfile %s: it belongs to uid %d, in a directory where anybody may create files: "+
-			"remove it, or choose a path in a directory of your own", path, st.Uid)
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -58,17 +61,43 @@ func openForLock(path string) (fd int, created bool, err error) {
 }
 
 // refuseIrregular looks before the open, because opening a device can have effects of its own (a watchdog, a tape).
-func refuseIrregular(path string) (exists bool, err error) {
+func refuseIrregular(path string) (exists bool, owner uint32, err error) {
 	var st unix.Stat_t
 	switch err := unix.Lstat(path, &st); {
 	case errors.Is(err, unix.ENOENT):
-		return false, nil // or its directory is missing, which the open will say
+		return false, 0, nil // or its directory is missing, which the open will say
 	case err != nil:
-		return false, openError(path, err)
+		return false, 0, openError(path, err)
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return true, irregular(path, st.Mode)
+		return true, st.Uid, irregular(path, st.Mode)
 	}
-	return true, nil
+	return true, st.Uid, nil
+}
+
+// stranger tells whether uid is neither root nor ourselves. A stranger's file is never run on, in whatever directory: its
+// owner could write into it at any time, and would choose whom a stop or a reload reaches.
+func stranger(uid uint32) bool { return uid != 0 && int(uid) != unix.Geteuid() }
+
+// replaceStrangers takes the name from a stranger's file, unless it has an owner that lives.
+func replaceStrangers(path string, uid uint32) error {
+	belongs := fmt.Sprintf("it belongs to uid %d", uid)
+	if inSticky(path) {
+		return fmt.Errorf("pidfile %s: %s, in a directory where anybody may create files: "+
+			"remove it, or choose a path in a directory of your own", path, belongs)
+	}
+	fd, err := unix.Open(path, unix.O_RDONLY|openFlags, 0)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return errMoved
+	case err != nil:
+		return openError(path, err)
+	}
+	defer unix.Close(fd)
+	if c := readPID(fd); writeLocked(fd) || owns(c) {
+		return &HeldError{Path: path, PID: c.pid}
+	}
+	slog.Warn("replacing a pidfile that belongs to another user", "path", path, "uid", uid)
+	return unlinkUnowned(path, fd, belongs)
 }
 
 func irregular(path string, mode uint32) error {
@@ -111,10 +140,9 @@ func writeLocked(fd int) bool {
 	return unix.FcntlFlock(uintptr(fd), unix.F_OFD_GETLK, &l) == nil && l.Type == unix.F_WRLCK
 }
 
-// unlinkUnlockable deals with a read lock, which anybody can put on a file that they may read: it would keep every
-// owner out. Such a file has no owner and cannot get one, so the name is taken from it; the witness keeps two starts
-// from doing so to each other.
-func unlinkUnlockable(path string, fd int) error {
+// unlinkUnowned takes the name from a file that has no owner and must not get one; why says so to the user. The witness
+// keeps two starts from doing so to each other.
+func unlinkUnowned(path string, fd int, why string) error {
 	w, err := newWitness(path)
 	if err != nil {
 		return err
@@ -122,7 +150,7 @@ func unlinkUnlockable(path string, fd int) error {
 	defer w.close()
 	if names(path, fd) && !writeLocked(fd) {
 		if err := unix.Unlink(path); err != nil {
-			return fmt.Errorf("pidfile %s: another process has put a read lock on it, and it cannot be replaced: %w", path, err)
+			return fmt.Errorf("pidfile %s: %s, and it cannot be replaced: %w", path, why, err)
 		}
 	}
 	return errMoved

@@ -1,3 +1,5 @@
+//go:build linux
+
 package pidfile_test
 
 import (
@@ -9,11 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -45,7 +47,7 @@ func puppet(path string) {
 		case "write":
 			err = f.Write()
 		case "watch":
-			err = f.Watch(slog.New(slog.DiscardHandler), func(question string) string { return "at your service" + question })
+			err = f.Watch(slog.New(slog.DiscardHandler))
 		case "release":
 			err = f.Release()
 		case "running":
@@ -56,14 +58,21 @@ func puppet(path string) {
 			var st pidfile.Status
 			st, err = pidfile.Look(path)
 			answer = fmt.Sprint(st.State, st.PID)
-		case "ask", "ask, sir":
-			answer, err = pidfile.Ask(path, strings.TrimPrefix(in.Text(), "ask"), time.Minute)
+		case "flood":
+			err = flood(path)
 		case "acquire, for a child to keep":
 			if f, err = pidfile.Acquire(path); err == nil {
 				_, _, err = f.Handover()           // descriptors without close-on-exec
 				c := exec.Command("sleep", "1000") // which this gets
 				err = errors.Join(err, c.Start())
 				answer = strconv.Itoa(c.Process.Pid)
+			}
+		case "may reload", "stop":
+			var owner *pidfile.Process
+			if owner, err = pidfile.Find(path); err == nil && in.Text() == "stop" {
+				err = owner.Signal(unix.SIGTERM)
+			} else if err == nil {
+				err = owner.May(unix.SIGHUP)
 			}
 		case "squat":
 			err = squat(path)
@@ -230,6 +239,36 @@ func squat(path string) error {
 		return err
 	}
 	return unix.Listen(fd, 1)
+}
+
+// flood connects to the witness until its queue is full, and keeps it so.
+func flood(path string) error {
+	addr, err := witnessAt(path)
+	if err != nil {
+		return err
+	}
+	full := make(chan error, 1)
+	go func() {
+		for {
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+			if err == nil {
+				err = unix.Connect(fd, addr)
+				unix.Close(fd)
+			}
+			if err == nil {
+				continue
+			}
+			if errors.Is(err, unix.EAGAIN) {
+				err = nil
+			}
+			select {
+			case full <- err:
+			default:
+				runtime.Gosched()
+			}
+		}
+	}()
+	return <-full
 }
 
 func witnessAt(path string) (unix.Sockaddr, error) {

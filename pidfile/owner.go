@@ -1,3 +1,5 @@
+//go:build linux
+
 package pidfile
 
 import (
@@ -26,6 +28,8 @@ const (
 type Status struct {
 	State State
 	PID   int // of the owner when Held; else 0
+
+	suspended bool // it is being replaced, see File.Suspend
 }
 
 // Look tells who owns path and changes nothing: any user who may read the file can ask. An owner whose file was
@@ -33,25 +37,27 @@ type Status struct {
 func Look(path string) (st Status, err error) {
 	// Somebody whose start is refused holds a file of its own for a moment, when the owner's was deleted: nothing tells
 	// that from an owner who is starting, but that it does not last.
-	for range 20 {
-		if st, err = look(path); err != nil || st.State != Starting {
-			break
+	for end := time.Now().Add(mostSuspended); ; {
+		for range 20 {
+			if st, err = look(path); err != nil || st.State != Starting {
+				break
+			}
+			time.Sleep(time.Millisecond)
 		}
-		time.Sleep(time.Millisecond)
+		if err != nil || !st.suspended || time.Now().After(end) {
+			st.suspended = false
+			return st, err
+		}
 	}
-	return st, err
 }
 
 func look(path string) (Status, error) {
-	if _, err := refuseIrregular(path); err != nil {
+	if _, _, err := refuseIrregular(path); err != nil {
 		return Status{}, err
 	}
 	fd, err := unix.Open(path, unix.O_RDONLY|openFlags, 0)
 	if errors.Is(err, unix.ENOENT) {
-		if pid, ok := askWitness(path); ok && pid != 0 {
-			return Status{Held, pid}, nil
-		}
-		return Status{Free, 0}, nil
+		return witnessed(path, Free)
 	}
 	if err != nil {
 		return Status{}, openError(path, err)
@@ -59,21 +65,51 @@ func look(path string) (Status, error) {
 	defer unix.Close(fd)
 	c := readPID(fd)
 	locked := writeLocked(fd)
+	if stranger(c.uid) { // it may have been put there to hide the owner's, which is about to be put back
+		if st, err := witnessed(path, Free); err != nil || st.State == Held {
+			return st, err
+		}
+	}
 	switch {
 	case locked && c.pid != 0, !locked && owns(c):
-		return Status{Held, c.pid}, nil
+		return Status{State: Held, PID: c.pid}, nil
 	case locked:
-		return Status{Starting, 0}, nil
+		return Status{State: Starting, suspended: isSuspended(c)}, nil
 	}
-	if pid, ok := askWitness(path); ok && pid != 0 {
-		return Status{Held, pid}, nil
-	}
-	return Status{Stale, 0}, nil
+	return witnessed(path, Stale)
 }
 
-// content is what a pidfile says: pid is 0 unless it is exactly one positive decimal number.
+// witnessed is what there is of a file without a lock; otherwise says what that is when it has no owner.
+func witnessed(path string, otherwise State) (Status, error) {
+	pid, err := askWitness(path)
+	if err != nil {
+		return Status{}, err
+	}
+	if pid != 0 {
+		return Status{State: Held, PID: pid}, nil
+	}
+	return Status{State: otherwise}, nil
+}
+
+// Proven returns the PID of the owner of path if nobody but root and the caller could have had us take it for that: a file of
+// theirs is locked and says so, or the witness does. 0: there is none, or that is not proven.
+func Proven(path string) (pid int) {
+	if fd, err := unix.Open(path, unix.O_RDONLY|openFlags, 0); err == nil {
+		c, locked := readPID(fd), writeLocked(fd)
+		unix.Close(fd)
+		if locked && !stranger(c.uid) {
+			return c.pid
+		}
+	}
+	pid, _ = askWitness(path)
+	return pid
+}
+
+// content is what a pidfile says: pid is 0 unless it is exactly one positive decimal number, and one that the owner of the
+// file may speak for.
 type content struct {
 	pid     int
+	uid     uint32 // the file's
 	size    int64
 	written time.Time
 	text    string // its beginning, for the log
@@ -99,9 +135,22 @@ func readPID(fd int) (c content) {
 	if err != nil {
 		return c
 	}
-	c.size, c.written, c.text = st.Size, time.Unix(st.Mtim.Unix()), string(buf[:n])
-	c.pid = parsePID(c.text)
+	c.uid, c.size, c.written, c.text = st.Uid, st.Size, time.Unix(st.Mtim.Unix()), string(buf[:n])
+	if c.pid = parsePID(c.text); stranger(c.uid) && !runsAs(c.pid, c.uid) {
+		c.pid = 0
+	}
 	return c
+}
+
+// runsAs tells whether a process is that user's; one that cannot be looked into may be.
+func runsAs(pid int, uid uint32) bool {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return true
+	}
+	_, ids, _ := strings.Cut(string(b), "\nUid:\t")
+	real, _, _ := strings.Cut(ids, "\t")
+	return real == strconv.FormatUint(uint64(uid), 10)
 }
 
 // parsePID returns the PID that is all of text but white space around it, or 0. PID_MAX_LIMIT is 2^22 (proc(5)), and

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package pidfile lets at most one process hold a path, and makes the path say which.
 //
 // It is the routine that init scripts, monit and administrators know: look for the file, ask with signal 0 whether
@@ -16,7 +18,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -96,9 +97,10 @@ func Acquire(path string) (*File, error) {
 
 // Lock takes path for this process and leaves the file empty; nothing is truncated or removed before the lock is
 // held. A live owner is a *[HeldError]; a dead one whose lock is still held, by a child that dies with it, is waited for, a
-// second at most. A path that is a symbolic link, a directory, a FIFO, a device, or another
-// user's file in a sticky directory is an error, and is neither followed nor waited for. A relative path means the
-// current directory now, and stays there.
+// second at most. A path that is a symbolic link, a directory, a FIFO or a device is an error, and is neither followed
+// nor waited for. A file that belongs to neither root nor this process's user is replaced by one of its own; where that
+// cannot be done, and in a sticky directory, it is an error. A relative path means the current directory now, and stays
+// there.
 func Lock(path string) (*File, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -138,7 +140,8 @@ func lockOnce(path string) (*File, error) {
 			return drop(fmt.Errorf("pidfile %s: lock: %w", path, err))
 		}
 		if !writeLocked(fd) {
-			return drop(unlinkUnlockable(path, fd))
+			// A read lock, which anybody can put on a file that they may read: it would keep every owner out.
+			return drop(unlinkUnowned(path, fd, "another process has put a read lock on it"))
 		}
 		return drop(&HeldError{Path: path, PID: readPID(fd).pid})
 	}
@@ -192,18 +195,18 @@ func (f *File) Write() error {
 
 func (f *File) content() []byte { return append(strconv.AppendInt(nil, int64(f.pid), 10), '\n') }
 
-// put writes in one call, so that no reader ever sees half a number.
+// put writes in one call, so that no reader ever sees half a number; what Suspend has written is longer.
 func (f *File) put(fd int) error {
 	b := f.content()
 	n, err := unix.Pwrite(fd, b, 0)
 	if err == nil && n != len(b) {
 		err = unix.ENOSPC
 	}
+	if err == nil {
+		err = unix.Ftruncate(fd, int64(n))
+	}
 	return err
 }
-
-// Beside returns where the owner of path keeps something else: path without ".pid", and suffix.
-func Beside(path, suffix string) string { return strings.TrimSuffix(path, ".pid") + suffix }
 
 // Path returns the absolute path of the file.
 func (f *File) Path() string { return f.path }
@@ -212,15 +215,21 @@ func (f *File) Path() string { return f.path }
 func (f *File) Stale() bool { return f.stale }
 
 // Release ends the watch, unlinks the file if the path still names it, and lets go of the lock: the last thing that
-// an owner does. The File cannot be used afterwards; a second Release does nothing.
+// an owner does. Where the owner may not unlink it any more, because it has given up its privileges, the file is emptied: like
+// that it stops nobody, and is not taken for what a crash has left. The File cannot be used afterwards; a second Release does
+// nothing.
 func (f *File) Release() error {
+	f.closeWatch() // which may be about to put another file in the place of f.fd
 	if f.fd < 0 {
 		return nil
 	}
-	f.closeWatch()
 	var err error
 	if names(f.path, f.fd) {
-		if err = unix.Unlink(f.path); err != nil {
+		err = unix.Unlink(f.path)
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+			err = unix.Ftruncate(f.fd, 0)
+		}
+		if err != nil {
 			err = fmt.Errorf("pidfile %s: unlink: %w", f.path, err)
 		}
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package pidfile_test
 
 import (
@@ -380,6 +382,22 @@ func TestReleaseRemovesOnlyItsOwn(t *testing.T) {
 	p := path(t)
 	f := acquire(t, p)
 	os.Remove(p)
+	put(t, p, "another's")
+	if err := f.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, p); got != "another's" {
+		t.Errorf("the file says %q", got)
+	}
+}
+
+// promise P4: a file that was moved away is still linked, and the path is another's all the same
+func TestReleaseAfterAMove(t *testing.T) {
+	p := path(t)
+	f := acquire(t, p)
+	if err := os.Rename(p, p+".moved"); err != nil {
+		t.Fatal(err)
+	}
 	put(t, p, "another's")
 	if err := f.Release(); err != nil {
 		t.Fatal(err)

@@ -1,11 +1,16 @@
+//go:build linux
+
 package pidfile
 
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/wait"
 )
 
 // ErrNotRunning says that nobody holds the pidfile, or that its owner has ended meanwhile.
@@ -22,14 +27,14 @@ type Process struct {
 // owner that is still starting a *[HeldError]. Linux 5.3 or later.
 func Find(path string) (p *Process, err error) {
 	for range 20 { // the file may be deleted and put back between two looks at it
-		if p, err = find(path); !errors.Is(err, errMoved) {
+		if p, err = find(path, unix.PidfdOpen); !errors.Is(err, errMoved) {
 			return p, err
 		}
 	}
 	return nil, fmt.Errorf("pidfile %s: it changes all the time: nothing was sent to its owner", path)
 }
 
-func find(path string) (*Process, error) {
+func find(path string, open func(pid, flags int) (int, error)) (*Process, error) {
 	st, err := Look(path)
 	if err != nil {
 		return nil, err
@@ -40,7 +45,7 @@ func find(path string) (*Process, error) {
 	case Starting:
 		return nil, &HeldError{Path: path}
 	}
-	fd, err := unix.PidfdOpen(st.PID, 0)
+	fd, err := open(st.PID, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil, errMoved // it has ended since
 	}
@@ -66,34 +71,29 @@ func find(path string) (*Process, error) {
 }
 
 func isWitness(path string, pid int) bool {
-	told, ok := askWitness(path)
-	return ok && told == pid
+	told, err := askWitness(path)
+	return err == nil && told == pid
 }
 
 // Signal sends sig; [ErrNotRunning] when the process has ended.
-func (p *Process) Signal(sig unix.Signal) error {
+func (p *Process) Signal(sig unix.Signal) error { return p.send(sig, sig) }
+
+// May returns what Signal would, and sends nothing.
+func (p *Process) May(sig unix.Signal) error { return p.send(0, sig) }
+
+func (p *Process) send(sig, named unix.Signal) error {
 	switch err := unix.PidfdSendSignal(p.pidfd, sig, nil, 0); {
 	case errors.Is(err, unix.ESRCH):
 		return ErrNotRunning
 	case err != nil:
-		return fmt.Errorf("pid %d: send %s: %w", p.PID, unix.SignalName(sig), err)
+		return fmt.Errorf("pid %d: send %s: %w", p.PID, strings.TrimPrefix(unix.SignalName(named), "SIG"), err)
 	}
 	return nil
 }
 
 // Wait waits for the end of the process, for at most timeout, and tells whether it has come. It need not be a child.
 func (p *Process) Wait(timeout time.Duration) bool {
-	deadline := time.Now().Add(timeout)
-	for {
-		left := max(0, time.Until(deadline))
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, int(left.Milliseconds()))
-		if n == 1 {
-			return true
-		}
-		if left == 0 || err != nil && !errors.Is(err, unix.EINTR) {
-			return false
-		}
-	}
+	return wait.End(p.pidfd, timeout)
 }
 
 // Close lets go of the process.

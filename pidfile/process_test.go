@@ -1,3 +1,5 @@
+//go:build linux
+
 package pidfile_test
 
 import (
@@ -5,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -80,5 +83,18 @@ func TestFindADyingOwner(t *testing.T) {
 		}
 		owner.kill()
 		os.Remove(p)
+	}
+}
+
+// issue 7.C: an error names the signal that was to be sent, also where nothing is sent yet.
+func TestSignalThatIsNotPermitted(t *testing.T) {
+	p := filepath.Join(sharedDir(t, 0o755), "x")
+	owner := start(t, p)
+	owner.must("acquire")
+	them := start(t, p, asUser(t, nobody))
+	for word, name := range map[string]string{"may reload": "HUP", "stop": "TERM"} {
+		if got, want := them.do(word), fmt.Sprintf("error: pid %d: send %s: operation not permitted", owner.pid(), name); got != want {
+			t.Errorf("%s: %q, want %q", word, got, want)
+		}
 	}
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package pidfile
 
 import (
@@ -26,10 +28,8 @@ const watched = unix.IN_ATTRIB | unix.IN_MODIFY | unix.IN_MOVE_SELF
 // Watch puts the file back, until Release, when it is deleted, truncated, overwritten, replaced or moved away, and
 // logs to log that it did. It needs Write first. It costs nothing while nobody touches the file: no polling. Where the
 // file cannot be put back, for want of space or of its directory, it tries again after 1 ms, 2 ms … 1 min.
-//
-// Whoever asks, by [Ask], is told what answer returns; nil: nothing.
-func (f *File) Watch(log *slog.Logger, answer Answer) error {
-	f.witness.answer(answer) // whether or not the file can be watched
+func (f *File) Watch(log *slog.Logger) error {
+	f.witness.drain() // whether or not the file can be watched
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return fmt.Errorf("pidfile %s: watch: %w", f.path, err)
@@ -89,30 +89,34 @@ func (w *watch) run(f *File, wd int, log *slog.Logger) {
 	const soonest, latest = time.Millisecond, time.Minute
 	buf := make([]byte, 4096)
 	wait := soonest
-	for !w.ending.Load() {
+	for watching := true; !w.ending.Load(); {
 		old := f.fd
 		what, err := f.restore()
-		switch {
-		case err != nil:
-			if wait == soonest*16 { // not worth a word while somebody's refused start lets go of it
-				log.Error("the pidfile cannot be put back, trying on", "path", f.path, "err", err)
-			}
-			w.notify.SetReadDeadline(time.Now().Add(wait))
-			wait = min(2*wait, latest)
-		case what != "":
+		cannot := "put back"
+		if err == nil && what != "" {
 			log.Warn("the pidfile was "+what+": put back", "path", f.path)
-			fallthrough
-		default:
-			w.notify.SetReadDeadline(time.Time{})
-			wait = soonest
 		}
 		if f.fd != old {
 			w.remove(wd)
-			if wd, err = w.add(f.fd); err != nil {
-				log.Error("the pidfile cannot be watched any more", "path", f.path, "err", err)
-			}
 			unix.Close(old)
-			continue // it may have been touched before the watch was on it
+			watching = false
+		}
+		if err == nil && !watching {
+			if wd, err = w.add(f.fd); err == nil {
+				watching = true
+				continue // it may have been touched before the watch was on it
+			}
+			cannot = "watched"
+		}
+		if err == nil {
+			w.notify.SetReadDeadline(time.Time{})
+			wait = soonest
+		} else {
+			if wait == soonest*16 { // not worth a word while somebody's refused start lets go of it
+				log.Error("the pidfile cannot be "+cannot+", trying on", "path", f.path, "err", err)
+			}
+			w.notify.SetReadDeadline(time.Now().Add(wait))
+			wait = min(2*wait, latest)
 		}
 		if !w.ending.Load() {
 			w.notify.Read(buf) // until there is news, the deadline, or the end
@@ -152,10 +156,10 @@ func (f *File) restore() (what string, err error) {
 func (f *File) replace() error {
 	if fd, err := unix.Open(f.path, unix.O_RDONLY|openFlags, 0); err == nil {
 		taken := writeLocked(fd)
-		owner := readPID(fd).pid
+		c := readPID(fd)
 		unix.Close(fd)
-		if taken {
-			return &HeldError{Path: f.path, PID: owner}
+		if taken && !stranger(c.uid) { // who is refused lets go of it; a stranger need not
+			return &HeldError{Path: f.path, PID: c.pid}
 		}
 	}
 	dir, base := filepath.Split(f.path)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package pidfile
 
 import (
@@ -15,10 +17,11 @@ import (
 // A witness is an abstract unix socket, bound for the owner's life and named after the pidfile's directory (device and
 // inode) and name. A lock goes with the file when the file is deleted; this does not, and the kernel frees it at the
 // owner's death. It lives in a network namespace, and anybody can squat its name: it can only add to the lock, never
-// replace it, and is believed only when SO_PEERCRED says root or ourselves.
+// replace it, and is believed only when SO_PEERCRED says root or ourselves. It answers nobody: who connects learns from the
+// kernel whose it is, and is hung up on.
 type witness struct {
 	fd   int      // -1: none
-	file *os.File // once answering
+	file *os.File // once it is drained
 }
 
 // witnessName returns the address; "@" stands for the leading NUL.
@@ -72,7 +75,13 @@ func newWitness(path string) (witness, error) {
 			err = fmt.Errorf("uid %d has taken its name", cred.Uid)
 			break
 		}
-		if !errors.Is(e, unix.ECONNREFUSED) {
+		if errors.Is(e, unix.EAGAIN) {
+			if pid := holder(path); pid != 0 {
+				unix.Close(fd)
+				return none, &HeldError{Path: path, PID: pid}
+			}
+			err = errors.New("its name is taken, and so many have asked for it that nobody can")
+		} else if !errors.Is(e, unix.ECONNREFUSED) {
 			break
 		}
 		time.Sleep(time.Millisecond)
@@ -82,46 +91,47 @@ func newWitness(path string) (witness, error) {
 	return none, nil
 }
 
-// askWitness returns the PID of the owner that the witness of path tells of; 0 where that process is out of sight, in
+// errBlinded says that the witness cannot be asked: somebody keeps its queue full.
+var errBlinded = errors.New("so many connect to its witness that nobody can tell whether it has an owner")
+
+// askWitness returns the PID of the owner that the witness of path tells of; 0 where there is none, or it is out of sight, in
 // another PID namespace.
-func askWitness(path string) (pid int, ok bool) {
-	path, err := filepath.Abs(path)
+func askWitness(path string) (pid int, err error) {
+	path, err = filepath.Abs(path)
 	if err != nil {
-		return 0, false
+		return 0, nil
 	}
 	name, err := witnessName(path)
 	if err != nil {
-		return 0, false
+		return 0, nil
 	}
-	cred, err := peer(name)
-	if err != nil || !believed(cred) || !lives(cred) {
-		return 0, false
+	for range 20 {
+		var cred *unix.Ucred
+		switch cred, err = peer(name); {
+		case err == nil && believed(cred) && lives(cred):
+			return int(cred.Pid), nil
+		case !errors.Is(err, unix.EAGAIN):
+			return 0, nil
+		}
+		if pid := holder(path); pid != 0 {
+			return pid, nil
+		}
+		time.Sleep(time.Millisecond)
 	}
-	return int(cred.Pid), true
+	return 0, fmt.Errorf("pidfile %s: %w", path, errBlinded)
 }
 
+// peer connects to a witness and tells who it is. EAGAIN: its queue is full.
 func peer(name string) (*unix.Ucred, error) {
-	fd, cred, err := ask(name)
-	if err == nil {
-		unix.Close(fd)
-	}
-	return cred, err
-}
-
-// ask connects to a witness and tells who it is.
-func ask(name string) (fd int, cred *unix.Ucred, err error) {
-	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return -1, nil, err
+		return nil, err
 	}
-	if err = unix.Connect(fd, &unix.SockaddrUnix{Name: name}); err == nil {
-		cred, err = unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	defer unix.Close(fd)
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: name}); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, nil, err
-	}
-	return fd, cred, nil
+	return unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 }
 
 func believed(cred *unix.Ucred) bool { return cred.Uid == 0 || int(cred.Uid) == unix.Geteuid() }
@@ -135,6 +145,41 @@ func (w *witness) adopt() {
 	if w.fd >= 0 {
 		unix.Listen(w.fd, unix.SOMAXCONN)
 	}
+}
+
+// drain hangs up on those who have looked, until close: a socket that nobody accepts from is full one day. It sleeps in the
+// poller, and in a flood most of the time: who finds the queue full then asks /proc instead, see holder.
+func (w *witness) drain() {
+	if w.fd < 0 {
+		return
+	}
+	w.file = os.NewFile(uintptr(w.fd), "witness")
+	raw, err := w.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	go func() {
+		const batch, pause = 64, 200 * time.Millisecond
+		for {
+			err := raw.Read(func(fd uintptr) bool {
+				for range batch {
+					c, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC)
+					if errors.Is(err, unix.EAGAIN) {
+						return false
+					}
+					if err != nil && !errors.Is(err, unix.ECONNABORTED) && !errors.Is(err, unix.EINTR) {
+						return true // a shortage
+					}
+					unix.Close(c)
+				}
+				return true
+			})
+			if err != nil {
+				return // it was closed
+			}
+			time.Sleep(pause)
+		}
+	}()
 }
 
 func (w *witness) close() {
