@@ -1,0 +1,127 @@
+//go:build linux
+
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Handover ends the serving, but neither the listening nor the socket's name: whoever connects from now on waits for the
+// Server that [Take] makes of the descriptors, in this process or in the program that replaces it by execve(2). They are
+// close-on-exec. Whoever is being served is told to ask again, by CodeAgain or CodeCutOff, but
+// those of [Defer]. A method that is at work is not waited for.
+func (s *Server) Handover() (fds [2]int, err error) {
+	s.closeWatch()
+	fds = [2]int{-1, -1}
+	raw, err := s.at.listener.SyscallConn()
+	if err == nil {
+		e := raw.Control(func(fd uintptr) { fds[0], err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3) })
+		err = errors.Join(e, err)
+	}
+	if err == nil {
+		fds[1], err = unix.FcntlInt(uintptr(s.at.name), unix.F_DUPFD_CLOEXEC, 3)
+	}
+	if err != nil {
+		if fds[0] >= 0 {
+			unix.Close(fds[0])
+		}
+		s.startWatch() // as before
+		return [2]int{-1, -1}, fmt.Errorf("control: keep the socket: %w", err)
+	}
+	s.mu.Lock()
+	s.closed, s.why = true, &Error{Code: CodeAgain, Message: "the daemon is being upgraded: ask again"}
+	s.mu.Unlock()
+	close(s.ending)
+	s.at.close()
+	s.accepts.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.served {
+		if !c.follows && !c.later {
+			why := s.why
+			if c.working && !c.again {
+				why = &Error{Code: CodeCutOff, Message: "the daemon is being upgraded, and tells no more of this: look how it is"}
+			}
+			if raw, err := c.file.SyscallConn(); err == nil {
+				raw.Control(func(fd uintptr) {
+					unix.SendmsgN(int(fd), encode(null, nil, why), nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+				})
+			}
+		}
+		if !c.follows {
+			c.file.Close()
+		}
+	}
+	s.served = slices.DeleteFunc(s.served, func(c *conn) bool { return !c.follows })
+	s.cancel()
+	s.awaitServed(2 * slowestAtTheEnd)
+	return fds, nil
+}
+
+// Take is [Listen] with the descriptors of a Handover, which are its from now on.
+func Take(path string, fds [2]int, methods map[string]Method, o Options) *Server {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	for _, fd := range fds {
+		unix.CloseOnExec(fd)
+	}
+	return serve(path, &bound{listener: os.NewFile(uintptr(fds[0]), path), name: fds[1]}, methods, o)
+}
+
+// Deferred is a request that is answered by other means than the return of its [Method], perhaps by another program.
+type Deferred struct {
+	FD int             `json:"fd"` // close-on-exec
+	ID json.RawMessage `json:"id"`
+}
+
+// serving is the connection that a method answers.
+type serving struct {
+	*Server
+	*conn
+}
+
+func (x *serving) mayAskAgain(is bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.again = is
+}
+
+// Defer takes the answer to the request of ctx, that of a Method, upon the caller: it is followed by [Server.Handover], and by
+// one [Deferred.Answer]. What the Method returns is not said.
+func Defer(ctx context.Context) (*Deferred, error) {
+	x, _ := ctx.Value(connKey{}).(*serving)
+	id, _ := ctx.Value(idKey{}).(json.RawMessage)
+	if x == nil {
+		return nil, errors.New("control: not the context of a method")
+	}
+	d := &Deferred{FD: -1, ID: id}
+	raw, err := x.file.SyscallConn()
+	if err == nil {
+		e := raw.Control(func(fd uintptr) { d.FD, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3) })
+		err = errors.Join(e, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("control: keep the connection: %w", err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.later = true
+	return d, nil
+}
+
+// Answer answers, and closes the connection. It does not wait: an answer is smaller than what a socket takes.
+func (d *Deferred) Answer(result any, failed error) {
+	if d.ID != nil {
+		unix.SendmsgN(d.FD, encode(d.ID, result, failed), nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+	}
+	unix.Close(d.FD)
+}
