@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"log/syslog"
+	"net"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -18,7 +19,11 @@ type Destination struct {
 	target target
 	level  slog.Level
 	layout layout
+	whose  string
+	drops  bool                   // a terminal, which is not waited for
 	device atomic.Pointer[device] // nil once used or closed
+
+	options Options // that it was made of
 }
 
 // Close gives up a destination that is not wanted after all. After Switch it
@@ -50,33 +55,34 @@ func (t target) file() bool { return t.to != "syslog" && t.to != "stderr" }
 
 // system is what the package touches outside itself.
 type system struct {
-	dial   func(facility syslog.Priority, tag string) (*syslog.Writer, error)
+	dial   func() (net.Conn, error) // to syslogd
 	put    func(fd int, p []byte) (int, error)
 	stderr int
 	retry  time.Duration // at least between two attempts to reach syslogd
 	flush  time.Duration // at most for writing what is left at the end
+	linger time.Duration // at most for the same in a file that was switched away from
 }
 
 func host() system {
 	return system{
-		dial: func(facility syslog.Priority, tag string) (*syslog.Writer, error) {
-			return syslog.Dial("", "", facility, tag)
-		},
+		dial:   dialSyslogd,
 		put:    unix.Write,
 		stderr: unix.Stderr,
 		retry:  time.Second,
 		flush:  time.Second,
+		linger: time.Minute,
 	}
 }
 
-func prepare(o Options, sys system) (*Destination, error) {
-	d := &Destination{level: o.Level}
+// prepare is for [Log.Prepare]. What continues what was written before may do so in the middle of a line.
+func prepare(o Options, continues bool, sys system) (*Destination, error) {
+	d := &Destination{level: o.Level, whose: o.Whose, options: o}
 	var dev device
 	switch {
 	case o.To == "" || o.To == "stderr":
 		d.target = target{to: "stderr", plain: o.Plain}
 		d.layout = streamLayout(sys.stderr)
-		dev = &stream{fd: sys.stderr, put: sys.put, limit: batchFor(sys.stderr)}
+		dev = &stream{fd: sys.stderr, put: sys.put, limit: batchFor(sys.stderr), turn: o.Disks.of(sys.stderr)}
 	case o.To == "syslog":
 		t, err := syslogTarget(o)
 		if err != nil {
@@ -92,7 +98,8 @@ func prepare(o Options, sys system) (*Destination, error) {
 		}
 		d.target = target{to: o.To}
 		d.layout = dated
-		dev = &stream{fd: fd, put: sys.put, limit: batchFor(fd), owned: true}
+		d.drops = terminal(fd)
+		dev = &stream{fd: fd, put: sys.put, limit: batchFor(fd), owned: true, turn: o.Disks.of(fd), anew: !continues}
 	default:
 		return nil, fmt.Errorf("log destination %q: want syslog, stderr or an absolute path", o.To)
 	}
@@ -104,7 +111,7 @@ func prepare(o Options, sys system) (*Destination, error) {
 }
 
 func syslogTarget(o Options) (target, error) {
-	t := target{to: "syslog", ident: o.Ident, facility: o.Facility}
+	t := target{to: "syslog", ident: tagOf(o.Ident), facility: o.Facility}
 	if t.ident == "" {
 		t.ident = filepath.Base(os.Args[0])
 	}

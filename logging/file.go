@@ -3,6 +3,7 @@ package logging
 import (
 	"errors"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +25,7 @@ func openFile(path string) (int, error) {
 		unix.Close(fd)
 		return -1, os.NewSyscallError("fstat", err)
 	}
-	if err := acceptable(st.Mode); err != nil {
+	if err := acceptable(uint32(st.Mode)); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
@@ -36,7 +37,7 @@ func openFile(path string) (int, error) {
 func whyNot(path string, err error) error {
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) == nil {
-		if kind := acceptable(st.Mode); kind != nil {
+		if kind := acceptable(uint32(st.Mode)); kind != nil {
 			return kind
 		}
 	}
@@ -60,4 +61,20 @@ func acceptable(mode uint32) error {
 		kind = "a block device"
 	}
 	return errors.New("is " + kind + ", want a regular file")
+}
+
+// endsTorn reports whether a file, which may be open for writing only, ends in mid-line, as far as that can be seen.
+func endsTorn(fd int) bool {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size == 0 {
+		return false
+	}
+	r, err := unix.Open("/proc/self/fd/"+strconv.Itoa(fd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(r)
+	var last [1]byte
+	n, err := unix.Pread(r, last[:], st.Size-1)
+	return n == 1 && err == nil && last[0] != '\n'
 }

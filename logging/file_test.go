@@ -1,9 +1,12 @@
+//go:build linux
+
 package logging
 
 import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -74,4 +77,58 @@ func TestDeviceAccepted(t *testing.T) {
 	l := mustOpen(t, Options{To: "/dev/null"}, host())
 	l.Logger().Info("gone")
 	mustClose(t, l)
+}
+
+// promise L1: what a full disk has torn is ended before the next line, by whoever writes it: after a reload, or a new start
+func TestTornLineOfAnother(t *testing.T) {
+	const torn = "0 old\n0 tor"
+	for name, c := range map[string]struct {
+		there string
+		plain bool
+		want  string
+	}{
+		"torn":             {torn, false, "0 old\n0 tor\nFIRST\nSECOND\n"},
+		"torn, of outputs": {torn, true, "0 old\n0 tor\nFIRST\nSECOND\n"},
+		"whole":            {"0 old\n", false, "0 old\nFIRST\nSECOND\n"},
+		"empty":            {"", false, "FIRST\nSECOND\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "log")
+			if err := os.WriteFile(path, []byte(c.there), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			l := mustOpen(t, Options{To: path, Plain: c.plain}, host())
+			l.Line(0, []byte("FIRST"))
+			l.Line(0, []byte("SECOND"))
+			mustClose(t, l)
+			got := regexp.MustCompile(`(?m)^.* INFO `).ReplaceAllString(mustRead(t, path), "")
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// A program may be in the middle of its line when its output is opened anew, and that is no torn line.
+func TestReopenInMidLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l := mustOpen(t, Options{To: path, Plain: true}, host())
+	l.Offer(0, []byte("first "), false)
+	old := l.output.Load().sink
+	l.Switch(mustPrepare(t, l, Options{To: path, Plain: true}))
+	<-old.done
+	l.Offer(0, []byte("half"), true)
+	mustClose(t, l)
+	if got := mustRead(t, path); got != "first half\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func mustRead(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

@@ -19,7 +19,7 @@ func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
 }
 
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
-	h.log.push(r.Level, r.Time, func(f layout) []byte {
+	h.log.push(r.Level, r.Time, true, func(f layout) []byte {
 		return f.line(r.Time, r.Level, r.Message, func(b []byte) []byte {
 			b = append(b, h.attrs...)
 			r.Attrs(func(a slog.Attr) bool {

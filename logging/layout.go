@@ -2,7 +2,10 @@ package logging
 
 import (
 	"bytes"
+	"fmt"
+	"hash/fnv"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -38,6 +41,16 @@ func (f layout) line(at time.Time, level slog.Level, message string, attrs func(
 	return f.end(cut(attrs(b), maxLine))
 }
 
+// piece formats what somebody else has written of a line, up to its end or not.
+// In anything but plain lines each piece is a line.
+func (f layout) piece(at time.Time, level slog.Level, text []byte, ended bool) []byte {
+	b := f.text(at, level, text)
+	if f == plain && !ended {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
 // text formats a line that somebody else has written.
 func (f layout) text(at time.Time, level slog.Level, text []byte) []byte {
 	if f == plain {
@@ -52,6 +65,34 @@ func (f layout) text(at time.Time, level slog.Level, text []byte) []byte {
 	b = f.appendTime(b, at)
 	b = f.appendLevel(b, level)
 	return f.end(cut(appendEscaped(b, string(text), true), maxLine))
+}
+
+// said formats a line of a program, under its name.
+func (f layout) said(at time.Time, name string, pid int, level slog.Level, text []byte) []byte {
+	if f == plain || f == bare {
+		return f.text(at, level, text)
+	}
+	b := make([]byte, 0, 96+len(name)+len(text))
+	b = f.appendTime(b, at)
+	b = f.appendLevel(b, level)
+	colour := ""
+	if f == coloured {
+		colour = nameColour(name)
+	}
+	b = append(b, colour...)
+	b = appendEscaped(b, name, false)
+	b = append(strconv.AppendInt(append(b, '['), int64(pid), 10), "]:"...)
+	if colour != "" {
+		b = append(b, "\x1b[0m"...)
+	}
+	return f.end(cut(appendEscaped(append(b, ' '), string(text), true), maxLine))
+}
+
+// nameColour is one of six, the same for the same name.
+func nameColour(name string) string {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return fmt.Sprintf("\x1b[3%dm", 1+h.Sum32()%6)
 }
 
 func (f layout) end(b []byte) []byte {

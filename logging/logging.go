@@ -9,16 +9,21 @@
 // nobody up.
 //
 // Records are one line each, whatever is in them: control characters are
-// escaped and a line ends, with a mark, at about 8 KiB. [Log.Line] and
-// [Options.Plain] are for lines that programs write.
+// escaped and a line ends, with a mark, at about 8 KiB. [Log.Line], [Log.Say]
+// and [Options.Plain] are for lines that programs write; and [Log.Offer] for those of
+// them that can wait. It loses nothing to a disk that is slow: it says that there is
+// no room, and when there is. What is lost to an error, of a full disk above all, is
+// counted and told like any other loss.
 package logging
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"log/syslog"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,8 +33,9 @@ import (
 type Options struct {
 	// To is "syslog", "stderr" or the absolute path of a file. Empty: stderr.
 	To string
-	// Ident is the tag of every syslog message. Empty: the base name of
-	// os.Args[0].
+	// Ident is the tag of every syslog message, with / for a colon, which would
+	// end it: rsyslog's programname is what comes before the /. Empty: the base
+	// name of os.Args[0].
 	Ident string
 	// Facility is the syslog facility, without a severity. Zero: LOG_DAEMON,
 	// because LOG_KERN, which is 0, belongs to the kernel.
@@ -39,24 +45,34 @@ type Options struct {
 	// Plain writes lines to a file or standard error as they are, without time
 	// and level: for the output of programs. Syslog has no use for it.
 	Plain bool
+	// Whose stands before the line that tells of losses in a Plain destination, for
+	// the reader to know whose they are.
+	Whose string
+	// Continues says that another Log of the same destination has been flushed just now: a Plain file may end in the middle of
+	// a line that goes on.
+	Continues bool
+	// Disks is shared by logs that are many; nil for one that waits for no other.
+	Disks *Disks
 }
 
 // A Log is an open log. Its methods may be called from any goroutine.
 type Log struct {
 	system system
 	output atomic.Pointer[output] // nil once closed
-	lost   atomic.Uint64          // not told to anybody yet; outlives a Switch
+	lost   losses                 // outlives a Switch
 
 	mu      sync.Mutex // one Switch or Close at a time; never held while waiting
 	closed  bool
+	hurried bool
 	retired []*sink // switched away from, and perhaps still writing
 }
 
 // output is what a record needs to know, replaced as a whole by Switch.
 type output struct {
-	sink   *sink
-	level  slog.Level
-	target target
+	sink    *sink
+	level   slog.Level
+	target  target
+	options Options
 }
 
 // Open opens the log. It fails if the options make no sense or the file cannot
@@ -89,16 +105,80 @@ func (l *Log) Logger() *slog.Logger {
 // is, escape sequences for a terminal included.
 //
 // A newline at the end of text is not needed; any other is escaped, because a
-// line is a line. Line does not wait, and does not keep text.
+// line is a line. Line does not wait, and does not keep text. It does not yield
+// either, as a record does in a burst: who hands over many lines may hold a lock, and
+// is to let others run now and then.
 func (l *Log) Line(level slog.Level, text []byte) {
 	text = bytes.TrimSuffix(text, []byte{'\n'})
 	now := time.Now()
-	l.push(level, now, func(f layout) []byte { return f.text(now, level, text) })
+	l.push(level, now, false, func(f layout) []byte { return f.text(now, level, text) })
+}
+
+// Say logs a line of a program that somebody else is: name[pid] is where syslog has
+// the tag, with / for a colon, and stands before the line in other places, where what
+// program writes cannot pass for a message. It is [Log.Line] otherwise, but that level
+// only tells standard error apart, and Options.Level hides none; and that half of the
+// queue is not for these. A line that finds its half full is not taken: it is counted
+// and told of like any other loss. In a Plain destination nothing stands before it.
+func (l *Log) Say(name string, pid int, level slog.Level, text []byte) (taken bool) {
+	now := time.Now()
+	for {
+		out := l.output.Load()
+		if out == nil {
+			return false
+		}
+		r := record{line: out.sink.layout.said(now, name, pid, level, text), level: level, at: now, weight: 1, program: name, pid: pid}
+		taken, closed := out.sink.queue.admit(r)
+		if !closed {
+			return taken
+		}
+		// Switched away while we were formatting.
+	}
+}
+
+// Dropped returns how many messages have been lost so far, those that the log tells of
+// included.
+func (l *Log) Dropped() uint64 { return l.lost.total.Load() }
+
+// Offer is [Log.Line] for those who can wait: it drops nothing. It takes text and
+// returns nil; or, when about 64 KiB wait to be written, it takes nothing and
+// returns a channel that is closed when it is worth another try. A disk that is
+// slow so slows down those who write to it, and a write that fails is a loss like
+// any other: waiting for room on a disk might be for ever. A terminal is never waited
+// for.
+//
+// In a Plain destination text that has not ended its line is continued by the next,
+// so that a line may be of any length. Other destinations make a line of each.
+func (l *Log) Offer(level slog.Level, text []byte, ended bool) (room <-chan struct{}) {
+	now := time.Now()
+	for {
+		out := l.output.Load()
+		if out == nil || level < out.level {
+			return nil
+		}
+		r := record{line: out.sink.layout.piece(now, level, text, ended), level: level, at: now, weight: 1}
+		room, accepted := out.sink.queue.offer(r)
+		if accepted || room != nil {
+			return room
+		}
+		// Switched away while we were formatting.
+	}
+}
+
+// Hurry ends the waiting: from now on Offer takes all there is, and when the bounds
+// of the queue are reached the oldest is lost, as with Line.
+func (l *Log) Hurry() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hurried = true
+	if out := l.output.Load(); out != nil {
+		out.sink.queue.hurry()
+	}
 }
 
 // push formats one message and queues it. It looks the output up for each,
 // which is how loggers made before a Switch follow it.
-func (l *Log) push(level slog.Level, at time.Time, line func(layout) []byte) {
+func (l *Log) push(level slog.Level, at time.Time, yields bool, line func(layout) []byte) {
 	for {
 		out := l.output.Load()
 		if out == nil || level < out.level {
@@ -106,7 +186,7 @@ func (l *Log) push(level slog.Level, at time.Time, line func(layout) []byte) {
 		}
 		r := record{line: line(out.sink.layout), level: level, at: at, weight: 1}
 		accepted, crowded := out.sink.queue.push(r)
-		if crowded {
+		if crowded && yields {
 			// A burst on a single processor would otherwise fill the queue
 			// before its reader is ever scheduled. This never waits for it.
 			runtime.Gosched()
@@ -126,7 +206,7 @@ func (l *Log) push(level slog.Level, at time.Time, line func(layout) []byte) {
 //
 // The result is for one call of [Log.Switch], or [Destination.Close].
 func (l *Log) Prepare(o Options) (*Destination, error) {
-	return prepare(o, l.system)
+	return prepare(o, o.Plain && (o.Continues || l.output.Load() != nil), l.system)
 }
 
 // Switch makes d, which l.Prepare returned, the destination of every record
@@ -148,14 +228,14 @@ func (l *Log) Switch(d *Destination) {
 	old := l.output.Load()
 	if old != nil && old.target == d.target && !d.target.file() {
 		device.close()
-		l.output.Store(&output{sink: old.sink, level: d.level, target: d.target})
+		l.output.Store(&output{old.sink, d.level, d.target, d.options})
 		return
 	}
-	l.output.Store(&output{
-		sink:   startSink(device, d.layout, &l.lost, l.system.retry),
-		level:  d.level,
-		target: d.target,
-	})
+	next := startSink(device, d.layout, d.whose, &l.lost, l.system.retry)
+	if l.hurried || d.drops {
+		next.queue.hurry()
+	}
+	l.output.Store(&output{next, d.level, d.target, d.options})
 	if old == nil {
 		return
 	}
@@ -166,18 +246,53 @@ func (l *Log) Switch(d *Destination) {
 		}
 	}
 	l.retired = append(running, old.sink)
+	bound := l.system.flush
+	if old.target.file() {
+		bound = l.system.linger // what was offered is not lost but to a disk that hangs
+	}
 	old.sink.end(false)
-	go old.sink.await(l.system.flush)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), bound)
+		defer cancel()
+		old.sink.await(ctx)
+	}()
+}
+
+// Flush waits until all that was logged before is written, or is lost: for a process that is about to become another program,
+// and may go on after all. The error says how many messages nobody has been told of: those that ctx was too short for, and
+// those that were lost before.
+func (l *Log) Flush(ctx context.Context) error {
+	l.mu.Lock()
+	sinks := slices.Clone(l.retired) // switched away from
+	if out := l.output.Load(); out != nil {
+		sinks = append(sinks, out.sink)
+	}
+	l.mu.Unlock()
+	left := uint64(0)
+	for _, s := range sinks {
+		left += s.queue.drain(ctx)
+	}
+	if n := l.lost.untold.Load() + left; n > 0 {
+		return fmt.Errorf("%d log messages are not written", n)
+	}
+	return nil
 }
 
 // Close writes what can be written within a second and closes the log. The
 // error says how many messages were lost that no line in the log tells of.
 // Closing again does nothing.
+func (l *Log) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), l.system.flush)
+	defer cancel()
+	return l.CloseContext(ctx)
+}
+
+// CloseContext is [Log.Close] with as much time as ctx gives.
 //
 // A write that hangs for longer, in log/syslog or on a stopped terminal, can be
 // neither interrupted nor closed: its goroutine is left behind, and ends when
 // the write does.
-func (l *Log) Close() error {
+func (l *Log) CloseContext(ctx context.Context) error {
 	l.mu.Lock()
 	out, retired := l.output.Load(), l.retired
 	l.closed, l.retired = true, nil
@@ -187,11 +302,11 @@ func (l *Log) Close() error {
 		return nil
 	}
 	out.sink.end(true)
-	out.sink.await(l.system.flush)
+	out.sink.await(ctx)
 	for _, s := range retired {
-		<-s.finished // its own second began before ours
+		s.join(ctx)
 	}
-	if n := l.lost.Load(); n > 0 {
+	if n := l.lost.untold.Load(); n > 0 {
 		return fmt.Errorf("%d log messages lost", n)
 	}
 	return nil

@@ -1,9 +1,11 @@
 package logging
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"log/slog"
 	"strconv"
-	"sync/atomic"
 	"time"
 )
 
@@ -23,46 +25,59 @@ type device interface {
 // errAbsent means that nobody is there to take the record.
 var errAbsent = errors.New("nobody listens")
 
-// sink is a device with its queue and the goroutine between them.
+// sink is a device with its queue and, while something is queued, the goroutine
+// between them.
 type sink struct {
 	device   device
 	layout   layout
+	whose    string // begins the report of losses
+	midline  bool   // what was written last does not end its line
 	queue    *queue
 	retry    time.Duration
 	closing  chan struct{} // closed by end
-	done     chan struct{} // closed when the goroutine has ended
+	done     chan struct{} // closed when the goroutine has ended for good
 	finished chan struct{} // closed when nobody waits for it any more
 }
 
-func startSink(d device, f layout, lost *atomic.Uint64, retry time.Duration) *sink {
+func startSink(d device, f layout, whose string, lost *losses, retry time.Duration) *sink {
 	s := &sink{
 		device:   d,
 		layout:   f,
+		whose:    whose,
 		queue:    newQueue(lost),
 		retry:    retry,
 		closing:  make(chan struct{}),
 		done:     make(chan struct{}),
 		finished: make(chan struct{}),
 	}
-	go s.run()
+	s.queue.write = s.run
 	return s
 }
 
+// run writes what is queued. It ends when that is done, for there may be
+// thousands of sinks that get a line in a day, and the next one starts it anew.
 func (s *sink) run() {
-	defer close(s.done)
-	defer s.device.close()
 	var batch []record
 	for {
-		batch = s.queue.next(batch[:0], s.device.batch())
+		var over bool
+		batch, over = s.queue.next(batch[:0], s.device.batch())
+		if over {
+			s.device.close()
+			close(s.done)
+		}
 		if len(batch) == 0 {
 			return
 		}
 		if r := &batch[0]; r.line == nil {
 			r.at = time.Now()
 			text := strconv.FormatUint(r.weight, 10) + " log messages lost"
-			r.line = s.layout.line(r.at, r.level, text, func(b []byte) []byte { return b })
+			r.line = s.report(r.at, r.level, text)
 		}
-		s.queue.settle(batch, s.deliver(batch))
+		written := s.deliver(batch)
+		if written > 0 && s.layout == plain {
+			s.midline = !bytes.HasSuffix(batch[written-1].line, []byte{'\n'})
+		}
+		s.queue.settle(batch, written)
 		clear(batch)
 		if cap(batch) > keptRecords {
 			batch = nil // the memory of a burst is not kept
@@ -70,16 +85,34 @@ func (s *sink) run() {
 	}
 }
 
+// report is the line that tells of losses.
+func (s *sink) report(at time.Time, level slog.Level, text string) []byte {
+	line := s.layout.line(at, level, text, func(b []byte) []byte { return b })
+	if s.layout == plain {
+		line = append([]byte(s.whose), line...)
+		if s.midline {
+			line = append([]byte{'\n'}, line...)
+		}
+	}
+	return line
+}
+
 // deliver writes the batch, and returns how much of it was written. While
 // nobody is there it keeps the rest, and the queue behind it, for the next
-// attempt.
+// attempt; at the end there is none, and the time of a stop is not spent on trying
+// each.
 func (s *sink) deliver(batch []record) int {
 	for written := 0; ; {
 		last := isClosed(s.closing)
 		tried := time.Now()
 		n, err := s.device.write(batch[written:])
 		written += n
-		if err == nil || last || !errors.Is(err, errAbsent) {
+		if err == nil || !errors.Is(err, errAbsent) {
+			return written
+		}
+		if last {
+			s.queue.settle(batch, written)
+			s.queue.abandon()
 			return written
 		}
 		s.pause(tried)
@@ -110,14 +143,18 @@ func (s *sink) end(report bool) {
 	close(s.closing)
 }
 
-// await waits for the goroutine, and leaves it to itself after the bound.
-func (s *sink) await(bound time.Duration) {
+// await waits for the goroutine, and leaves it to itself when ctx ends.
+func (s *sink) await(ctx context.Context) {
 	defer close(s.finished)
-	t := time.NewTimer(bound)
-	defer t.Stop()
+	s.join(ctx)
+}
+
+// join is await for whoever comes second.
+func (s *sink) join(ctx context.Context) {
 	select {
 	case <-s.done:
-	case <-t.C:
+	case <-s.finished:
+	case <-ctx.Done():
 		s.queue.abandon()
 	}
 }

@@ -24,8 +24,11 @@ type stream struct {
 	owned  bool // close closes fd
 	limit  int  // bytes of a batch
 	torn   bool // a line was written in part: the next begins with a newline
+	anew   bool // what there is of a file may end in such a line, of a disk that was full
 	failed bool // the last write failed: line by line, until one is written
 	put    func(fd int, p []byte) (int, error)
+	turn   *turn // of its disk, shared with others; may be nil
+	used   bool  // closing it may take long
 }
 
 // batchFor is the limit for a descriptor.
@@ -48,6 +51,10 @@ func (d *stream) batch() int {
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 func (d *stream) write(records []record) (int, error) {
+	if d.anew {
+		d.anew = false
+		d.turn.take(func() { d.torn = endsTorn(d.fd) })
+	}
 	if len(records) == 1 && !d.torn {
 		n, err := d.putAll(records[0].line)
 		return d.account(records, 0, n), err
@@ -85,6 +92,12 @@ func (d *stream) account(records []record, lead, n int) (whole int) {
 
 // putAll writes p, and returns how much of it was written until there was an error.
 func (d *stream) putAll(p []byte) (written int, err error) {
+	d.used = true
+	d.turn.take(func() { written, err = d.putNow(p) })
+	return written, err
+}
+
+func (d *stream) putNow(p []byte) (written int, err error) {
 	for written < len(p) {
 		n, err := d.put(d.fd, p[written:])
 		if n > 0 {
@@ -110,7 +123,10 @@ func (d *stream) putAll(p []byte) (written int, err error) {
 }
 
 func (d *stream) close() {
-	if d.owned {
+	switch {
+	case d.owned && d.used:
+		d.turn.take(func() { unix.Close(d.fd) })
+	case d.owned: // by whoever has opened it, and may have the turn
 		unix.Close(d.fd)
 	}
 }
@@ -118,7 +134,7 @@ func (d *stream) close() {
 // streamLayout is for people on a terminal and for files elsewhere. NO_COLOR is
 // from no-color.org: set and not empty.
 func streamLayout(fd int) layout {
-	if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err != nil {
+	if !terminal(fd) {
 		return dated
 	}
 	if os.Getenv("NO_COLOR") != "" {

@@ -1,9 +1,13 @@
 package logging
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"log/syslog"
+	"net"
+	"os"
+	"strings"
 	"time"
 )
 
@@ -11,15 +15,27 @@ import (
 // its arrival.
 const late = 2 * time.Second
 
-// syslogd is the device that is reached through log/syslog. It is dialled with
-// the first message, because dialling fails before syslogd is up. A write to
-// one that hangs blocks for as long as it hangs, and log/syslog's Close would
-// wait on the same mutex: so close is called only after write has returned.
+// syslogd is the device for syslog(3)'s socket. Package log/syslog would give all
+// messages our own name and PID. It is dialled with the first message, because
+// dialling fails before syslogd is up. A write to one that hangs blocks for as long
+// as it hangs: so close is called only after write has returned.
 type syslogd struct {
-	dial     func(facility syslog.Priority, tag string) (*syslog.Writer, error)
+	dial     func() (net.Conn, error)
 	facility syslog.Priority
 	tag      string
-	conn     *syslog.Writer // nil until reached, and after an error
+	conn     net.Conn // nil until reached, and after an error
+}
+
+// dialSyslogd connects to where syslogd may listen.
+func dialSyslogd() (conn net.Conn, err error) {
+	for _, network := range []string{"unixgram", "unix"} {
+		for _, path := range []string{"/dev/log", "/var/run/syslog", "/var/run/log"} {
+			if conn, err = net.Dial(network, path); err == nil {
+				return conn, nil
+			}
+		}
+	}
+	return nil, err
 }
 
 // batch is 0: each message is a datagram of its own.
@@ -35,26 +51,32 @@ func (d *syslogd) write(records []record) (int, error) {
 }
 
 func (d *syslogd) send(r record) error {
-	message := string(r.line)
-	if !r.at.IsZero() {
-		if age := time.Since(r.at); age >= late {
-			message += " delayed=" + age.Round(time.Second).String()
-		}
-	}
 	if d.conn != nil {
-		// log/syslog connects anew by itself if this connection is dead.
-		if err := send(d.conn, r.level, message); err == nil {
+		if d.put(r) == nil {
 			return nil
 		}
-		d.close()
+		d.close() // syslogd may have been started anew
 	}
-	conn, err := d.dial(d.facility, d.tag)
+	conn, err := d.dial()
 	if err != nil {
 		return fmt.Errorf("%w: %v", errAbsent, err)
 	}
 	d.conn = conn
 	// There is a syslogd, so whatever is wrong now is wrong with the message.
-	return send(d.conn, r.level, message)
+	return d.put(r)
+}
+
+// put writes a message as syslog(3) does.
+func (d *syslogd) put(r record) error {
+	b := fmt.Appendf(nil, "<%d>%s %s[%d]: %s", int(d.facility|severity(r.level)), time.Now().Format(time.Stamp),
+		cmp.Or(tagOf(r.program), d.tag), cmp.Or(r.pid, os.Getpid()), r.line)
+	if !r.at.IsZero() {
+		if age := time.Since(r.at); age >= late {
+			b = append(b, " delayed="+age.Round(time.Second).String()...)
+		}
+	}
+	_, err := d.conn.Write(append(b, '\n'))
+	return err
 }
 
 func (d *syslogd) close() {
@@ -64,18 +86,21 @@ func (d *syslogd) close() {
 	}
 }
 
-// send picks the severity: that of the nearest named level below, and critical
-// from a step above error.
-func send(w *syslog.Writer, level slog.Level, message string) error {
+// tagOf is a name as it can be a tag, which a colon would end.
+func tagOf(name string) string { return strings.ReplaceAll(name, ":", "/") }
+
+// severity is that of the nearest named level below, and critical from a step
+// above error.
+func severity(level slog.Level) syslog.Priority {
 	switch {
 	case level >= slog.LevelError+4:
-		return w.Crit(message)
+		return syslog.LOG_CRIT
 	case level >= slog.LevelError:
-		return w.Err(message)
+		return syslog.LOG_ERR
 	case level >= slog.LevelWarn:
-		return w.Warning(message)
+		return syslog.LOG_WARNING
 	case level >= slog.LevelInfo:
-		return w.Info(message)
+		return syslog.LOG_INFO
 	}
-	return w.Debug(message)
+	return syslog.LOG_DEBUG
 }
