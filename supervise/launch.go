@@ -1,37 +1,56 @@
 package supervise
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/address"
 )
 
 // command is a process to be started.
 type command struct {
-	argv  []string
-	dir   string
-	env   []string
-	user  *User
-	setup *Setup
-	files []uintptr // by descriptor, from 0; closed: none
+	argv   []string
+	name   string // of the program that it is for
+	path   string // of the executable; zero: the first of argv
+	dir    string
+	env    []string
+	own    map[string]string // of env: what the program itself asks for
+	user   *User
+	wrong  error // why it cannot be started
+	setup  *Setup
+	spare  bool       // what descends from it is not to be ended
+	group  string     // the cgroup it is to be in; zero: ours
+	must   bool       // it is not to run out of that
+	bounds *Resources // of that; nil: as they are
+	cgroup int        // a descriptor of that, while it is started
+	files  []uintptr  // by descriptor, from 0; closed: none
+	guard  int        // the socket to the guard of its gate; 0: none
+	listen []listener
 }
 
-const closed = ^uintptr(0)
+const noFile = ^uintptr(0)
 
-// launcher starts processes. It stays on the loop's thread.
+// launcher starts processes, on the thread of its spawner.
 type launcher struct {
-	null   int
-	helper bool
-	mark   string
+	spawner *Spawner
+	null    int
+	helper  bool
+	mark    string
+	naming  bool              // each has the name of its program in its environment
+	around  func(fork func()) // Options.Fork
+
+	neighbours address.Table // who listens where
+	read       time.Time     // when that was
 }
 
 func (s *launcher) open(helper bool, mark string) {
-	// Whoever started us may have blocked signals; the mask passes through fork and exec.
-	unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil)
 	// What we inherited without close-on-exec would pass on to every child. Linux before 5.11 has daemon.Run for that.
 	unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 	s.helper, s.mark = helper, mark
@@ -45,6 +64,9 @@ func (s *launcher) close() { unix.Close(s.null) }
 
 // exec runs a command in a session of its own, to die with this process.
 func (s *launcher) exec(c command) (pid int, err error) {
+	if c.wrong != nil {
+		return 0, c.wrong
+	}
 	if s.null < 0 {
 		return 0, fmt.Errorf("%s could not be opened", os.DevNull)
 	}
@@ -53,16 +75,19 @@ func (s *launcher) exec(c command) (pid int, err error) {
 			c.files[i] = uintptr(s.null)
 		}
 	}
-	if s.mark != "" {
-		c.env = append(c.env, s.mark)
+	s.marks(&c)
+	leave, err := c.openCgroup()
+	if err != nil {
+		return 0, err
 	}
-	if c.setup != nil {
+	defer leave()
+	if c.setup != nil || c.guard > 0 || len(c.listen) > 0 {
 		return s.execSetup(c)
 	}
 	attr := &syscall.ProcAttr{Dir: c.dir, Env: c.env, Files: c.files,
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Credential: c.user.credential()}}
-	pid, err = syscall.ForkExec(c.argv[0], c.argv, attr)
-	if err != nil && s.helper && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOMEM) {
+	pid, err = c.inCgroup(attr, func() (int, error) { return s.fork(cmp.Or(c.path, c.argv[0]), c.argv, attr) })
+	if err != nil && s.helper && c.path == "" && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOMEM) {
 		return s.execSetup(c) // which can tell what it was that failed
 	}
 	if err != nil {
@@ -71,37 +96,47 @@ func (s *launcher) exec(c command) (pid int, err error) {
 	return pid, nil
 }
 
-// toNull stands for /dev/null in command.files.
-const toNull = closed - 1
+// marks adds to the environment what is to be known of a process later.
+func (s *launcher) marks(c *command) {
+	mark, program := s.mark, ""
+	if c.spare {
+		mark = sparedMark(mark)
+	} else if s.naming {
+		program = programMark(mark, c.name)
+	}
+	for _, m := range []string{mark, program} {
+		if m != "" {
+			c.env = append(c.env, m)
+		}
+	}
+}
 
-// start runs the command of p, with what its readiness and its output need.
-func (l *loop) start(p *program) (pid int, err error) {
-	c := p.spec.command(p.spec.Command)
-	var undo []func()
-	defer func() {
-		for _, f := range undo {
-			f()
-		}
-	}()
-	for _, prepare := range []func(*program, *command) (func(), error){l.openOutput, l.openReady} {
-		done, err := prepare(p, &c)
-		if done != nil {
-			undo = append(undo, done)
-		}
-		if err != nil {
-			l.release(p)
-			return 0, err
-		}
+// fork forks, within Options.Fork.
+func (s *launcher) fork(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+	if s.around == nil {
+		return s.spawner.fork(&fork{}, path, argv, attr)
 	}
-	if pid, err = l.launcher.exec(c); err != nil {
-		l.release(p)
-	}
+	s.around(func() { pid, err = s.spawner.fork(&fork{}, path, argv, attr) })
 	return pid, err
+}
+
+// toNull stands for /dev/null in command.files.
+const toNull = noFile - 1
+
+// release gives up what was open for the process of p, and what that has said of itself.
+func (l *loop) release(p *program) {
+	if p.features != nil {
+		l.forgetNotify(p)
+	}
+	l.kernel.release(l, p)
+	l.rested(p)
 }
 
 // command is what p and its checks, gate and hooks have in common.
 func (p *Program) command(argv []string) command {
-	c := command{argv: argv, dir: p.Directory, env: p.environ(), user: p.User, setup: p.Setup,
+	u, err := p.User.found()
+	env, err2 := p.environment()
+	c := command{argv: argv, name: p.Name, dir: p.Directory, env: environ(env, u), own: env, user: u, wrong: cmp.Or(err, err2), setup: p.Setup,
 		files: []uintptr{toNull, toNull, toNull}}
 	if c.dir == "" {
 		c.dir = "/"
@@ -111,22 +146,30 @@ func (p *Program) command(argv []string) command {
 
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// environ is all that the child gets.
-func (p *Program) environ() []string {
-	env := make([]string, 0, 5+len(p.Environment))
+// environment is the program's own, as it can be had now.
+func (p *Program) environment() (map[string]string, error) {
+	if p.FindEnvironment == nil {
+		return p.Environment, nil
+	}
+	return p.FindEnvironment()
+}
+
+// environ is all that the child gets, as user u.
+func environ(own map[string]string, u *User) []string {
+	env := make([]string, 0, 5+len(own))
 	set := func(name, value string) {
-		if _, own := p.Environment[name]; !own {
+		if _, is := own[name]; !is {
 			env = append(env, name+"="+value)
 		}
 	}
 	set("PATH", searchPath)
-	if u := p.User; u != nil {
+	if u != nil {
 		set("HOME", u.Home)
 		set("USER", u.Name)
 		set("LOGNAME", u.Name)
 		set("SHELL", u.Shell)
 	}
-	for name, value := range p.Environment {
+	for name, value := range own {
 		env = append(env, name+"="+value)
 	}
 	slices.Sort(env)

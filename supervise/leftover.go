@@ -3,22 +3,29 @@ package supervise
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/wait"
 )
 
 // EndLeftovers kills, and waits for, what a Set with the same Options.Mark has left behind when its process was killed:
 // the children died with it, but not what these had started. It returns their PIDs. Call it before New, and only when
-// nobody else can have a Set of that mark. This process and its parent, which a program of the dead Set may have started,
-// are spared.
+// nobody else can have a Set of that mark. This process and its ancestors, which a program of the dead Set may have
+// started, are spared; and so is what a program with KillProcess has started, and whoever sees another root directory in
+// another mount namespace: in a container there may be a daemon of the same mark.
 func EndLeftovers(mark string) (pids []int) {
+	spared := append(ancestors(os.Getpid(), readProc), os.Getpid())
+	ours := viewOf("self")
 	procs, _ := os.ReadDir("/proc")
 	for _, e := range procs {
 		f := "/proc/" + e.Name() + "/environ"
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() || pid == os.Getppid() || !marked(f, mark) {
+		if err != nil || slices.Contains(spared, pid) || !marked(f, mark) || !viewOf(e.Name()).same(ours) {
 			continue
 		}
 		fd, err := unix.PidfdOpen(pid, 0)
@@ -28,7 +35,7 @@ func EndLeftovers(mark string) (pids []int) {
 		if marked(f, mark) { // still the same process, and the descriptor holds it
 			if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil {
 				pids = append(pids, pid)
-				awaitEnd(fd, 5*time.Second)
+				wait.End(fd, 5*time.Second)
 			}
 		}
 		unix.Close(fd)
@@ -36,16 +43,35 @@ func EndLeftovers(mark string) (pids []int) {
 	return pids
 }
 
-func awaitEnd(pidfd int, limit time.Duration) {
-	for end := time.Now().Add(limit); ; {
-		left := time.Until(end)
-		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, int(max(0, left).Milliseconds())); n > 0 || left <= 0 || err != nil && err != unix.EINTR {
-			return
-		}
-	}
+// view is how a process sees the file system: its mount namespace, and its root directory.
+type view struct {
+	mounts string
+	root   unix.Stat_t
 }
 
+func viewOf(pid string) (v view) {
+	v.mounts, _ = os.Readlink("/proc/" + pid + "/ns/mnt")
+	unix.Stat("/proc/"+pid+"/root/", &v.root)
+	return v
+}
+
+// same is true also of a directory that was made the root within our namespace, and of a namespace with our root.
+func (v view) same(ours view) bool {
+	return v.mounts == ours.mounts || v.root.Dev == ours.root.Dev && v.root.Ino == ours.root.Ino
+}
+
+// marked reports whether the mark is in an environment. In the midst of an exec a process shows none, so one that has an
+// executable, and is no kernel thread, is looked at again for a moment.
 func marked(environ, mark string) bool {
-	b, err := os.ReadFile(environ)
-	return err == nil && bytes.Contains(append([]byte{0}, b...), []byte("\x00"+mark+"\x00"))
+	for range 5 {
+		b, err := os.ReadFile(environ)
+		if err != nil || len(b) > 0 {
+			return err == nil && bytes.Contains(append([]byte{0}, b...), []byte("\x00"+mark+"\x00"))
+		}
+		if _, err := os.Readlink(strings.TrimSuffix(environ, "environ") + "exe"); err != nil {
+			return false
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return false
 }

@@ -5,95 +5,144 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"os/signal"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// loop is the goroutine that owns every program. It stays on one thread: the kernel ends a child when the thread that
-// started it ends (PR_SET_PDEATHSIG, golang/go#27505).
+// loop is the goroutine that owns every program. It waits for nothing but channels and timers; whatever else it asks is
+// asked of its kernel.
 type loop struct {
 	Options
 	set      *Set
 	programs map[string]*program
-	after    map[string][]string // who comes after whom
+	after    map[string][]dependent // who comes after whom
 	byPID    map[int]*program
 	tasks    map[int]*task
+	gates    map[string]*task // that were given up, by program, and have not ended
 	alarms   alarms
+	asleep   asleep
 	epoch    time.Time
-	launcher launcher
+	booted   time.Time // the machine, see bootTime
+	kernel   kernel
 
 	// To be launched one at a time, between other events: a stop need not wait for five thousand starts.
 	queue    []*program
-	ready    chan struct{} // closed
-	applying []chan error  // those who wait for the queue to be empty
-	failed   []error       // the launches that failed meanwhile
-	awaiting []chan error  // those who wait for the Required
+	places   int       // in it that were given so far
+	turns    int       // and taken
+	launches []*launch // what the spawner is to do next
+	flight   *launch   // what it does now; nil: nothing
+	lateness alarm     // of that
+	heldBack bool      // somebody has died meanwhile
+	early    []notice  // from its process
 
-	readers sync.WaitGroup // of output
+	updates  []*updating    // those that have programs in the queue
+	awaiting []chan error   // those who wait for the Required
+	poke     syscall.Signal // that is being handed on
+
+	silent int // how often there was no descriptor for what a process writes
+
+	stops uint32 // how often programs have been told to stop, at a time
+
+	reader   *reader
+	feed     feeding
+	freezing freezing
+	beside   map[chan ran]*task // see Run
 
 	stopping *stopRequest
-	killed   map[int]bool // the strays
+	hurried  bool         // its time is over
+	spared   map[int]bool // who asked for the stop, and who is above
+	within   map[int]bool // the groups of those
+	besides  map[int]bool // and the sessions
+	kin      kin
+	hunt     hunt
+
+	sweeps     map[string]*sweep // by cgroup, or by name
+	unsurveyed []*sweep          // to be looked for
+	surveying  bool              // somebody looks
+	inhabited  map[string]Kill   // cgroups of programs that have gone, and whose somebody is in
+
+	binding  map[string]binding // Resources to be applied, by cgroup
+	applying map[string]binding // and those that are being; nil: none are
+
+	sockets sockets
 }
 
 // What others ask of the loop.
 type (
-	applyRequest struct {
-		next  map[string]*Program
-		reply chan error
-	}
 	awaitRequest struct{ reply chan error }
 	stopRequest  struct {
 		ctx   context.Context
 		reply chan error
 	}
-	statusRequest struct{ reply chan []Status }
+	statusRequest struct {
+		now   func()
+		reply chan []Status
+	}
 	// notice is what a goroutine that reads from a process has seen. It is void when that process has gone.
 	notice struct {
 		p     *program
 		start int // p.starts when it was started
 		seen  func(l *loop, p *program)
+		// handled is called after that, or when it was void; may be nil.
+		handled func()
 	}
 )
 
-func newLoop(o Options, s *Set) *loop {
-	l := &loop{Options: o, set: s, programs: map[string]*program{}, byPID: map[int]*program{}, tasks: map[int]*task{},
-		epoch: time.Now(), killed: map[int]bool{}, ready: make(chan struct{})}
-	close(l.ready)
+func newLoop(o Options, s *Set, k kernel) *loop {
+	l := &loop{Options: o, set: s, kernel: k, programs: map[string]*program{}, byPID: map[int]*program{}, tasks: map[int]*task{},
+		gates: map[string]*task{}, reader: newReader(s, o.Line), epoch: time.Now(), sweeps: map[string]*sweep{},
+		inhabited: map[string]Kill{}, binding: map[string]binding{}, sockets: sockets{}}
+	s.reader = l.reader
 	return l
 }
 
 func (l *loop) run() {
-	runtime.LockOSThread() // never unlocked: no other goroutine may get the cleared signal mask
 	defer close(l.set.ended)
-	died := make(chan os.Signal, 1)
-	signal.Notify(died, unix.SIGCHLD)
-	defer signal.Stop(died)
-	if l.Orphans {
-		unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-	}
-	l.launcher.open(l.Helper, l.Mark)
-	defer l.launcher.close()
+	died, shut := l.kernel.open(&l.Options)
+	defer shut()
+	defer l.reader.letGo()
+	defer l.letGoFeed()
+	defer l.closeSockets()
 
+	l.takeStock()
 	var hurried, given <-chan struct{}
-	for l.stopping == nil || len(l.programs)+len(l.tasks) > 0 || l.strays() {
+	for l.stopping == nil || len(l.programs)+len(l.tasks)+len(l.launches)+len(l.sweeps) > 0 || l.flight != nil || l.strays() {
+		var turn <-chan struct{}
+		if l.freezing.freezeRequest != nil && l.freeze() {
+			continue
+		}
+		if l.flight == nil || l.flight.program == nil {
+			l.answerUpdates()
+		}
+		if l.flight == nil && len(l.queue) > 0 && l.freezing.freezeRequest == nil {
+			turn = l.kernel.turn()
+		}
+		ring := l.alarms.next()
 		select {
 		case r := <-l.set.requests:
 			switch r := r.(type) {
-			case notice:
-				if r.p.starts == r.start && r.p.state.running() {
-					r.seen(l, r.p)
+			case spoken:
+				for _, word := range l.reader.take() {
+					l.hear(word)
 				}
-			case gateOpened:
-				l.gateOpened(r)
-			case applyRequest:
-				l.apply(r)
+			case notice, gateSaid:
+				l.hear(r)
+			case updateRequest:
+				l.update(r)
+			case *operating:
+				l.operate(r)
+			case runRequest:
+				l.runCommand(r)
+			case endRunRequest:
+				l.endRun(r.reply)
+			case freezeRequest:
+				l.beginFreeze(r)
+			case leaveRequest:
+				l.answerLate(r.of)
 			case awaitRequest:
 				l.awaiting = append(l.awaiting, r.reply)
 				l.judge()
@@ -101,16 +150,25 @@ func (l *loop) run() {
 				l.stop(r)
 				hurried = l.stopping.ctx.Done()
 			case statusRequest:
+				r.now()
 				r.reply <- l.status()
+			case boundNow:
+				l.haveBound(r)
+			case sessionsRequest:
+				r.reply <- l.sessions()
+			case surveyed:
+				l.surveyed(r)
+			case feedRequest:
+				l.takeFeed(r.feed)
 			}
+		case r := <-l.kernel.launched():
+			l.landed(r)
 		case <-died:
 			l.reap()
-		case <-l.alarms.next():
+		case <-ring:
 			l.alarms.run(time.Now())
-		case <-l.more():
-			p := l.queue[0]
-			l.queue = l.queue[1:]
-			l.launch(p)
+		case <-turn:
+			l.launchProgram(l.dequeue())
 		case <-hurried:
 			hurried = nil
 			half, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
@@ -121,81 +179,24 @@ func (l *loop) run() {
 			l.stopping.reply <- l.leftBehind()
 			return
 		}
+		l.lastFeed()
 	}
-	l.readers.Wait() // the last lines
+	l.removeCgroups()
+	l.lastLines(l.stopping.ctx)
 	l.stopping.reply <- nil
 }
 
-// more is ready while the queue is not empty; once it is, those who wait for that are answered.
-func (l *loop) more() <-chan struct{} {
-	if len(l.queue) > 0 {
-		return l.ready
-	}
-	l.queue = nil
-	for _, reply := range l.applying {
-		reply <- errors.Join(l.failed...)
-	}
-	l.applying, l.failed = nil, nil
-	return nil
-}
-
-// apply moves every program towards its new self.
-func (l *loop) apply(r applyRequest) {
-	if l.stopping != nil {
-		r.reply <- errStopped
-		return
-	}
-	l.applying = append(l.applying, r.reply)
-	old := make(map[string]*Program, len(l.programs))
-	for name, p := range l.programs {
-		if p.wanted != nil {
-			old[name] = p.wanted
+// takeStock is for who has processes from the beginning, see Restore: some may have died meanwhile.
+func (l *loop) takeStock() {
+	for _, p := range l.inOrder() {
+		if pid := p.pid; pid != 0 && l.kernel.kill(pid, 0) == unix.ESRCH {
+			l.Log.Error(p.says("its process has gone, and nobody knows how"), "pid", pid)
+			l.gone(pid, syscall.WaitStatus(unix.SIGKILL), true)
 		}
 	}
-	l.order(r.next)
-	c := plan(old, r.next)
-	if len(old) > 0 {
-		l.Log.Info("programs: " + c.String())
+	if len(l.byPID)+len(l.tasks) > 0 {
+		l.reap()
 	}
-	for _, name := range c.gone {
-		l.become(l.programs[name], nil)
-	}
-	for _, name := range c.changed {
-		p := l.programs[name]
-		if next := r.next[name]; p.takesOn(next) {
-			p.spec, p.wanted = next, next
-			p.signal(next.ReloadSignal)
-		} else {
-			l.become(p, next)
-		}
-	}
-	for _, name := range c.same {
-		p := l.programs[name]
-		if p.spec == p.wanted {
-			p.spec = r.next[name]
-		}
-		p.wanted = r.next[name]
-	}
-	for _, name := range c.added {
-		p := l.programs[name]
-		if p == nil {
-			p = &program{spec: r.next[name], since: time.Now()}
-			l.programs[name] = p
-		}
-		p.wanted = r.next[name]
-		l.on(p, want)
-	}
-	for _, p := range l.programs { // what they wait for may have changed
-		if p.state == blocked {
-			l.admit(p)
-		}
-	}
-}
-
-// become stops p and has it go on as next.
-func (l *loop) become(p *program, next *Program) {
-	p.wanted, p.failures = next, 0
-	l.on(p, unwant)
 }
 
 func (l *loop) stop(r stopRequest) {
@@ -204,30 +205,56 @@ func (l *loop) stop(r stopRequest) {
 		return
 	}
 	l.stopping = &r
+	l.askSpare()
+	if l.kin.keeps != nil {
+		l.look() // while all of them still descend from their program
+	}
 	for _, p := range l.programs {
 		p.wanted = nil
 	}
-	for _, p := range l.programs {
-		l.become(p, nil)
+	l.stops++
+	for _, p := range l.inOrder() {
+		l.replace(p)
+		if p.features != nil && p.hooks != nil && p.hooks.again.index > 0 {
+			l.hookAgain(p.hooks) // now or never
+		}
 	}
 }
 
 func (l *loop) hurry() {
-	for _, p := range l.programs {
+	l.hurried = true
+	l.askSpare()
+	l.force()
+	for _, p := range l.inOrder() {
 		l.on(p, hurry)
 	}
-	for _, t := range l.tasks {
-		t.signal(unix.SIGKILL)
+	for _, pid := range slices.Sorted(maps.Keys(l.tasks)) {
+		l.signalGroup(pid, unix.SIGKILL)
 	}
+	for _, dir := range slices.Sorted(maps.Keys(l.sweeps)) {
+		l.forceSweep(l.sweeps[dir])
+	}
+	l.giveUpLaunch()
+}
+
+// inOrder is all programs, by name: what is done to them is done in the same order each time.
+func (l *loop) inOrder() []*program {
+	all := make([]*program, 0, len(l.programs))
+	for _, name := range slices.Sorted(maps.Keys(l.programs)) {
+		all = append(all, l.programs[name])
+	}
+	return all
 }
 
 func (l *loop) status() []Status {
 	list := make([]Status, 0, len(l.programs))
 	for name, p := range l.programs {
-		st := Status{Name: name, State: p.public(), PID: p.pid, Since: p.since, Starts: p.starts, Failures: p.failures, Last: p.last}
+		st := Status{Name: name, State: p.public(), PID: p.pid, Since: p.since, Starts: p.starts, Failures: p.failures, Last: p.last,
+			Text: p.text(), MainPID: p.mainPID()}
 		if p.state == backoff {
 			st.Next = p.alarm.at
 		}
+		l.tell(p, &st)
 		list = append(list, st)
 	}
 	return list
@@ -236,7 +263,11 @@ func (l *loop) status() []Status {
 func (l *loop) leftBehind() error {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(l.programs)) {
-		names = append(names, fmt.Sprintf("%s (pid %d)", name, l.programs[name].pid))
+		if p := l.programs[name]; p.state.underWay() {
+			names = append(names, name+" (on its way to its executable)")
+		} else {
+			names = append(names, fmt.Sprintf("%s (pid %d)", name, p.pid))
+		}
 	}
 	if len(names) == 0 {
 		return nil // but for a task

@@ -3,6 +3,8 @@ package supervise
 import (
 	"slices"
 	"strings"
+
+	"github.com/keepalivedd/keepalivedd/cycle"
 )
 
 // needs are the programs that come before p.
@@ -13,100 +15,120 @@ func (p *Program) needs() []string {
 	return slices.Concat(p.Order.After, p.Order.Requires)
 }
 
-// cycle returns programs that wait for each other, first and last the same; nil when there are none.
-func cycle(programs map[string]*Program) []string {
-	const (
-		unseen = iota
-		open
-		closed
-	)
-	mark := make(map[string]int8)
-	var path []string
-	var visit func(name string) []string
-	visit = func(name string) []string {
-		switch mark[name] {
-		case open:
-			return append(slices.Clone(path[slices.Index(path, name):]), name)
-		case closed:
-			return nil
+// circle returns programs that wait for each other, first and last the same; nil when there are none.
+func circle(programs map[string]*Program) []string {
+	needs := map[string][]string{}
+	for name, p := range programs {
+		if p.Order != nil {
+			needs[name] = p.needs()
 		}
-		p := programs[name]
-		if p == nil || p.Order == nil {
-			return nil
-		}
-		mark[name] = open
-		path = append(path, name)
-		for _, n := range p.needs() {
-			if c := visit(n); c != nil {
-				return c
-			}
-		}
-		path = path[:len(path)-1]
-		mark[name] = closed
-		return nil
 	}
-	for name := range programs {
-		if c := visit(name); c != nil {
-			return c
-		}
+	for _, c := range cycle.Find(needs) {
+		return c
 	}
 	return nil
 }
 
 func arrow(names []string) string { return strings.Join(names, " needs ") }
 
-// clearOfOthers reports whether all that p comes after are there.
-func (l *loop) clearOfOthers(p *program) bool {
-	if p.wanted.Order == nil {
+// orderAllows reports whether all that p comes after are there. One that is about to be something else is not. It begins
+// with the one that was not there the last time, so that a program does not look at all of a thousand for each of them.
+func (l *loop) orderAllows(p *program) bool {
+	o := p.wanted.Order
+	if o == nil {
 		return true
 	}
-	for _, name := range p.wanted.Order.After {
-		if q := l.programs[name]; q != nil && q.state != up && q.outcome == open {
-			return false
-		}
-	}
-	for _, name := range p.wanted.Order.Requires {
-		if q := l.programs[name]; q == nil || q.state != up && q.outcome != done {
+	n := len(o.After) + len(o.Requires)
+	for k := range n {
+		i := (int(p.missing) + k) % n
+		if i < len(o.After) && !l.allows(o.After[i]) || i >= len(o.After) && !l.satisfies(o.Requires[i-len(o.After)]) {
+			p.missing = int32(i)
 			return false
 		}
 	}
 	return true
 }
 
-// outlives reports whether a program that comes after p, and is to be gone, still runs.
+// allows reports whether what comes after a program may be started.
+func (l *loop) allows(name string) bool {
+	q := l.programs[name]
+	return q == nil || !q.isChanging() && (q.state == up || q.state == held || q.outcome != unfinished)
+}
+
+// satisfies reports whether what requires a program may be started.
+func (l *loop) satisfies(name string) bool {
+	q := l.programs[name]
+	return q != nil && !q.isChanging() && (q.state == up || q.outcome == succeeded)
+}
+
+// isChanging reports whether p is to stop, for good, for a while, or to run anew or as something else.
+func (p *program) isChanging() bool { return p.wanted != p.spec || p.leaves }
+
+// dependent is a program that comes after another for as long as it is spec.
+type dependent struct {
+	*program
+	spec *Program
+}
+
+// outlives reports whether a program that comes after p, and is to stop too, still runs; p.holder is that one then. Those
+// that were told to stop later are not waited for: a newer set of programs may have turned the order round, and nobody is
+// to wait in a circle. So whoever is not waited for once never is again, and p.passed says how many there are.
 func (l *loop) outlives(p *program) bool {
-	return slices.ContainsFunc(l.after[p.spec.Name], func(name string) bool {
+	list := l.after[p.spec.Name]
+	for ; int(p.passed) < len(list); p.passed++ {
+		d := list[p.passed]
+		if d.isChanging() && (d.state.running() || d.state.underWay()) && d.stop <= p.stop && d.spec == d.program.spec {
+			p.holder = d.program
+			return true
+		}
+	}
+	return false
+}
+
+// readmitDependents has those look again who wait for p to come up, or to go.
+func (l *loop) readmitDependents(p *program) {
+	for _, d := range l.after[p.spec.Name] {
+		if d.state == blocked {
+			l.admit(d.program)
+		}
+	}
+}
+
+// releaseLingering has those stop who have waited for the end of the process of p, which ran as spec.
+func (l *loop) releaseLingering(p *program, spec *Program) {
+	for _, name := range spec.needs() {
 		q := l.programs[name]
-		return q != nil && q.wanted == nil && q.state.running()
-	})
-}
-
-// tellOthers has those look again who wait for p to come up, or to go.
-func (l *loop) tellOthers(p *program) {
-	for _, name := range l.after[p.spec.Name] {
-		if q := l.programs[name]; q != nil && q.state == blocked {
-			l.admit(q)
-		}
-	}
-	if p.spec.Order == nil {
-		return
-	}
-	for _, name := range p.spec.needs() {
-		if q := l.programs[name]; q != nil && q.state == lingering && !l.outlives(q) {
-			l.on(q, clear)
+		if q != nil && q.state == lingering && (q.holder == nil || q.holder == p) && !l.outlives(q) {
+			l.on(q, unblocked)
 		}
 	}
 }
 
-// order notes who comes after whom.
-func (l *loop) order(programs map[string]*Program) {
+// order notes who comes after whom: in the order that is to be, and, of those that are yet to stop, in that which was.
+func (l *loop) order() {
+	l.stops++
+	for _, p := range l.programs {
+		p.passed, p.holder = 0, nil
+	}
+	l.noteOrder()
+}
+
+func (l *loop) noteOrder() {
 	l.after = nil
-	for name, p := range programs {
-		for _, n := range p.needs() {
+	note := func(p *program, spec *Program) {
+		for _, n := range spec.needs() {
 			if l.after == nil {
-				l.after = map[string][]string{}
+				l.after = map[string][]dependent{}
 			}
-			l.after[n] = append(l.after[n], name)
+			l.after[n] = append(l.after[n], dependent{p, spec})
+		}
+	}
+	for _, p := range l.inOrder() {
+		if p.wanted != nil {
+			note(p, p.wanted)
+		}
+		if p.wanted != p.spec {
+			note(p, p.spec)
 		}
 	}
 }

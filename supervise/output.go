@@ -1,27 +1,42 @@
 package supervise
 
 import (
-	"bufio"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Sink takes the output of a program. Line gets one line without its newline, which it does not keep, and must not block;
-// it is called from one goroutine, or two with Split. A line longer than 8 KiB comes in pieces.
+// Sink takes the output of a program, as text that it does not keep. Its functions may be called from several goroutines.
 type Sink struct {
-	Line  func(stderr bool, text []byte)
-	Split bool   // standard error apart from standard output; together they keep their order
-	Close func() // once nothing is to come any more; may be nil
+	// Line gets one line without its newline, and must not block. A line longer than 8 KiB comes in pieces.
+	Line func(stderr bool, text []byte)
+	// Take, unless it is nil, is called in place of Line, and is told whose line it is. It reports whether the line gets to
+	// where it should; [Status.OutputDropped] counts those that do not.
+	Take func(*Line) (taken bool)
+	// Offer is for a Sink that drops nothing. Unless it is nil it is called in place of Line: it takes the text and returns
+	// nil, or it takes nothing and returns a channel that is closed when it is to be called again. The program's output is
+	// not read meanwhile, so that the program waits, and nobody else does. ended says whether the line ends here. What a
+	// process has left unread is given to Line when the one after it has ended too, and a minute after the program has been
+	// removed.
+	Offer func(stderr bool, text []byte, ended bool) (room <-chan struct{})
+	Split bool // standard error apart from standard output; together they keep their order
+	// Optional has the program be started, and write to nowhere, where there is no descriptor for its output, or but a few
+	// are left, in place of being tried again until there is.
+	Optional bool
+	Close    func() // once nothing is to come any more; may be nil
 
-	readers sync.WaitGroup
+	output  string // what it was opened for
+	program string // whose lines are kept; zero: they are not
+	kept    *kept  // nil: it has said nothing
+	outlets []*outlet
+	room    <-chan struct{} // of the last Offer
+	closing bool
 }
 
 const longestLine = 8 << 10
@@ -29,25 +44,28 @@ const longestLine = 8 << 10
 // openOutput connects standard output and error of a command.
 func (l *loop) openOutput(p *program, c *command) (done func(), err error) {
 	spec := p.spec
+	if p.sink != nil && p.sink.output != spec.Output {
+		before := l.closeSink(p)
+		defer func() {
+			if before != nil && (p.sink == nil || p.sink.kept != before) {
+				l.reader.forget(before) // it is for the others to know what it says, now
+			}
+		}()
+		if spec.Output != Null && spec.Output != Inherit {
+			l.reopenSink(p, before)
+		}
+	}
 	if spec.Output == Inherit && !spec.Required {
 		c.files[1], c.files[2] = 1, 2
 		return nil, nil
 	}
-	wanted := spec.Output != "" && spec.Output != Null
-	if !wanted && !spec.Required {
+	if spec.Output == Null && !spec.Required {
 		return nil, nil
 	}
-	x := p.more()
-	if x.sink == nil {
-		x.sink = l.openSink(spec)
+	if p.sink == nil {
+		l.reopenSink(p, nil)
 	}
-	if spec.Required && x.tail == nil && x.failed == nil {
-		x.tail = &tail{}
-	}
-	last := x.tail
-	if x.failed != nil {
-		last = nil // the lines of the first try are what counts
-	}
+	last := p.tailFor(spec)
 	var ends []int
 	done = func() {
 		for _, fd := range ends {
@@ -55,42 +73,102 @@ func (l *loop) openOutput(p *program, c *command) (done func(), err error) {
 		}
 	}
 	for fd := 1; fd <= 2; fd++ {
-		if fd == 2 && !x.sink.Split {
+		if fd == 2 && !p.sink.Split {
 			c.files[2] = c.files[1]
 			break
 		}
-		r, w, err := openPipe("output")
-		if err != nil {
+		w, err := l.openOutlet(p, &outlet{process: p.starts, sink: p.sink, stderr: fd == 2, tail: last})
+		switch {
+		case err == nil:
+			ends = append(ends, w)
+			c.files[fd] = uintptr(w)
+		case !p.sink.Optional || !shortage(err):
 			return done, err
+		case fd == 1:
+			l.withoutOutput(p, err)
+			return done, nil
+		default:
+			c.files[2] = c.files[1]
 		}
-		ends = append(ends, w)
-		c.files[fd] = uintptr(w)
-		x.pipes.keep(r)
-		x.sink.readers.Add(1)
-		l.readers.Add(1)
-		go func(sink *Sink) {
-			defer l.readers.Done()
-			defer sink.readers.Done()
-			drain(r, spec, fd == 2, sink, last)
-		}(x.sink)
 	}
 	return done, nil
+}
+
+// openOutlet opens a pipe that is read, and returns the end of it that is for the process.
+func (l *loop) openOutlet(p *program, o *outlet) (w int, err error) {
+	if o.pipe, w, err = o.sink.openPipe(); err != nil {
+		return -1, err
+	}
+	if p.spec.RateLimit > 0 {
+		o.limit = &limiter{rate: p.spec.RateLimit}
+	}
+	if err = l.reader.add(o); err != nil {
+		unix.Close(o.pipe)
+		unix.Close(w)
+		return -1, err
+	}
+	p.sources = append(p.sources, o)
+	return w, nil
+}
+
+// openPipe leaves some descriptors for what needs them, if it can do without.
+func (s *Sink) openPipe() (r, w int, err error) {
+	r, w, err = openPipe()
+	if err != nil || !s.Optional {
+		return r, w, err
+	}
+	const spare = 128
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil && uint64(w)+min(spare, limit.Cur/4) >= limit.Cur {
+		unix.Close(r)
+		unix.Close(w)
+		return -1, -1, fmt.Errorf("pipe: %w", unix.EMFILE)
+	}
+	return r, w, nil
+}
+
+// withoutOutput tells that the process of p has nowhere to write to: there may be thousands of those.
+func (l *loop) withoutOutput(p *program, err error) {
+	if l.silent++; loud(l.silent) {
+		l.Log.Error(p.says("its output is lost: no descriptors are left for it; raise the limit, with ulimit -n"),
+			"err", err, "so far", l.silent)
+	}
+}
+
+// tailFor is where the last lines of a Required program go at its first try; those are what counts.
+func (p *program) tailFor(spec *Program) *tail {
+	if !spec.Required {
+		return nil
+	}
+	x := p.withFeatures()
+	if x.firstError != nil {
+		return nil
+	}
+	if x.tail == nil {
+		x.tail = &tail{}
+	}
+	return x.tail
+}
+
+// reopenSink gives p another sink, and what was kept before.
+func (l *loop) reopenSink(p *program, before *kept) {
+	p.sink = l.openSink(p.spec)
+	p.sink.output = p.spec.Output
+	if p.spec.Output != Null {
+		p.sink.program, p.sink.kept = p.spec.Name, before
+	}
 }
 
 // openSink never fails: a program whose output has nowhere to go still runs.
 func (l *loop) openSink(spec *Program) *Sink {
 	nowhere := &Sink{Line: func(bool, []byte) {}}
 	switch {
-	case spec.Output == "", spec.Output == Null:
+	case spec.Output == "":
+		return &Sink{Split: true, Optional: true, Take: l.logLine}
+	case spec.Output == Null:
 		return nowhere
 	case spec.Output == Inherit:
-		return &Sink{Split: true, Line: func(stderr bool, text []byte) {
-			out := os.Stdout
-			if stderr {
-				out = os.Stderr
-			}
-			out.Write(append(slices.Clone(text), '\n'))
-		}}
+		return newInherited(os.Stdout, os.Stderr).sink()
 	}
 	err := errors.New("there is no Options.Output")
 	if l.Output != nil {
@@ -103,97 +181,78 @@ func (l *loop) openSink(spec *Program) *Sink {
 	return nowhere
 }
 
-func (l *loop) closeSink(p *program) {
-	if p.extra != nil && p.sink != nil {
-		if s := p.sink; s.Close != nil {
-			l.readers.Go(func() {
-				s.readers.Wait() // no longer than release has given them
-				s.Close()
-			})
-		}
+// logLine is the way of a line to Options.Log. What begins it no message of ours begins with.
+func (l *loop) logLine(line *Line) bool {
+	level := slog.LevelInfo
+	if line.Stderr {
+		level = slog.LevelWarn
+	}
+	l.Log.Log(context.Background(), level, fmt.Sprintf("%s[%d]: %s", line.Program, line.PID, line.Text))
+	return true
+}
+
+// closeSink returns what is kept of the sink, which is the caller's then.
+func (l *loop) closeSink(p *program) (before *kept) {
+	if p.sink != nil {
+		before = l.reader.closeSink(p.sink)
 		p.sink = nil
 	}
+	return before
 }
 
-// drain reads a pipe to its end, whatever becomes of the lines: nobody is to wait for a reader.
-func drain(r *os.File, spec *Program, stderr bool, sink *Sink, tail *tail) {
-	defer r.Close()
-	lines := bufio.NewReaderSize(r, longestLine)
-	limit := limiter{rate: spec.RateLimit}
-	for {
-		text, err := lines.ReadSlice('\n')
-		if n := len(text); n > 0 {
-			if text[n-1] == '\n' {
-				text = text[:n-1]
-			}
-			tail.add(text)
-			pass, dropped := limit.pass(time.Now())
-			if dropped > 0 {
-				sink.Line(true, droppedLine(dropped))
-			}
-			if pass {
-				sink.Line(stderr, text)
-			}
+// closeSink closes a sink once all is read that comes to it.
+func (r *reader) closeSink(s *Sink) (before *kept) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s.close(r)
+}
+
+func (s *Sink) close(r *reader) (before *kept) {
+	s.closing = true
+	before, s.kept = s.kept, nil
+	if len(s.outlets) == 0 {
+		s.leave(r, nil)
+		return before
+	}
+	time.AfterFunc(time.Minute, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, o := range s.outlets {
+			o.hurry()
 		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			if limit.dropped > 0 {
-				sink.Line(true, droppedLine(limit.dropped))
-			}
-			return
-		}
+	})
+	return before
+}
+
+// leave takes note of an outlet that has ended.
+func (s *Sink) leave(r *reader, o *outlet) {
+	s.outlets = slices.DeleteFunc(s.outlets, func(other *outlet) bool { return other == o })
+	if s.closing && len(s.outlets) == 0 && s.Close != nil {
+		r.outputs.Go(s.Close) // which may take its time
 	}
 }
 
-func droppedLine(n int) []byte { return fmt.Appendf(nil, "[%d lines dropped by rate_limit]", n) }
-
-// limiter passes rate lines a second.
-type limiter struct {
-	rate, used, dropped int
-	second              time.Time
-}
-
-// pass decides on one line; dropped is how many were not passed in the second that is over now.
-func (m *limiter) pass(now time.Time) (pass bool, dropped int) {
-	if m.rate == 0 {
-		return true, 0
-	}
-	if now.Sub(m.second) >= time.Second {
-		dropped, m.dropped = m.dropped, 0
-		m.second, m.used = now, 0
-	}
-	if m.used < m.rate {
-		m.used++
-		return true, dropped
-	}
-	m.dropped++
-	return false, dropped
-}
-
-// tail is the last lines of a program. The readers add to it, the loop looks.
-type tail struct {
-	lines atomic.Pointer[[]string]
-}
-
-func (t *tail) add(line []byte) {
-	if t == nil {
+// lastLines waits for what the programs have written before their end to be taken: two seconds at most. Whoever still has
+// their pipes is let go. A sink that has no room yet is not waited for longer than that; its outlets go on.
+func (l *loop) lastLines(ctx context.Context) {
+	l.reader.letGo()
+	taken := make(chan struct{})
+	go func() {
+		l.reader.outputs.Wait()
+		close(taken)
+	}()
+	t := time.NewTimer(2 * time.Second)
+	defer t.Stop()
+	select {
+	case <-taken:
 		return
+	case <-t.C:
+		return
+	case <-ctx.Done():
 	}
-	for {
-		old := t.lines.Load()
-		var lines []string
-		if old != nil {
-			lines = (*old)[max(0, len(*old)-9):]
-		}
-		lines = append(slices.Clone(lines), string(line))
-		if t.lines.CompareAndSwap(old, &lines) {
-			return
-		}
+	t.Reset(250 * time.Millisecond)
+	select {
+	case <-taken:
+	case <-t.C:
 	}
-}
-
-func (t *tail) String() string {
-	if t == nil || t.lines.Load() == nil {
-		return ""
-	}
-	return strings.Join(*t.lines.Load(), "\n")
 }

@@ -1,11 +1,10 @@
 package supervise
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"slices"
 	"syscall"
 	"time"
 
@@ -18,62 +17,83 @@ type program struct {
 	wanted   *Program // what it is to be; nil: gone
 	state    state
 	outcome  outcome
-	pid      int // 0: no process
+	stop     uint32   // loop.stops when it was told to
+	missing  int32    // who it comes after and was not there, in Order, After first
+	passed   int32    // of those who come after it, how many it waits for no more in order to stop
+	holder   *program // the one that it waits for
+	pid      int      // 0: no process
+	session  int      // of the last one
 	starts   int
 	failures int // in a row, for the restart delay
 	since    time.Time
 	born     time.Duration // of the process, on the loop's clock
+	told     time.Duration // when the last one was told to stop, on that clock
 	alarm    alarm         // of its state
 	last     string        // how the last process ended
 	status   int           // its exit status, or 128 and the signal
 	why      string        // its process has to go, when that is a failure
+	fault    string        // why it failed last, until it is ready or done
+	begun    time.Duration // its process, since the boot
+	exits    exits
+	swept    bool     // of what its last process has left, where no cgroup tells that there is nobody
+	bound    bool     // its cgroup has, or has had, Resources
+	leaves   bool     // it was asked to stop, or to start when it has stopped, though it is to be what it is
+	ran      int32    // the PID of its last process; 0: that could not be started
+	sources  []source // of its process
+	sink     *Sink
 
-	*extra // nil unless the spec asks for one of them
+	*features // nil unless the spec asks for one of them
 }
 
-// extra is what few programs need.
-type extra struct {
-	grave  alarm       // its process has been reaped, the group not
-	deaths []time.Time // for GiveUp
-	pipes  pipes
-	sink   *Sink
-	gate   *gate
-	watch  watch
-	hooks  *hooks
-	tail   *tail
-	failed error // of a Required one: why it was not ready at the first try
-	ready  bool  // of a Required one: it has been
+// features is what few programs need.
+type features struct {
+	hold       *Hold       // nil: it is not held
+	asking     []*wish     // who waits for what becomes of it
+	groupEnd   *groupEnd   // its process has been reaped, the group not; nil: otherwise
+	groupCheck alarm       // when that is looked at next
+	deaths     []time.Time // for GiveUp
+	given      *Program    // spec, with what had to be found for its process
+	gate       *gate
+	watch      watch
+	notified   *notifyState
+	hooks      *hooks
+	tail       *tail
+	firstError error // of a Required one: why it was not ready at the first try
+	proven     bool  // of a Required one: it has been
+	proof      alarm // of a Required one that does not tell when it is ready: it has lived for a while
 }
 
 // outcome is how a program has ended for good.
 type outcome uint8
 
 const (
-	open outcome = iota // it has not
-	done
-	failed
+	unfinished outcome = iota // it has not
+	succeeded
+	gaveUp
 )
 
 // public is the state as others are told of it.
 func (p *program) public() string {
 	switch {
-	case p.state == down && p.outcome == done:
+	case p.state == down && p.outcome == succeeded:
 		return "done"
-	case p.state == down && p.outcome == failed:
+	case p.state == down && p.outcome == gaveUp:
 		return "failed"
-	case p.state == queued:
+	case p.state == queued, p.state == launching:
 		return starting.String()
-	case p.state.leaving():
+	case p.state == recalled, p.state.leaving():
 		return stopping.String()
+	case p.state == held:
+		return down.String()
 	}
 	return p.state.String()
 }
 
-func (p *program) more() *extra {
-	if p.extra == nil {
-		p.extra = &extra{}
+func (p *program) withFeatures() *features {
+	if p.features == nil {
+		p.features = &features{}
 	}
-	return p.extra
+	return p.features
 }
 
 // on does what the table says: the only place where a state changes.
@@ -81,8 +101,11 @@ func (l *loop) on(p *program, e event) {
 	was, s := p.public(), table[p.state][e]
 	if s.to != p.state {
 		p.state, p.since = s.to, time.Now()
-		if e == want {
-			p.outcome = open
+		if e == want || e == lift || e == hold || e == renew {
+			p.outcome = unfinished
+		}
+		if e == started {
+			p.begun = l.kernel.sinceBoot()
 		}
 		l.changed(p, was)
 	}
@@ -91,29 +114,38 @@ func (l *loop) on(p *program, e event) {
 	case admit:
 		l.admit(p)
 	case enqueue:
-		l.queue = append(l.queue, p)
+		l.enqueue(p)
 	case await:
 		l.await(p)
 	case arrive:
 		l.arrive(p)
+	case recall:
+		p.stop = l.stops
+		if l.flight != nil && l.flight.program == p {
+			l.recallLaunch(l.flight)
+		}
 	case linger:
 		l.alarms.off(&p.alarm)
+		p.passed = 0
+		if e == unwant || e == hold || e == renew {
+			p.stop = l.stops
+		}
 		if !l.outlives(p) {
-			l.on(p, clear)
+			l.on(p, unblocked)
 		}
 	case terminate:
-		l.terminate(p, p.spec.StopTimeout)
+		l.terminate(p, p.spec.stopTimeout())
 	case fault:
 		l.fault(p)
 	case kill:
 		if e == timer {
-			l.Log.Warn(p.says("still runs %v after %s: killed", p.spec.StopTimeout, unix.SignalName(p.spec.stopSignal())), "pid", p.pid)
+			l.Log.Warn(p.says("still runs %v after %s: killed", p.took(p.spec.stopTimeout()), unix.SignalName(p.spec.stopSignal())), "pid", p.pid)
 		}
-		p.signal(unix.SIGKILL)
+		l.signal(p, unix.SIGKILL)
 		l.alarms.in(10*time.Second, &p.alarm, func() { l.on(p, timer) })
-	case wait:
+	case delay:
 		l.closeGate(p)
-		l.alarms.in(jitter(p.delay(), rand.Float64()), &p.alarm, func() { l.on(p, timer) })
+		l.alarms.in(jitter(p.delay(), l.kernel.random()), &p.alarm, func() { l.on(p, timer) })
 	case rest:
 		l.rest(p)
 	case settle:
@@ -121,57 +153,55 @@ func (l *loop) on(p *program, e event) {
 	case complain:
 		l.Log.Error(p.says("KILL has had no effect"), "pid", p.pid)
 		l.alarms.in(time.Minute, &p.alarm, func() { l.on(p, timer) })
+	case pass:
+		l.signalMain(p, l.poke)
 	default:
 		l.Log.Error(p.says("bug: event %v in state %v", e, p.state))
 	}
+	l.answer(p)
 }
 
 // admit lets p go on once the others and its gate do.
 func (l *loop) admit(p *program) {
-	if p.wanted == nil {
+	if p.wanted == nil || p.held() {
 		return // it is about to be told
 	}
 	l.alarms.off(&p.alarm)
-	if l.clearOfOthers(p) && l.gateIsOpen(p) {
-		l.on(p, clear)
-	}
-}
-
-// launch starts the process of a program whose turn has come, unless it has been stopped since.
-func (l *loop) launch(p *program) {
-	if p.state != queued {
+	if l.orderAllows(p) && l.swept(p) && l.gateIsOpen(p) {
+		l.on(p, unblocked)
 		return
 	}
-	p.starts++
-	pid, err := l.start(p)
-	if err != nil {
-		p.last = "not started: " + err.Error()
-		l.failed = append(l.failed, fmt.Errorf("program %s: %w", p.spec.Name, err))
-		l.fails(p, fmt.Sprintf("cannot be started: %v", err), slog.LevelError, noStart)
-		return
-	}
-	p.pid, p.why, p.born = pid, "", time.Since(l.epoch)
-	l.byPID[pid] = p
-	l.Log.Debug(p.says("started"), "pid", pid)
-	l.on(p, started)
+	l.answer(p) // it may be clear by now that it will have to wait for long
 }
 
 // await waits for readiness.
 func (l *loop) await(p *program) {
-	r := p.spec.Ready
-	switch {
+	switch r := p.spec.Ready; {
 	case p.spec.OneShot:
-	case r == nil || r.FD == 0 && !r.Notify && r.After == 0:
+	case !r.tells():
 		l.on(p, ready)
 	case r.After > 0:
-		l.alarms.in(r.After, &p.alarm, func() { l.on(p, ready) })
+		l.awaitReady(p, r.After)
 	default:
-		l.alarms.in(r.timeout(), &p.alarm, func() {
-			p.why = fmt.Sprintf("not ready after %v", r.timeout())
-			l.on(p, timer)
-		})
+		l.awaitReady(p, r.timeout())
 	}
 }
+
+// awaitReady waits for left of what a process that tells has to get ready.
+func (l *loop) awaitReady(p *program, left time.Duration) {
+	r := p.spec.Ready
+	if r.After > 0 {
+		l.alarms.in(left, &p.alarm, func() { l.on(p, ready) })
+		return
+	}
+	l.alarms.in(left, &p.alarm, func() {
+		p.why = fmt.Sprintf("not ready after %v", p.took(r.timeout()))
+		l.on(p, timer)
+	})
+}
+
+// tells reports whether there is a sign of readiness to wait for.
+func (r *Ready) tells() bool { return r != nil && (r.FD > 0 || r.Notify || r.After > 0) }
 
 func (r *Ready) timeout() time.Duration {
 	if r.Timeout == 0 {
@@ -182,46 +212,48 @@ func (r *Ready) timeout() time.Duration {
 
 func (l *loop) arrive(p *program) {
 	l.alarms.off(&p.alarm)
+	p.fault = ""
 	if p.spec.Ready != nil {
 		l.Log.Info(p.says("ready"), "pid", p.pid)
 	}
 	l.watchOver(p)
-	l.verdict(p, nil)
-	l.tellOthers(p)
+	l.prove(p)
+	l.readmitDependents(p)
 }
 
 func (l *loop) terminate(p *program, patience time.Duration) {
 	l.unwatch(p)
-	p.signal(p.spec.stopSignal())
-	p.signal(unix.SIGCONT) // a stopped process would not see it
+	if p.wanted == nil {
+		l.giveUpSockets(p, p.spec.Listen, nil) // who connects now would wait in vain
+	}
+	p.told = time.Since(l.epoch)
+	l.signal(p, p.spec.stopSignal())
+	l.wake(p)
 	l.alarms.in(patience, &p.alarm, func() { l.on(p, timer) })
 }
 
 // fault ends a process that has to go; p.why says why.
 func (l *loop) fault(p *program) {
-	patience := p.spec.StopTimeout
-	if g := p.spec.Gate; g != nil && (p.extra == nil || p.gate == nil) {
-		patience = min(patience, g.Timeout)
-	}
 	l.Log.Warn(p.says("%s: stopping it", p.why), "pid", p.pid)
-	l.terminate(p, patience)
+	l.terminate(p, p.spec.stopTimeout())
 }
 
-// bury takes note of a process that was reaped.
-func (l *loop) bury(p *program, pid int, ws syscall.WaitStatus) {
+// reaped takes note of a process that was reaped.
+func (l *loop) reaped(p *program, pid int, ws syscall.WaitStatus) {
 	p.last, p.status = words(ws)
+	p.exits.count(p, ws)
 	l.unwatch(p)
 	l.release(p)
+	lived := time.Since(l.epoch) - p.born
+	if lived >= p.spec.Backoff.orDefault().ResetAfter {
+		p.failures = 0 // whatever its end is
+	}
 	if p.state.leaving() {
-		l.Log.Debug(p.says("stopped: %s", p.last), "pid", pid)
+		l.debug(p, pid, "stopped: %s", p.last)
 		l.on(p, died)
 		return
 	}
-	lived := time.Since(l.epoch) - p.born
-	if lived >= p.spec.Backoff.orDefault().ResetAfter {
-		p.failures = 0
-	}
-	what := fmt.Sprintf("%s after %v", p.last, lived.Round(time.Millisecond))
+	what := fmt.Sprintf("%s after %v", p.last, lifetime(lived))
 	again, worked := l.again(p, ws)
 	switch {
 	case again:
@@ -232,11 +264,12 @@ func (l *loop) bury(p *program, pid int, ws syscall.WaitStatus) {
 		l.failure(p, what, level, died)
 	case worked:
 		l.Log.Info(p.says("%s; done", what), "pid", pid)
-		l.finish(p, done)
+		l.finish(p, succeeded)
 	default:
-		l.Log.Error(p.says("%s; not restarted", what), "pid", pid)
+		l.Log.Error(p.says("%s; not restarted", what), append([]any{"pid", pid}, l.itSaid(p)...)...)
+		p.fault = what
 		l.verdict(p, errors.New(what))
-		l.finish(p, failed)
+		l.finish(p, gaveUp)
 	}
 }
 
@@ -244,6 +277,9 @@ func (l *loop) bury(p *program, pid int, ws syscall.WaitStatus) {
 func (l *loop) finish(p *program, o outcome) {
 	was, wasDown := p.public(), p.state == down
 	p.outcome = o
+	if o == succeeded {
+		p.fault = ""
+	}
 	if wasDown {
 		l.changed(p, was)
 	}
@@ -254,43 +290,55 @@ func (l *loop) finish(p *program, o outcome) {
 func (l *loop) rest(p *program) {
 	l.alarms.off(&p.alarm)
 	l.closeGate(p)
-	if p.outcome == done {
+	l.giveUpSockets(p, p.spec.Listen, nil)
+	if p.outcome == succeeded {
 		l.verdict(p, nil)
 	}
 	if p.spec.Essential && l.Fail != nil {
 		l.Fail(&EndedError{p.spec.Name, p.last, p.status})
 	}
-	l.tellOthers(p)
+	l.readmitDependents(p)
 }
 
 // settle is for a program that has come down in the course of a stop.
 func (l *loop) settle(p *program) {
+	was := p.spec
 	l.alarms.off(&p.alarm)
 	l.closeGate(p)
+	if p.wanted == nil {
+		delete(l.programs, p.spec.Name)
+		if l.stopping == nil {
+			l.tellEvent(p, p.public(), Gone)
+		}
+	}
+	l.leaveCgroup(p, was)
 	switch {
 	case p.wanted == nil:
-		delete(l.programs, p.spec.Name)
-		l.closeSink(p)
-	case p.why != "" && p.wanted == p.spec: // nobody asked for the stop
+		l.reader.forget(l.closeSink(p))
+		l.giveUpSockets(p, was.Listen, nil)
+	case p.why != "" && !p.isChanging(): // nobody asked for the stop
 		why := p.why
 		p.why = ""
 		l.fails(p, why, slog.LevelWarn, died)
 	default:
-		p.spec, p.why, p.outcome = p.wanted, "", open
-		l.on(p, want)
+		p.spec, p.why, p.fault, p.leaves = p.wanted, "", "", false
+		l.giveUpSockets(p, was.Listen, p.spec.Listen)
+		l.rested(p)
+		if p.held() {
+			p.outcome = unfinished
+			l.on(p, hold)
+		} else {
+			l.on(p, want)
+		}
 	}
-	l.tellOthers(p)
+	l.readmitDependents(p)
+	l.releaseLingering(p, was)
 }
 
-// takesOn says whether a signal is enough to turn the process of p into next.
-func (p *program) takesOn(next *Program) bool {
-	return next.ReloadSignal != 0 && (p.state == up || p.state == starting) && p.spec == p.wanted && slices.Equal(p.spec.Command, next.Command)
-}
-
-// signal goes to the group. Its leader has not been reaped, so the number is still its own.
-func (p *program) signal(sig syscall.Signal) {
-	if p.pid > 1 {
-		unix.Kill(-p.pid, sig)
+// debug does not format a line that nobody reads: there is one for each program at a start, and at a stop.
+func (l *loop) debug(p *program, pid int, format string, args ...any) {
+	if l.Log.Enabled(context.Background(), slog.LevelDebug) {
+		l.Log.Debug(p.says(format, args...), "pid", pid)
 	}
 }
 

@@ -1,6 +1,11 @@
 package supervise
 
 import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -22,6 +27,31 @@ func TestTableHasNoHoles(t *testing.T) {
 			if step := table[s][e]; step.do == bug || step.to == up || step.to == queued || step.to == backoff {
 				t.Errorf("state %v, event %d: a program that is not wanted goes to %v", s, e, step.to)
 			}
+		}
+	}
+}
+
+// promise O1: what is held has no process, whatever happens, until somebody asks for it; and nothing but a bug keeps the four
+// things that can be asked for from having their way.
+func TestTableOfHolds(t *testing.T) {
+	for s := range states {
+		if to := table[s][hold].to; to == blocked || to == queued || to == launching || to == starting || to == up || to == backoff {
+			t.Errorf("state %v, a hold: it goes to %v", s, to)
+		}
+		for _, e := range []event{lift, hold, renew, poke} {
+			if table[s][e].do == bug || e == poke && table[s][e].to != s {
+				t.Errorf("state %v, event %v: it goes to %v", s, e, table[s][e])
+			}
+		}
+		for _, e := range []event{lift, renew} {
+			if to := table[s][e].to; s != held && (to == held || to == down) {
+				t.Errorf("state %v, event %v: it goes to %v", s, e, to)
+			}
+		}
+	}
+	for e := range events {
+		if to := table[held][e].to; to != held && e != lift && e != renew {
+			t.Errorf("held, event %v: it goes to %v", e, to)
 		}
 	}
 }
@@ -48,15 +78,64 @@ func TestPlan(t *testing.T) {
 	policy.Restart, policy.StopTimeout = Never, time.Hour
 	user := p("/u")
 	user.User = &User{Name: "x"}
-	c := plan(
+	c, same := plan(
 		map[string]*Program{"a": p("/a"), "b": p("/b"), "c": p("/c"), "d": p("/same"), "u": p("/u")},
 		map[string]*Program{"b": p("/b"), "c": p("/other"), "d": policy, "e": p("/e"), "u": user})
-	if got, want := c.String(), "+1 ~2 -1 =2"; got != want {
+	if got, want := c.String(), "+e ~c ~u -a"; got != want {
 		t.Errorf("plan: %s, want %s", got, want)
 	}
-	for name, got := range map[string][]string{"a": c.gone, "e": c.added} {
-		if len(got) != 1 || got[0] != name {
-			t.Errorf("%v, want %s", got, name)
+	slices.Sort(same)
+	if !slices.Equal(same, []string{"b", "d"}) {
+		t.Errorf("left alone: %v", same)
+	}
+}
+
+// Instances are told of by their numbers. // issue 8.7
+func TestOrderOfNames(t *testing.T) {
+	names := strings.Fields("w w-a w0 w:1 w:2 w:9 w:10 w:100 wa wa:1 wa:20")
+	for i, a := range names {
+		for j, b := range names {
+			if got := compareNames(a, b); got != cmp.Compare(i, j) {
+				t.Errorf("%s and %s: %d", a, b, got)
+			}
+		}
+	}
+	c, _ := plan(nil, map[string]*Program{"w:10": {}, "w:2": {}, "x": {}, "w:1": {}})
+	if got := c.String(); got != "+w:1 +w:2 +w:10 +x" {
+		t.Errorf("plan: %s", got)
+	}
+}
+
+// promise R5: what was touched, in a line that is bounded
+func TestChangesInWords(t *testing.T) {
+	lost := func(n int) (list []*LaunchError) {
+		for i := range n {
+			list = append(list, &LaunchError{fmt.Sprint("p", i), fs.ErrNotExist})
+		}
+		return list
+	}
+	var many []string
+	for i := range 30 {
+		many = append(many, fmt.Sprint("p", i))
+	}
+	for _, c := range []struct {
+		Changes
+		want string
+	}{
+		{Changes{}, "no program changed"},
+		{Changes{Added: []string{"web"}, Restarted: []string{"api"}, Removed: []string{"old"}}, "+web ~api -old"},
+		{Changes{Signalled: []string{"api"}}, "!api (! is signalled, and keeps its old environment until it is restarted)"},
+		{Changes{Held: []string{"web"}}, "=web (= is held: taken on, and started once it is not)"},
+		{Changes{Added: []string{"p0"}, Failed: lost(1)}, "+p0; could not be started: p0 (file does not exist)"},
+	} {
+		if got := c.String(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+	got := Changes{Added: many, Removed: many, Failed: lost(30)}.String()
+	for _, want := range []string{"+p19 and 40 more; could not be started: p0 (", "p4 (file does not exist), and 25 more"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q does not say %q", got, want)
 		}
 	}
 }
@@ -107,10 +186,10 @@ func TestJitter(t *testing.T) {
 
 func TestCycle(t *testing.T) {
 	p := func(after ...string) *Program { return &Program{Order: &Order{After: after}} }
-	if c := cycle(map[string]*Program{"a": p("b", "c"), "b": p("c"), "c": {}, "d": p("a", "missing")}); c != nil {
+	if c := circle(map[string]*Program{"a": p("b", "c"), "b": p("c"), "c": {}, "d": p("a", "missing")}); c != nil {
 		t.Errorf("a cycle where there is none: %v", c)
 	}
-	c := cycle(map[string]*Program{"a": p("b"), "b": {Order: &Order{Requires: []string{"c"}}}, "c": p("a"), "d": p("a")})
+	c := circle(map[string]*Program{"a": p("b"), "b": {Order: &Order{Requires: []string{"c"}}}, "c": p("a"), "d": p("a")})
 	if len(c) != 4 || c[0] != c[3] {
 		t.Errorf("%v", c)
 	}
@@ -129,5 +208,16 @@ func TestLimiter(t *testing.T) {
 	}
 	if passed != 6 || dropped+m.dropped != 24 {
 		t.Errorf("passed %d, dropped %d", passed, dropped+m.dropped)
+	}
+}
+
+// promise C1: how long something has lived is told even of what has died at once.
+func TestLifetime(t *testing.T) {
+	for lived, want := range map[time.Duration]string{
+		0: "0s", 340_499 * time.Nanosecond: "340µs", 20*time.Second + 389_600*time.Microsecond: "20.39s", 4_499 * time.Microsecond: "4ms",
+	} {
+		if got := lifetime(lived).String(); got != want {
+			t.Errorf("%d: %s, want %s", lived, got, want)
+		}
 	}
 }

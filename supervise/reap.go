@@ -1,118 +1,128 @@
 package supervise
 
 import (
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
+	"maps"
+	"slices"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// reap takes the children that have died. It looks before it takes: what this Set has not started is left to whoever
-// did, unless it is PID 1's part to reap it.
+// reap takes the children that have died.
+//
+// While a process is being launched, whoever is not known may be that one, which has died already: it is left alone until
+// it is known.
 func (l *loop) reap() {
+	l.heldBack = false
+	for l.Orphans && l.flight == nil {
+		if !l.reapNext() {
+			return
+		}
+	}
+	// It looks before it takes: what this Set has not started is left to whoever did.
 	for {
-		pid := zombie(unix.P_ALL, 0)
+		l.heldBack = l.heldBack || l.flight != nil
+		pid := l.kernel.zombie(unix.P_ALL, 0)
 		switch {
 		case pid == 0:
 			return
 		case l.byPID[pid] != nil || l.tasks[pid] != nil:
-			l.take(pid)
-		case l.Orphans:
-			syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
+			l.reapOne(pid)
 		default:
-			// waitid(2) shows the first in line only, and that one is a stranger's. Ours are asked one by one.
+			// waitid(2) shows the first in line only, and that one is none of ours yet. Ours are asked one by one.
 			l.reapEach()
 			return
 		}
 	}
 }
 
+// reapNext is for a process that has no other children: one call takes whoever has died, and one more says that nobody is
+// left of its group, as is true of most. It reports whether there may be more.
+func (l *loop) reapNext() bool {
+	pid, ws := l.kernel.waitAny()
+	if pid == 0 {
+		return false
+	}
+	t, p := l.tasks[pid], l.byPID[pid]
+	if t == nil && p == nil {
+		return true // what others have left to us
+	}
+	alone := t == nil && p.spec.Kill == KillProcess || l.kernel.kill(-pid, 0) != nil
+	if !alone {
+		l.killRest(pid)
+	}
+	l.gone(pid, ws, alone)
+	return true
+}
+
+// killRest ends the group of a leader that was reaped. Once nobody is in it, its number may be another's: a child of ours
+// in it, which only we reap, keeps it; where there is none, its members are looked for, each held by a pidfd.
+func (l *loop) killRest(leader int) {
+	if l.within[leader] || !l.kernel.holds(leader) {
+		l.signalMembers(leader, unix.SIGKILL)
+		return
+	}
+	l.kernel.kill(-leader, unix.SIGKILL)
+}
+
 func (l *loop) reapEach() {
-	for pid := range l.byPID {
-		if zombie(unix.P_PID, pid) != 0 {
-			l.take(pid)
+	for _, pid := range slices.Sorted(maps.Keys(l.byPID)) {
+		if l.kernel.zombie(unix.P_PID, pid) != 0 {
+			l.reapOne(pid)
 		}
 	}
-	for pid := range l.tasks {
-		if zombie(unix.P_PID, pid) != 0 {
-			l.take(pid)
+	for _, pid := range slices.Sorted(maps.Keys(l.tasks)) {
+		if l.kernel.zombie(unix.P_PID, pid) != 0 {
+			l.reapOne(pid)
 		}
 	}
 }
 
-// take reaps a zombie; before that it ends what is left of the group, whose number the zombie keeps from strangers.
-func (l *loop) take(pid int) {
-	unix.Kill(-pid, unix.SIGKILL)
-	var ws syscall.WaitStatus
-	for {
-		if _, err := syscall.Wait4(pid, &ws, 0, nil); err != syscall.EINTR {
-			break
-		}
+// reapOne reaps a zombie; before that it ends what is left of the group, whose number the zombie keeps from strangers.
+func (l *loop) reapOne(pid int) {
+	t, p := l.tasks[pid], l.byPID[pid]
+	if t != nil || p.spec.Kill == KillGroup {
+		l.signalGroup(pid, unix.SIGKILL)
 	}
+	l.gone(pid, l.kernel.wait(pid), false)
+}
+
+// gone is for a child that was reaped; alone says that nobody is known to be left of its group, or to matter.
+func (l *loop) gone(pid int, ws syscall.WaitStatus, alone bool) {
 	t, p := l.tasks[pid], l.byPID[pid]
 	if t != nil {
-		l.buryTask(t, ws)
+		l.taskReaped(t, ws)
 		return
 	}
 	delete(l.byPID, pid)
+	l.hearLast(p)
 	p.pid = 0
-	l.afterGroup(p, pid, ws, time.Millisecond)
-}
-
-// afterGroup buries p when the rest of its group, which was killed, has gone too: the next process may want its ports, and
-// whoever stops us expects nothing to be left. It looks again after 1, 2, 4 … 64 ms; what is not reaped by then by whoever
-// has inherited it is a zombie.
-func (l *loop) afterGroup(p *program, pid int, ws syscall.WaitStatus, wait time.Duration) {
-	if unix.Kill(-pid, 0) != nil || wait > 64*time.Millisecond {
-		l.bury(p, pid, ws)
+	l.alarms.off(&p.alarm) // whatever is still to come of its group, this was its end
+	l.unwatch(p)
+	if alone || p.spec.Kill == KillProcess {
+		l.reaped(p, pid, ws)
 		return
 	}
-	l.alarms.in(wait, &p.more().grave, func() { l.afterGroup(p, pid, ws, 2*wait) })
+	p.withFeatures().groupEnd = &groupEnd{PID: pid, Status: ws}
+	l.awaitGroup(p, time.Millisecond)
 }
 
-// strays kills the children that are left when every program has ended: what had left its program's group is ours since
-// its parent died. It reports whether there are any.
-func (l *loop) strays() bool {
-	if !l.Orphans || unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) != nil {
-		return false // ECHILD
-	}
-	l.reap()
-	files, _ := filepath.Glob("/proc/self/task/*/children")
-	found := false
-	for _, f := range files {
-		b, _ := os.ReadFile(f)
-		for _, word := range strings.Fields(string(b)) {
-			if pid, err := strconv.Atoi(word); err == nil && pid > 1 {
-				found = true
-				if !l.killed[pid] {
-					l.Log.Warn("a process had left its program's group: killed", "pid", pid)
-					l.killed[pid] = true
-				}
-				unix.Kill(pid, unix.SIGKILL) // not reaped yet, so the number is its own
-			}
-		}
-	}
-	return found
+// groupEnd is the leader of a group that has been reaped, while the rest of the group is waited for.
+type groupEnd struct {
+	PID    int                `json:"pid"`
+	Status syscall.WaitStatus `json:"status"`
 }
 
-// zombie returns the PID of a child that has died and was not waited for, and leaves it so; 0: there is none.
-func zombie(kind, id int) int {
-	var info unix.Siginfo
-	for {
-		switch err := unix.Waitid(kind, id, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err {
-		case nil:
-			return int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), siginfoPID)))
-		case unix.EINTR:
-		default:
-			return 0
-		}
+// awaitGroup buries p when the rest of its group, which was killed, has gone too: the next process may want its ports, and
+// whoever stops us expects nothing to be left. It looks again after 1, 2, 4 … 64 ms; what is not reaped by then by whoever
+// has inherited it is a zombie.
+func (l *loop) awaitGroup(p *program, wait time.Duration) {
+	g := p.groupEnd
+	if l.kernel.kill(-g.PID, 0) != nil || wait > 64*time.Millisecond {
+		p.groupEnd = nil
+		l.reaped(p, g.PID, g.Status)
+		return
 	}
+	l.alarms.in(wait, &p.groupCheck, func() { l.awaitGroup(p, 2*wait) })
 }
-
-// siginfoPID is the offset of si_pid in siginfo_t: three ints, then alignment to a pointer.
-const siginfoPID = 8 + unsafe.Sizeof(uintptr(0))

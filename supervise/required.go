@@ -3,6 +3,8 @@ package supervise
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -11,24 +13,36 @@ func (l *loop) verdict(p *program, err error) {
 	if !p.spec.Required {
 		return
 	}
-	x := p.more()
-	if x.ready || x.failed != nil {
+	x := p.withFeatures()
+	if x.proven || x.firstError != nil {
 		return
 	}
 	if err == nil {
-		x.ready, x.tail = true, nil
+		x.proven, x.tail = true, nil
 		l.judge()
 		return
 	}
-	x.failed = err
-	// Its last lines may still be in the pipe.
-	l.alarms.in(100*time.Millisecond, &alarm{}, func() {
-		if lines := x.tail.String(); lines != "" {
-			x.failed = fmt.Errorf("%w; its last lines:\n%s", err, lines)
-		}
-		x.tail = nil
-		l.judge()
-	})
+	x.firstError = err
+	if lines := x.tail.String(); lines != "" {
+		x.firstError = fmt.Errorf("%w; its last lines:\n%s", err, lines)
+	}
+	x.tail = nil
+	l.judge()
+}
+
+// aliveFor is how long a Required program that does not tell when it is ready has to live to count as such: one that dies
+// of its configuration dies sooner.
+const aliveFor = time.Second
+
+// prove notes of a Required program that is up that it is ready, at once or when it has proved to live.
+func (l *loop) prove(p *program) {
+	switch {
+	case !p.spec.Required || p.features != nil && (p.features.proven || p.firstError != nil):
+	case p.spec.Ready.tells():
+		l.verdict(p, nil)
+	default:
+		l.alarms.in(aliveFor, &p.withFeatures().proof, func() { l.verdict(p, nil) })
+	}
 }
 
 // judge answers those who await the Required programs, when there is an answer.
@@ -38,13 +52,14 @@ func (l *loop) judge() {
 	}
 	var errs []error
 	unknown := false
-	for name, p := range l.programs {
+	for _, name := range slices.Sorted(maps.Keys(l.programs)) {
+		p := l.programs[name]
 		switch {
-		case !p.spec.Required || p.extra != nil && p.extra.ready:
-		case p.extra == nil || p.failed == nil || p.tail != nil:
+		case !p.spec.Required || p.held() || p.features != nil && p.features.proven:
+		case p.features == nil || p.firstError == nil:
 			unknown = true
 		default:
-			errs = append(errs, fmt.Errorf("program %s: %w", name, p.failed))
+			errs = append(errs, fmt.Errorf("program %s: %w", name, p.firstError))
 		}
 	}
 	if unknown && len(errs) == 0 {

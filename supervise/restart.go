@@ -29,7 +29,7 @@ func (l *loop) givesUp(p *program) bool {
 	if g == nil {
 		return false
 	}
-	x := p.more()
+	x := p.withFeatures()
 	now := time.Now()
 	x.deaths = append(slices.DeleteFunc(x.deaths, func(t time.Time) bool { return now.Sub(t) > g.Within }), now)
 	return len(x.deaths) >= g.Tries
@@ -37,10 +37,11 @@ func (l *loop) givesUp(p *program) bool {
 
 // fails is for what is no end of a process that the restart policy could judge: it is tried again, e, unless nothing is.
 func (l *loop) fails(p *program, what string, level slog.Level, e event) {
+	p.fault = what
 	if l.NoRespawn || p.spec.Restart == Never || l.givesUp(p) {
-		l.Log.Error(p.says("%s; not restarted", what))
+		l.Log.Error(p.says("%s; not restarted", what), l.itSaid(p)...)
 		l.verdict(p, errors.New(what))
-		l.finish(p, failed)
+		l.finish(p, gaveUp)
 		return
 	}
 	l.failure(p, what, level, e)
@@ -48,13 +49,14 @@ func (l *loop) fails(p *program, what string, level slog.Level, e event) {
 
 // failure counts, tells what happens next, and goes on with e.
 func (l *loop) failure(p *program, what string, level slog.Level, e event) {
+	p.fault = what
 	p.failures++
 	then := "restarting now"
 	if d := p.delay(); d > 0 {
 		then = fmt.Sprintf("restarting in %v (%d times in a row)", d, p.failures)
 	}
 	if loud(p.failures) {
-		l.Log.Log(context.Background(), level, p.says("%s; %s", what, then))
+		l.Log.Log(context.Background(), level, p.says("%s; %s", what, then), l.itSaid(p)...)
 	}
 	l.verdict(p, errors.New(what))
 	l.on(p, e)

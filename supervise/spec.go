@@ -3,7 +3,9 @@ package supervise
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -17,6 +19,18 @@ const (
 	Never
 )
 
+// Kill says what of a program is signalled when it is to end.
+type Kill uint8
+
+const (
+	// KillGroup is the whole process group, and what is left of it when its leader has ended.
+	KillGroup Kill = iota
+	// KillProcess is the process that was started, alone. What that has started itself may live on: the sessions of a
+	// server for logins, the jobs of a scheduler. It outlives a restart of the program, its removal, and the Set; the
+	// process itself does not outlive this one.
+	KillProcess
+)
+
 // A Program is something to keep running. It is not changed once it was given to a [Set]. Groups of settings that most
 // programs do without are pointers; nil means none.
 type Program struct {
@@ -25,12 +39,16 @@ type Program struct {
 	User        *User             // nil: that of this process
 	Directory   string            // zero: /
 	Environment map[string]string // on top of PATH and, with a User, HOME, USER, LOGNAME and SHELL
-	Setup       *Setup            // what else the process is to be given before it runs
-	Output      string            // [Null], [Inherit], or whatever Options.Output knows; zero: Null
-	RateLimit   int               // lines of output a second, the rest is counted; zero: no limit
+	// FindEnvironment, unless nil, gives the environment in place of Environment whenever something is started, because
+	// it could not be had before. Its error is why that cannot be started.
+	FindEnvironment func() (map[string]string, error) `json:"-"`
+	Setup           *Setup                            // what else the process is to be given before it runs
+	Output          string                            // [Null], [Inherit], or whatever Options.Output knows; zero: Options.Log, under its name
+	RateLimit       int                               // lines of output a second, the rest is counted; zero: no limit
 
+	Held      bool // it is not started when it is new to the Set, until [Set.Up] or [Set.Restart] asks for it, see [Hold]
 	OneShot   bool // it has done its work when it exits with status 0, and is not started again then
-	Required  bool // [Set.Await] waits for it
+	Required  bool // [Set.Await] waits until it is ready; without Ready: until it has lived for a second
 	Essential bool // Options.Fail is called when it has ended for good
 	Restart   Restart
 	Backoff   *Backoff
@@ -44,9 +62,13 @@ type Program struct {
 	Gate  *Gate
 	Hook  *Hook
 
+	Resources *Resources // of its cgroup; nil: no bounds. A change is applied to what runs
+	Listen    *Listen    // nil: it gets no sockets
+
+	Kill         Kill           // what the signals go to; zero: KillGroup
 	StopSignal   syscall.Signal // zero: SIGTERM
-	StopTimeout  time.Duration  // from the stop signal to KILL; zero: KILL at once
-	ReloadSignal syscall.Signal // instead of a restart, when something but the command has changed; zero: restart
+	StopTimeout  time.Duration  // from the stop signal to KILL; zero: 10 s, negative: none
+	ReloadSignal syscall.Signal // to its process, in place of a restart, when only the environment has changed; zero: restart
 }
 
 // Values of Program.Output that a Set knows by itself.
@@ -62,9 +84,29 @@ type User struct {
 	Groups   []uint32 // supplementary
 	Home     string
 	Shell    string
+
+	// Find, unless nil, looks for the user whenever something is started as it, and counts in place of the other fields
+	// but Name, for messages: for a user who is not there yet. Its error is why that cannot be started.
+	Find func() (*User, error) `json:"-"`
 }
 
-// GiveUp ends the restarts: when the program has died Tries times within Within.
+// found is u as it is now, which has no Find.
+func (u *User) found() (*User, error) {
+	if u == nil || u.Find == nil {
+		return u, nil
+	}
+	v, err := u.Find()
+	switch {
+	case err != nil:
+		return nil, err
+	case v == nil || v.Find != nil:
+		return nil, fmt.Errorf("user %s cannot be found", u.Name)
+	}
+	return v, nil
+}
+
+// GiveUp ends the restarts: when the program has died, or could not be started, Tries times within Within. What could not
+// be started for want of processes, memory, descriptors or room does not count, and is tried again whatever Restart says.
 type GiveUp struct {
 	Tries  int
 	Within time.Duration
@@ -72,12 +114,14 @@ type GiveUp struct {
 
 // Ready says how a program tells that it is ready. One of the first three is set; with none it is when it runs.
 type Ready struct {
-	FD     int           // it writes a newline to this descriptor, as under s6; 3 to 9
+	FD     int           // it writes a newline to this descriptor, 3 to 9, which is closed at our end then, as under s6
 	Notify bool          // it sends READY=1 to NOTIFY_SOCKET, sd_notify(3)
 	After  time.Duration // it has lived for so long
 	// Timeout is how long that may take before the process is ended and counted as failed; zero: a minute.
 	Timeout time.Duration
-	// Watchdog ends a process that does not send WATCHDOG=1 to NOTIFY_SOCKET so often; zero: none.
+	// Watchdog ends a process that does not send WATCHDOG=1 to NOTIFY_SOCKET so often; zero: none. With a socket, by this
+	// or by Notify, all of sd_notify(3) counts, but that nothing is stored for FDSTORE=1: WATCHDOG_USEC sets another time,
+	// EXTEND_TIMEOUT_USEC makes Timeout, Watchdog or StopTimeout longer, STOPPING=1 ends checks and watchdog.
 	Watchdog time.Duration
 }
 
@@ -98,22 +142,35 @@ type Check struct {
 }
 
 // Gate is a command that gives the permission to run: its first line on standard output gives it, its end takes it back.
-// It is started before the program, and stopped whenever the program has no process.
+// It is started before the program, and stopped whenever the program has no process; the next one is started when it has
+// ended. The program gets that line, up to
+// 4 KiB and to a NUL, as KEEPALIVEDD_GATE.
+//
+// With Options.Helper a guard stands between: a process that kills the program's group at Timeout, and at once when this
+// process has died, though this process is stopped. Time is that since the boot, which goes on while the machine sleeps:
+// one that wakes up later than all that kills at once.
 type Gate struct {
 	Command []string
-	Timeout time.Duration // from its end to KILL for the program's group
+	Timeout time.Duration // from the loss of the permission to KILL for the program's group
+	Delay   time.Duration // from the first line to the start of the program
+	Renew   time.Duration // a longer silence of the gate, after its first line, is a loss; zero: none is
 }
 
-// Hook is a command that is told of every change of state: PROGRAM, OLD_STATE, NEW_STATE, STATUS (of the last end, in
-// words) and COUNT (of starts) are in its environment. They run one after the other for each program.
+// Hook is a command that is told of changes of state: PROGRAM, OLD_STATE, NEW_STATE, STATUS (of the last end, in words),
+// COUNT (of starts), SKIPPED and OUTPUT, the last lines of its process, up to three, are in its environment. They run one after the other for each program. What has changed while
+// one ran is told at once, as a change from the state that it was told last, with SKIPPED as the number of those in between;
+// the two may be the same. When the Set stops, a change that would have to wait for another is not told.
 type Hook struct {
 	Command []string
 	Timeout time.Duration // then it is killed; zero: 10 s
 }
 
-// check finds out what can be known before a process is started.
+// check finds what is wrong in p itself, whatever the system has.
 func (p *Program) check() error {
 	var errs []error
+	if p.Name == "" {
+		errs = append(errs, errors.New("it has no name"))
+	}
 	for _, c := range [...]struct {
 		what string
 		argv []string
@@ -124,38 +181,50 @@ func (p *Program) check() error {
 		{"gate", p.gateCommand(), p.Gate != nil},
 		{"on_change", p.hookCommand(), p.Hook != nil},
 	} {
-		if c.set {
-			if err := executable(c.argv); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", c.what, err))
-			}
+		switch {
+		case !c.set:
+		case len(c.argv) == 0:
+			errs = append(errs, fmt.Errorf("%s: there is none", c.what))
+		case !filepath.IsAbs(c.argv[0]):
+			errs = append(errs, fmt.Errorf("%s: %s: it is not an absolute path", c.what, c.argv[0]))
 		}
 	}
-	if p.Directory != "" {
-		switch st, err := os.Stat(p.Directory); {
-		case err != nil:
-			errs = append(errs, fmt.Errorf("directory: %w", err))
-		case !st.IsDir():
-			errs = append(errs, fmt.Errorf("directory: %s: it is not a directory", p.Directory))
-		}
+	if p.Directory != "" && !filepath.IsAbs(p.Directory) {
+		errs = append(errs, fmt.Errorf("directory: %s: it is not an absolute path", p.Directory))
 	}
-	if os.Geteuid() != 0 && p.User.credential() != nil {
-		errs = append(errs, fmt.Errorf("user %s: %w: only root can run programs as another user", p.User.Name, os.ErrPermission))
+	if err := p.Listen.check(p.Ready); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-func executable(argv []string) error {
-	if len(argv) == 0 {
-		return errors.New("there is none")
-	}
-	st, err := os.Stat(argv[0])
-	switch {
-	case err != nil:
+// explain finds the reason of a failed start where the kernel's word for it may mean several things.
+func (p *Program) explain(err error) error {
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.ENOTDIR) {
 		return err
-	case st.IsDir() || st.Mode()&0o111 == 0:
-		return fmt.Errorf("%s: it is not an executable file", argv[0])
 	}
-	return nil
+	if p.Directory != "" {
+		switch st, err := os.Stat(p.Directory); {
+		case err != nil:
+			return fmt.Errorf("directory: %w", err)
+		case !st.IsDir():
+			return fmt.Errorf("directory: %s: it is not a directory", p.Directory)
+		}
+	}
+	if st, e := os.Stat(p.Command[0]); e == nil {
+		switch {
+		case st.IsDir():
+			return fmt.Errorf("%w: it is a directory", err)
+		case st.Mode()&0o111 == 0:
+			return fmt.Errorf("%w: it is not executable (chmod +x)", err)
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("%w: the file is there, its interpreter is not", err)
+		}
+	}
+	if os.Geteuid() != 0 && p.User.credential() != nil {
+		return fmt.Errorf("user %s: only root can run programs as another user: %w", p.User.Name, err)
+	}
+	return err
 }
 
 func (p *Program) checkCommand() []string {
@@ -177,6 +246,14 @@ func (p *Program) hookCommand() []string {
 		return nil
 	}
 	return p.Hook.Command
+}
+
+// stopTimeout is how long a process may take to stop.
+func (p *Program) stopTimeout() time.Duration {
+	if p.StopTimeout == 0 {
+		return 10 * time.Second
+	}
+	return max(0, p.StopTimeout)
 }
 
 func (p *Program) stopSignal() syscall.Signal {

@@ -10,10 +10,8 @@ package supervise
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -22,18 +20,52 @@ type Options struct {
 	Log *slog.Logger // nil: slog.Default()
 	// Fail is called, on the goroutine of the Set, with an *[EndedError] when an Essential program has ended for good.
 	Fail func(error)
-	// Output opens where the output of a program goes, for values of Program.Output but Null and Inherit.
+	// Changed is called, on the goroutine of the Set, when something has changed that [Set.Status] tells; of a check, when it
+	// has failed. It must not wait. Nil: nobody wants to know.
+	Changed func()
+	// Event is called, on the goroutine of the Set, at each change of a program's state, in their order. It must not wait. Nil:
+	// nobody wants to know.
+	Event func(Event)
+	// Output opens where the output of a program goes, for values of Program.Output but zero, Null and Inherit.
 	Output func(p *Program) (*Sink, error)
+	// Line is called for each line of output that is kept, see [Set.Lines], in their order. It must neither wait nor keep
+	// the Line. Nil: nobody wants to know.
+	Line func(*Line)
 	// Helper says that the program calls [RunSetup] first thing in main, so that [Setup] can be had.
 	Helper bool
-	// Mark is a variable, NAME=value, in the environment of every child, for [EndLeftovers]; zero: none.
+	// Mark is a variable, NAME=value, in the environment of every child, for [EndLeftovers]; in that of a program with
+	// KillProcess it is NAME_SPARED=value instead. With Orphans, and without Cgroup, NAME_PROGRAM has the name of the program:
+	// whoever has left its group with that environment ends as with a Cgroup. Zero: none.
 	Mark string
+	// Fork is called, on the thread that starts children, in place of each call of fork, and is to call fork once. It is for
+	// what a child inherits, and this process is to have for itself, such as the score of daemon.Daemon.Fork. Nil: fork is called.
+	// It does not return before the exec, which may hang: Spawner.Forking is for who cannot wait for that.
+	Fork func(fork func())
 	// NoRespawn starts each program once, whatever its Restart says: for debugging.
 	NoRespawn bool
+	// Spare returns processes, such as the one that has asked for the stop, that are not to be signalled, and nor are their
+	// ancestors: in the groups of programs the others are, one by one, and Stop does not wait for them. Who has left its
+	// program's group is spared as well if it shares a session with one of them. What the Set has started itself is not
+	// spared; it would end with this process anyway. Asked on the goroutine of the Set when a stop begins and when its time
+	// is over. Nil: none.
+	Spare func() []int
+	// Spawner forks all that the Set starts; zero: one of its own. It runs on a thread of the caller's choice.
+	Spawner *Spawner
 	// Orphans makes this process the one that inherits what its children leave behind, as PID 1 does
-	// (PR_SET_CHILD_SUBREAPER): the Set reaps those, and kills at the end those that have left their program's group. For
-	// a program that starts no other children while the Set runs.
+	// (PR_SET_CHILD_SUBREAPER): the Set reaps those, and ends, when all programs have ended, those that have left their
+	// program's group: TERM, and KILL when the time of Stop is over but for a tenth, or 2 s. What a program with KillProcess
+	// has started lives on. Where there has been such a program, whoever cannot be told does so too, and the log says it.
+	// Nobody outlives PID 1, so there they are ended as well.
+	// For a program that starts no other children while the Set runs.
 	Orphans bool
+	// Cgroup is a directory in a hierarchy of cgroups of version 2, below what [FindCgroup] returns, for this Set alone. It
+	// is made when the first program is started, with a cgroup below it for each program, and removed at the end. Whoever a
+	// program has started is known by that, and ends with it: before the program's next start, or at its removal, what is
+	// left gets TERM, the rest of StopTimeout, and KILL; Spare counts there too. With KillProcess it lives on. Zero: none.
+	// For a Set with Orphans.
+	Cgroup string
+	// CgroupRequired makes it the failure of a program that its cgroup cannot be had; it is started without one otherwise.
+	CgroupRequired bool
 }
 
 // EndedError is how an Essential program has ended for good.
@@ -49,6 +81,7 @@ func (e *EndedError) Error() string { return "program " + e.Name + ": " + e.How 
 type Set struct {
 	requests chan any
 	ended    chan struct{} // closed when the goroutine has ended
+	reader   *reader
 }
 
 // New returns an empty Set; its goroutine ends with [Set.Stop].
@@ -56,53 +89,17 @@ func New(o Options) *Set {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	return newSet(o, newLinux())
+}
+
+func newSet(o Options, k kernel) *Set {
 	s := &Set{requests: make(chan any), ended: make(chan struct{})}
-	go newLoop(o, s).run()
+	go newLoop(o, s, k).run()
 	return s
 }
 
 // errStopped is what a Set answers after Stop.
 var errStopped = errors.New("the programs have been stopped")
-
-// Apply makes the programs of this Set be the given ones: it stops what is gone, starts what is new, restarts what has
-// changed and leaves the rest alone. What cannot be had (no such executable or directory, a name given twice, programs
-// that wait for each other) refuses all of it before anything is touched. Apply returns when a start of every new
-// program that nothing is in the way of has been tried; what has to stop first is started when it has stopped. The error
-// then tells what could not be started although all had looked well; it is applied all the same, and those are tried
-// again like a program that dies.
-func (s *Set) Apply(ctx context.Context, programs []Program) error {
-	next := make(map[string]*Program, len(programs))
-	var errs []error
-	for i := range programs {
-		p := &programs[i]
-		if err := p.check(); err != nil {
-			errs = append(errs, each(p.Name, err)...)
-		}
-		if next[p.Name] != nil {
-			errs = append(errs, fmt.Errorf("program %s: there are two of that name", p.Name))
-		}
-		next[p.Name] = p
-	}
-	if c := cycle(next); c != nil {
-		errs = append(errs, fmt.Errorf("programs wait for each other: %s", arrow(c)))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return s.ask(ctx, func(reply chan error) any { return applyRequest{next, reply} })
-}
-
-// each puts the name of the program before every one of joined errors.
-func each(name string, err error) (errs []error) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{fmt.Errorf("program %s: %w", name, err)}
-	}
-	for _, e := range joined.Unwrap() {
-		errs = append(errs, each(name, e)...)
-	}
-	return errs
-}
 
 // Await returns nil when every Required program is ready, or done, and else the first failure of one, with the last
 // lines that it wrote.
@@ -136,8 +133,8 @@ func (s *Set) send(ctx context.Context, request any) error {
 	}
 }
 
-// Stop stops every program: each group gets its stop signal once those that come after it have ended, and KILL after its
-// StopTimeout, or when ctx ends. It returns when all have ended; the error names those that even KILL has not ended half
+// Stop stops every program: each group, or process, gets its stop signal once those that come after it have ended, and
+// KILL after its StopTimeout, or when ctx ends. It returns when all have ended; the error names those that even KILL has not ended half
 // a second after ctx. The Set is of no use afterwards.
 func (s *Set) Stop(ctx context.Context) error {
 	reply := make(chan error, 1)
@@ -159,15 +156,47 @@ type Status struct {
 	Failures int       `json:"failures,omitempty"` // in a row
 	Last     string    `json:"last,omitempty"`     // how the last process ended
 	Next     time.Time `json:"next,omitzero"`      // when it is started again
+	// Text is what its process, or the last one, has said of itself: STATUS= of sd_notify(3), without control characters
+	// and no longer than 256 characters, after "stopping" or "reloading" when it has told that it is.
+	Text    string `json:"text,omitempty"`
+	MainPID int    `json:"main_pid,omitempty"` // as it has told, unless that is PID
+
+	Ready    bool         `json:"ready"`               // others need not wait for it: it is up, or done
+	Why      string       `json:"why,omitempty"`       // what it waits for, or why it failed, in words
+	Started  time.Time    `json:"started,omitzero"`    // its process, by the clock as it is set now
+	ExitCode *int         `json:"exit_code,omitempty"` // of the last process that has ended: its status, or 128 and the signal
+	Exits    Exits        `json:"exits"`               // how its processes have ended so far
+	Check    *CheckStatus `json:"check,omitempty"`     // nil: it has none
+	Gate     *GateStatus  `json:"gate,omitempty"`      // nil: it has none
+	Held     *Hold        `json:"held,omitempty"`      // nil: it is not held
+
+	Listen []ListenStatus `json:"listen,omitempty"`
+
+	Program *Program `json:"-"` // what it runs as, which is not to be changed
+
+	// Cgroup is where all its processes are, and CPUSeconds, so far, and MemoryBytes, now, are what they take, those that
+	// have ended included. Without a cgroup they are what its process takes, with those of its children that have ended.
+	// [Measure] fills them in; zero: not known.
+	Cgroup      string   `json:"cgroup,omitempty"`
+	CPUSeconds  *float64 `json:"cpu_seconds,omitempty"`
+	MemoryBytes *int64   `json:"memory_bytes,omitempty"`
+
+	sight         sight  `json:"-"`
+	OutputLines   uint64 `json:"output_lines"`   // that it has written, as far as this process reads them
+	OutputDropped uint64 `json:"output_dropped"` // of those, the ones that rate_limit, or a log that is too slow, has dropped
 }
 
 // Status returns the programs by name; nil after Stop.
-func (s *Set) Status() []Status {
+func (s *Set) Status() []Status { return s.StatusAt(func() {}) }
+
+// StatusAt is Status, and calls now, which must not wait, on the goroutine of the Set at the moment that the answer is of:
+// Options.Event has been called for all that led to it, and is called for what changes it. After Stop nothing is called.
+func (s *Set) StatusAt(now func()) []Status {
 	reply := make(chan []Status, 1)
-	if s.send(context.Background(), statusRequest{reply}) != nil {
+	if s.send(context.Background(), statusRequest{now, reply}) != nil {
 		return nil
 	}
 	list := <-reply
-	slices.SortFunc(list, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b Status) int { return compareNames(a.Name, b.Name) })
 	return list
 }

@@ -9,39 +9,72 @@ import (
 
 // task is a process beside the programs: a check, a gate, a hook.
 type task struct {
-	pid   int
-	limit alarm
-	ended func(ws syscall.WaitStatus) // nil: nobody wants to know any more
+	pid    int // 0: it is not known yet
+	limit  alarm
+	ended  func(ws syscall.WaitStatus) // nil: nobody wants to know any more
+	ending syscall.Signal              // it was told to end before it was known; 0: it was not
+	grace  time.Duration               // from then to KILL
+	gone   func()                      // called when there is no process of it any more, or never was one; may be nil
 }
 
-// begin starts a task; with a timeout, it is killed after that.
-func (l *loop) begin(c command, timeout time.Duration, ended func(ws syscall.WaitStatus)) (*task, error) {
-	pid, err := l.launcher.exec(c)
-	if err != nil {
-		return nil, err
+func (t *task) leaves() {
+	if t.gone != nil {
+		t.gone()
 	}
-	t := &task{pid: pid, ended: ended}
-	l.tasks[pid] = t
-	if timeout > 0 {
-		l.alarms.in(timeout, &t.limit, func() { t.signal(unix.SIGKILL) })
-	}
-	return t, nil
 }
 
-// signal goes to the group, whose leader has not been reaped.
-func (t *task) signal(sig syscall.Signal) { unix.Kill(-t.pid, sig) }
+// startTask has a task started; with a timeout, it is killed after that. One that cannot be started has failed.
+func (l *loop) startTask(c command, timeout time.Duration, ended func(ws syscall.WaitStatus), failed func(error)) *task {
+	x := &launch{command: c, close: func() {}}
+	return l.launchTask(x, timeout, ended, failed)
+}
 
-// end ends a task that nobody wants to know of any more.
-func (l *loop) end(t *task, sig syscall.Signal, patience time.Duration) {
+func (l *loop) launchTask(x *launch, timeout time.Duration, ended func(ws syscall.WaitStatus), failed func(error)) *task {
+	t := &task{ended: ended}
+	x.task = t
+	x.then = func(pid int, err error) {
+		switch {
+		case err != nil:
+			if t.ended != nil {
+				failed(err)
+			}
+			t.leaves()
+		default:
+			t.pid = pid
+			l.tasks[pid] = t
+			if t.ending != 0 {
+				l.endTask(t, t.ending, t.grace)
+			} else if timeout > 0 {
+				l.alarms.in(timeout, &t.limit, func() { l.signalGroup(t.pid, unix.SIGKILL) })
+			}
+			if l.hurried {
+				l.signalGroup(t.pid, unix.SIGKILL)
+			}
+		}
+	}
+	l.handOver(x)
+	return t
+}
+
+// endTask ends a task that nobody wants to know of any more.
+func (l *loop) endTask(t *task, sig syscall.Signal, patience time.Duration) {
 	t.ended = nil
-	t.signal(sig)
-	l.alarms.in(patience, &t.limit, func() { t.signal(unix.SIGKILL) })
+	if t.pid == 0 {
+		t.ending, t.grace = sig, patience
+		if l.flight != nil && l.flight.task == t {
+			l.recallLaunch(l.flight)
+		}
+		return
+	}
+	l.signalGroup(t.pid, sig)
+	l.alarms.in(patience, &t.limit, func() { l.signalGroup(t.pid, unix.SIGKILL) })
 }
 
-func (l *loop) buryTask(t *task, ws syscall.WaitStatus) {
+func (l *loop) taskReaped(t *task, ws syscall.WaitStatus) {
 	delete(l.tasks, t.pid)
 	l.alarms.off(&t.limit)
 	if t.ended != nil {
 		t.ended(ws)
 	}
+	t.leaves()
 }

@@ -2,7 +2,9 @@ package supervise
 
 import (
 	"fmt"
+	"reflect"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,44 +13,79 @@ import (
 type watch struct {
 	next     alarm // of the check
 	running  *task
-	failures int
-	dog      alarm
+	failures int // in a row
+	failed   int // in all, of all processes
+	watchdog alarm
 }
 
 func (l *loop) watchOver(p *program) {
-	if c := p.spec.Check; c != nil {
-		p.more().watch.failures = 0
-		l.alarms.in(c.StartAfter, &p.watch.next, func() { l.check(p) })
+	if p.stops() {
+		l.stopsItself(p)
+		return
 	}
-	l.feedDog(p)
+	l.beginChecks(p)
+	l.resetWatchdog(p)
 }
 
-func (l *loop) unwatch(p *program) {
-	if p.extra == nil {
+func (l *loop) beginChecks(p *program) {
+	if c := p.spec.Check; c != nil {
+		p.withFeatures().watch.failures = 0
+		l.alarms.in(c.StartAfter, &p.watch.next, func() { l.check(p) })
+	}
+}
+
+// takesOnCheck is for a process that runs on with another check than it had, or without one.
+func (l *loop) takesOnCheck(p *program, was *Check) {
+	if p.state == up && p.pid != 0 && !p.stops() && !reflect.DeepEqual(was, p.spec.Check) {
+		l.endChecks(p)
+		l.beginChecks(p)
+	}
+}
+
+func (l *loop) endChecks(p *program) {
+	if p.features == nil {
 		return
 	}
 	l.alarms.off(&p.watch.next)
-	l.alarms.off(&p.watch.dog)
 	if t := p.watch.running; t != nil {
-		l.end(t, unix.SIGKILL, 0)
+		l.endTask(t, unix.SIGKILL, 0)
 		p.watch.running = nil
 	}
+}
+
+func (l *loop) unwatch(p *program) {
+	if p.features == nil {
+		return
+	}
+	l.endChecks(p)
+	l.alarms.off(&p.watch.watchdog)
+	if p.notified != nil {
+		l.alarms.off(&p.notified.end)
+	}
+	l.alarms.off(&p.proof)
 }
 
 // check runs the command once.
 func (l *loop) check(p *program) {
 	c := p.spec.Check
 	cmd := p.spec.command(c.Command)
-	t, err := l.begin(cmd, c.Timeout, func(ws syscall.WaitStatus) {
+	p.watch.running = l.startTask(cmd, c.Timeout, l.checkEnded(p), func(err error) {
+		p.watch.running = nil
+		if shortage(err) && p.state == up && p.spec.Check != nil {
+			l.Log.Debug(p.says("check: %v; it does not count", err))
+			l.alarms.in(p.spec.Check.Every, &p.watch.next, func() { l.check(p) })
+			return
+		}
+		l.checked(p, false, err.Error())
+	})
+}
+
+func (l *loop) checkEnded(p *program) func(ws syscall.WaitStatus) {
+	return func(ws syscall.WaitStatus) {
 		p.watch.running = nil
 		how, _ := words(ws)
 		l.checked(p, ws == 0, how)
-	})
-	if err != nil {
-		l.checked(p, false, err.Error())
-		return
 	}
-	p.watch.running = t
 }
 
 func (l *loop) checked(p *program, well bool, how string) {
@@ -60,30 +97,53 @@ func (l *loop) checked(p *program, well bool, how string) {
 		w.failures = 0
 	} else {
 		w.failures++
+		w.failed++
+		l.tellChanged()
 		l.Log.Debug(p.says("check: %s", how), "failures", w.failures)
 		if w.failures >= max(1, c.Failures) {
-			l.ail(p, fmt.Sprintf("its check failed %d times in a row, the last one %s", w.failures, how))
+			l.endUnhealthy(p, fmt.Sprintf("its check failed %d times in a row, the last one %s", w.failures, how))
 			return
 		}
 	}
 	l.alarms.in(c.Every, &w.next, func() { l.check(p) })
 }
 
-// feedDog is the watchdog's WATCHDOG=1.
-func (l *loop) feedDog(p *program) {
-	r := p.spec.Ready
-	if r == nil || r.Watchdog == 0 || p.state != up {
+// resetWatchdog is the watchdog's WATCHDOG=1.
+func (l *loop) resetWatchdog(p *program) {
+	every := p.watchdog()
+	if every == 0 || p.state != up {
 		return
 	}
-	l.alarms.in(r.Watchdog, &p.more().watch.dog, func() {
-		l.ail(p, fmt.Sprintf("no WATCHDOG=1 for %v", r.Watchdog))
+	l.awaitWatchdog(p, every, every)
+}
+
+// awaitWatchdog waits for left, of every.
+func (l *loop) awaitWatchdog(p *program, left, every time.Duration) {
+	l.alarms.in(left, &p.withFeatures().watch.watchdog, func() {
+		l.endUnhealthy(p, fmt.Sprintf("no WATCHDOG=1 for %v", every))
 	})
 }
 
-// ail ends a process that has to go.
-func (l *loop) ail(p *program, why string) {
+// watchdog is the longest time between two WATCHDOG=1; 0: none is expected.
+func (p *program) watchdog() time.Duration {
+	switch r := p.spec.Ready; {
+	case p.stops():
+		return 0
+	case p.features != nil && p.notified != nil && p.notified.watchdog != nil:
+		return *p.notified.watchdog
+	case r != nil:
+		return r.Watchdog
+	}
+	return 0
+}
+
+// endUnhealthy ends a process that has to go.
+func (l *loop) endUnhealthy(p *program, why string) {
+	if p.pid == 0 {
+		return // it has gone by itself
+	}
 	if !p.state.leaving() {
 		p.why = why
 	}
-	l.on(p, sick)
+	l.on(p, unhealthy)
 }

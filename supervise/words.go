@@ -3,6 +3,7 @@ package supervise
 import (
 	"fmt"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,4 +17,12 @@ func words(ws syscall.WaitStatus) (string, int) {
 		return "killed by " + unix.SignalName(ws.Signal()), 128 + int(ws.Signal())
 	}
 	return fmt.Sprintf("exited with status %d", ws.ExitStatus()), ws.ExitStatus()
+}
+
+// lifetime is d as it is told: to the millisecond, and to the microsecond what is less than one.
+func lifetime(d time.Duration) time.Duration {
+	if d < time.Millisecond {
+		return d.Round(time.Microsecond)
+	}
+	return d.Round(time.Millisecond)
 }

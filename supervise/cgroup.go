@@ -1,0 +1,281 @@
+package supervise
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// How control groups are laid out is known here only. A Set has a group of its own, and each of its programs one below
+// that, NAME.group or NAME.process after its Kill: so the next Set knows which of them it has to end. No group needs a
+// controller: all that is asked is who is in it, which the hybrid layout (cgroup2 without controllers beside those of
+// version 1) knows as well.
+
+// FindCgroup returns where a group of this process may be made: the directory of the group that it is in, of a hierarchy
+// of version 2, mounted at /sys/fs/cgroup or beside that of version 1. The error says what is not there, or not allowed.
+func FindCgroup() (dir string, err error) {
+	mount, root, err := cgroupMount()
+	if err != nil {
+		return "", err
+	}
+	b, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(b)) {
+		own, ours := strings.CutPrefix(strings.TrimSpace(line), "0::")
+		if !ours {
+			continue
+		}
+		below, err := filepath.Rel(root, own)
+		if err != nil || strings.HasPrefix(below, "..") {
+			return "", fmt.Errorf("this process is in the cgroup %s, out of what is mounted at %s", own, mount)
+		}
+		dir = filepath.Join(mount, below)
+		if filepath.Base(dir) == ownGroup {
+			dir = filepath.Dir(filepath.Dir(dir))
+		}
+		if err := unix.Access(dir, unix.W_OK); err != nil {
+			return "", fmt.Errorf("%s: %w", dir, err)
+		}
+		return dir, nil
+	}
+	return "", errors.New("this process is in no cgroup of version 2")
+}
+
+// cgroupMount finds the hierarchy of version 2, and which of its groups is mounted there.
+func cgroupMount() (mount, root string, err error) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return "", "", err
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		head, tail, _ := strings.Cut(lines.Text(), " - ")
+		words := strings.Fields(head)
+		if kind, _, _ := strings.Cut(tail, " "); kind == "cgroup2" && len(words) > 4 {
+			return words[4], words[3], nil
+		}
+	}
+	return "", "", errors.New("no hierarchy of cgroups of version 2 is mounted")
+}
+
+// cgroupOf is the directory of a program's group below that of its Set; the longest name of a file is 255 bytes.
+func cgroupOf(set string, p *Program) string {
+	name := escape(p.Name)
+	if len(name) > 200 {
+		name = fmt.Sprintf("%s-%x", name[:180], sha256.Sum256([]byte(p.Name)))[:200]
+	}
+	return set + "/" + name + [...]string{KillGroup: endedSuffix, KillProcess: keptSuffix}[p.Kill]
+}
+
+// The suffixes also keep the names from those of the kernel's own files.
+const (
+	endedSuffix = ".group"
+	keptSuffix  = ".process"
+)
+
+func escape(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("_-.:@+", c) >= 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02x", c)
+		}
+	}
+	return b.String()
+}
+
+// openCgroup returns a descriptor of a group, which is made if need be, for clone3(2).
+func openCgroup(dir string) (fd int, err error) {
+	for range 2 {
+		if fd, err = unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0); err == nil {
+			return fd, nil
+		}
+		if err = os.MkdirAll(dir, 0o755); err != nil {
+			return -1, err
+		}
+	}
+	return -1, &fs.PathError{Op: "open", Path: dir, Err: err}
+}
+
+// inCgroup returns who is in a group, and in those that have been made below it. Those in a namespace that is not ours
+// have no number here; ending them takes endCgroup.
+func inCgroup(dir string) (pids []int) {
+	if lines, err := readLines(dir + "/cgroup.events"); err != nil || strings.Contains(lines, "populated 0") {
+		return nil
+	}
+	filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.IsDir() {
+			return nil
+		}
+		b, _ := os.ReadFile(path + "/cgroup.procs")
+		for word := range strings.FieldsSeq(string(b)) {
+			if pid, err := strconv.Atoi(word); err == nil && pid > 0 {
+				pids = append(pids, pid)
+			}
+		}
+		return nil
+	})
+	return pids
+}
+
+// endCgroup kills all that are in a group, at once where the kernel can (Linux 5.14).
+func endCgroup(dir string) {
+	if os.WriteFile(dir+"/cgroup.kill", []byte("1"), 0) == nil {
+		return
+	}
+	for _, pid := range inCgroup(dir) {
+		if p, ok := readProc(pid); ok {
+			p.signal(unix.SIGKILL)
+		}
+	}
+}
+
+// removeCgroup removes a group, and what was made below it, unless somebody is in it. It reports whether it has gone.
+func removeCgroup(dir string) bool {
+	err := unix.Rmdir(dir)
+	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOTEMPTY) {
+		var below []string
+		filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err == nil && e.IsDir() {
+				below = append(below, path)
+			}
+			return nil
+		})
+		if len(below) < 2 {
+			return false
+		}
+		for _, path := range slices.Backward(below) {
+			err = unix.Rmdir(path)
+		}
+	}
+	return err == nil || errors.Is(err, unix.ENOENT)
+}
+
+// EndCgroups kills, and waits for, what Sets whose Options.Cgroup has this name, its last element, have left behind in
+// their groups wherever in the hierarchy those are: the one before may have been started from elsewhere. It returns their
+// PIDs, and removes the groups. This process and its ancestors are spared, and so is what a program with KillProcess has
+// started. See [EndLeftovers] for when to call it.
+func EndCgroups(name string) (pids []int) {
+	mount, _, err := cgroupMount()
+	if err != nil || name == "" {
+		return nil
+	}
+	filepath.WalkDir(mount, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.IsDir() || e.Name() != name {
+			return nil
+		}
+		entries, _ := os.ReadDir(path)
+		for _, e := range entries {
+			program := path + "/" + e.Name()
+			if strings.HasSuffix(program, endedSuffix) {
+				pids = append(pids, endLeftIn(program)...)
+			}
+			if e.IsDir() {
+				removeCgroup(program)
+			}
+		}
+		unix.Rmdir(path)
+		return fs.SkipDir
+	})
+	slices.Sort(pids)
+	return pids
+}
+
+// endLeftIn kills who is in a group until nobody is, for five seconds at most.
+func endLeftIn(dir string) (ended []int) {
+	spared := append(ancestors(os.Getpid(), readProc), os.Getpid())
+	for end, wait := time.Now().Add(5*time.Second), time.Millisecond; ; wait = min(2*wait, 64*time.Millisecond) {
+		pids := inCgroup(dir)
+		left := slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return slices.Contains(spared, pid) })
+		if len(left) == 0 || time.Now().After(end) {
+			return ended
+		}
+		if len(left) == len(pids) {
+			endCgroup(dir)
+		} else {
+			for _, pid := range left {
+				if p, ok := readProc(pid); ok {
+					p.signal(unix.SIGKILL)
+				}
+			}
+		}
+		for _, pid := range left {
+			if !slices.Contains(ended, pid) {
+				ended = append(ended, pid)
+			}
+		}
+		time.Sleep(wait)
+	}
+}
+
+// openCgroup opens the group that the process is to be in, for the time of its start.
+func (c *command) openCgroup() (leave func(), err error) {
+	if c.group == "" {
+		if c.bounds.binds() {
+			return nil, errors.New("memory, cpu_weight and pids need a cgroup, and none can be had here")
+		}
+		return func() {}, nil
+	}
+	c.must = c.must || c.bounds.binds()
+	fd, err := openCgroup(c.group)
+	if err == nil && c.bounds != nil {
+		if err := c.bounds.apply(c.group); err != nil && c.must {
+			unix.Close(fd)
+			return nil, err
+		}
+	}
+	switch {
+	case err == nil:
+		c.cgroup = fd
+		return func() { unix.Close(fd) }, nil
+	case c.must:
+		return nil, fmt.Errorf("cgroup: %w", err)
+	}
+	return func() {}, nil
+}
+
+// inCgroup starts a process in its group. Where clone3(2) is not allowed (seccomp), or too old (before Linux 5.7), the
+// process enters it right after, and what it has started by then is not in it.
+func (c *command) inCgroup(attr *syscall.ProcAttr, start func() (int, error)) (pid int, err error) {
+	if c.cgroup == 0 {
+		return start()
+	}
+	attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, c.cgroup
+	pid, err = start()
+	switch {
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL), errors.Is(err, unix.E2BIG), errors.Is(err, unix.EPERM),
+		errors.Is(err, unix.EACCES), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EBUSY), errors.Is(err, unix.ENODEV):
+	default:
+		return pid, err
+	}
+	attr.Sys.UseCgroupFD = false
+	if pid, err = start(); err != nil {
+		return 0, err
+	}
+	fd, err := unix.Openat(c.cgroup, "cgroup.procs", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		_, err = unix.Write(fd, strconv.AppendInt(nil, int64(pid), 10))
+		unix.Close(fd)
+	}
+	if err != nil && c.must {
+		unix.Kill(-pid, unix.SIGKILL)
+		unix.Wait4(pid, nil, 0, nil)
+		return 0, fmt.Errorf("cgroup %s: %w", c.group, err)
+	}
+	return pid, nil
+}

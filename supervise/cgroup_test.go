@@ -1,0 +1,188 @@
+package supervise_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/supervise"
+)
+
+// cgroup is a directory for the groups of one Set.
+func cgroup(t *testing.T) (dir string) {
+	t.Helper()
+	base, err := supervise.FindCgroup()
+	if err != nil {
+		t.Skip("needs a cgroup of version 2 that it may write to: ", err)
+	}
+	name := fmt.Sprintf("keepalivedd-test-%d-%s", os.Getpid(), filepath.Base(filepath.Dir(t.TempDir())))
+	t.Cleanup(func() { supervise.EndCgroups(name) })
+	return filepath.Join(base, name)
+}
+
+// away runs what announces itself out of its group, its session and its environment, and not as a child of the program.
+func away(name, then string) string {
+	before := ""
+	if then == polite {
+		before = `trap "echo $NAME-ended 0 >\"$FIFO\"; exit" TERM; `
+	}
+	return `(setsid env -i FIFO="$FIFO" NAME=` + name + ` sh -c '` + before + announce + then + `' &); `
+}
+
+// polite tells of its end when it is asked to.
+const polite = `while :; do sleep 1000 & wait; done`
+
+func isGone(t *testing.T, dir string) {
+	t.Helper()
+	if _, err := os.Stat(dir); err == nil {
+		t.Errorf("%s is left", dir)
+	}
+}
+
+// promise T4, issue 8.5: what has left everything but its cgroup ends before the next start, and with the removal
+func TestCgroupIsSwept(t *testing.T) {
+	dir := cgroup(t)
+	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: dir})
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	p := w.program("web:1/%", away("stray", polite)+announce+hold)
+	w.apply(p)
+	first := w.collect(2)
+	unix.Kill(first["web:1/%"], unix.SIGKILL)
+	w.expect("stray-ended") // before anybody else says anything
+	second := w.collect(2)
+	gone(t, first["stray"])
+	lives(t, "stray", second["stray"])
+	p.Environment = map[string]string{"FIFO": w.fifo, "NAME": "changed"}
+	w.apply(p) // a restart
+	w.expect("stray-ended")
+	third := w.collect(2)
+	gone(t, second["stray"])
+	w.apply()
+	w.expect("stray-ended")
+	gone(t, third["stray"])
+	if err := w.stop(20 * time.Second); err != nil {
+		t.Error(err)
+	}
+	isGone(t, dir)
+}
+
+// promise T4, issue 8.5: KILL comes when the rest of the budget is over
+func TestCgroupIsKilled(t *testing.T) {
+	dir := cgroup(t)
+	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: dir})
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	p := w.program("a", `trap "" TERM; `+away("stray", hold)+`trap - TERM; `+announce+hold)
+	p.StopTimeout = time.Second
+	w.apply(p)
+	first := w.collect(2)
+	began := time.Now()
+	unix.Kill(first["a"], unix.SIGKILL)
+	w.collect(2)
+	if d := time.Since(began); d < time.Second {
+		t.Errorf("it was killed after %v", d)
+	}
+	gone(t, first["stray"])
+	w.logged("did not end: killed")
+}
+
+// promise T4: a program that has done its work by starting a daemon is done; the daemon ends at the removal
+func TestCgroupOfOneShot(t *testing.T) {
+	dir := cgroup(t)
+	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: dir})
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	once := w.program("a", away("daemon", polite)+`read x <"$FIFO.go"`, func(p *supervise.Program) { p.OneShot = true })
+	if err := unix.Mkfifo(w.fifo+".go", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.apply(once)
+	daemon := w.expect("daemon")
+	os.WriteFile(w.fifo+".go", []byte("\n"), 0)
+	w.logged("done")
+	w.apply(once, w.program("b", announce+hold))
+	w.expect("b")
+	lives(t, "daemon", daemon)
+	w.apply(w.program("b", announce+hold))
+	w.expect("daemon-ended")
+	gone(t, daemon)
+}
+
+// promise T3, issue 8.5: after kill -9 the next start finds all, but what a program with KillProcess has left
+func TestCgroupAfterKill(t *testing.T) {
+	dir := cgroup(t)
+	w := newWorld(t, supervise.Options{})
+	c := w.role("daemon", "ROLE_CGROUP="+dir, "ROLE_GROUP="+away("cleared", hold)+announce+hold, "ROLE_PROCESS="+away("session", hold)+announce+hold)
+	w.begin(c)
+	pids := w.collect(4)
+	c.Process.Kill()
+	c.Wait()
+	gone(t, pids["group"])
+	gone(t, pids["process"])
+	lives(t, "cleared", pids["cleared"])
+	ended := supervise.EndCgroups(filepath.Base(dir))
+	if !slices.Equal(ended, []int{pids["cleared"]}) {
+		t.Errorf("ended %v of %v", ended, pids)
+	}
+	gone(t, pids["cleared"])
+	lives(t, "session", pids["session"])
+	end(t, pids["session"])
+}
+
+// end leaves nobody in the cgroups.
+func end(t *testing.T, pid int) {
+	unix.Kill(pid, unix.SIGKILL)
+	gone(t, pid)
+}
+
+// promise T4: whoever has asked for the removal is spared, and its ancestors, though they are in the cgroup
+func TestCgroupSpares(t *testing.T) {
+	dir := cgroup(t)
+	asker := 0
+	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: dir, Spare: func() []int { return []int{asker} }})
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	w.apply(w.program("a", away("asker", hold)+away("other", hold)+announce+hold))
+	pids := w.collect(3)
+	asker = pids["asker"]
+	w.apply()
+	gone(t, pids["other"])
+	if err := w.stop(20 * time.Second); err != nil {
+		t.Error(err)
+	}
+	lives(t, "asker", asker)
+	end(t, asker)
+}
+
+// promise T4: at the stop a cgroup tells whose those are that nothing else could tell
+func TestCgroupTellsWhoseTheyAre(t *testing.T) {
+	dir := cgroup(t)
+	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: dir})
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	w.apply(w.program("group", away("escaped", hold)+announce+hold),
+		w.program("process", away("session", hold)+announce+hold, func(p *supervise.Program) { p.Kill = supervise.KillProcess }))
+	pids := w.collect(4)
+	if err := w.stop(20 * time.Second); err != nil {
+		t.Error(err)
+	}
+	gone(t, pids["escaped"])
+	lives(t, "session", pids["session"])
+	end(t, pids["session"])
+}
+
+// issue 8.5: auto goes on without, require is the program's failure
+func TestCgroupCannotBeHad(t *testing.T) {
+	nowhere := filepath.Join(t.TempDir(), "file")
+	os.WriteFile(nowhere, nil, 0o600)
+	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: nowhere + "/set"})
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	w.apply(w.program("a", announce+hold))
+	w.expect("a")
+	w = newWorld(t, supervise.Options{Orphans: true, Cgroup: nowhere + "/set", CgroupRequired: true})
+	c, err := w.set.Update(t.Context(), []supervise.Program{w.program("a", announce+hold)})
+	if err != nil || len(c.Failed) != 1 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}

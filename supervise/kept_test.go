@@ -1,0 +1,93 @@
+package supervise
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// promise L3: what is kept of each program is the last of what it wrote, in its order and whole; all together stay within the
+// bound, and nobody is cut for another who has more
+func TestKept(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		g := keeping{bound: 1 << (10 + r.IntN(8))}
+		longest, changes := min(longestLine, g.bound/16), seed%2 == 0
+		if changes {
+			longest = 1 << 10 / 16
+		}
+		wrote := map[*kept][]Line{}
+		for range 1 + r.IntN(20) {
+			g.rings = append(g.rings, &kept{program: fmt.Sprint("p", len(g.rings))})
+		}
+		for step := range 2000 {
+			k := g.rings[min(r.IntN(len(g.rings)), r.IntN(len(g.rings)))]
+			line := Line{N: uint64(step + 1), Program: k.program, PID: r.IntN(1 << 22), Time: time.Unix(0, r.Int64()), Stderr: r.IntN(2) == 0,
+				Text: bytes.Repeat([]byte{byte('a' + step%26)}, r.IntN(1+longest))}
+			before := sizes(g.rings)
+			g.keep(k, &line)
+			wrote[k] = append(wrote[k], line)
+			for i, other := range g.rings {
+				if was := before[i]; other != k && len(other.ring) < was && len(k.ring) > was {
+					t.Fatalf("seed %d: a ring of %d bytes gave way to one of %d", seed, was, len(k.ring))
+				}
+			}
+			if changes && step%500 == 499 {
+				g.limit(1 << (10 + r.IntN(8)))
+			}
+			if all := sizes(g.rings); g.taken > g.bound || g.taken != sum(all) {
+				t.Fatalf("seed %d: %d bytes are taken, %d counted, and %d allowed", seed, sum(all), g.taken, g.bound)
+			}
+		}
+		for _, k := range g.rings {
+			has := linesOf(k.program, k.last(1<<30))
+			want := wrote[k][len(wrote[k])-len(has):]
+			if !slices.EqualFunc(has, want, func(a, b Line) bool {
+				return a.N == b.N && a.Program == b.Program && a.PID == b.PID && a.Time.Equal(b.Time) && a.Stderr == b.Stderr &&
+					(bytes.Equal(a.Text, b.Text) || len(has) == 1 && k.used == len(k.ring) && bytes.HasPrefix(b.Text, a.Text)) // cut to what there is
+			}) {
+				t.Fatalf("seed %d: %s has other lines than its last %d", seed, k.program, len(has))
+			}
+			if few := linesOf(k.program, k.last(3)); len(few) != min(3, len(has)) || len(few) > 0 && few[0].N != has[len(has)-len(few)].N {
+				t.Fatalf("seed %d: the last 3 of %s are %d", seed, k.program, len(few))
+			}
+		}
+	}
+}
+
+func sizes(rings []*kept) (all []int) {
+	for _, k := range rings {
+		all = append(all, len(k.ring))
+	}
+	return all
+}
+
+func sum(all []int) (n int) {
+	for _, size := range all {
+		n += size
+	}
+	return n
+}
+
+// promise L3: who floods is cut, and those who say little keep all of it
+func TestKeptOfTheQuiet(t *testing.T) {
+	t.Parallel()
+	flood, quiet := &kept{program: "flood"}, &kept{program: "quiet"}
+	g := keeping{bound: mostKept, rings: []*kept{flood, quiet}}
+	for i := range 200_000 {
+		g.keep(flood, &Line{N: uint64(i), Text: []byte("a line of output that is as long as many lines are")})
+		if i%1000 == 0 {
+			g.keep(quiet, &Line{N: uint64(i), Text: []byte("hello")})
+		}
+	}
+	if n := len(linesOf("quiet", quiet.last(1000))); n != 200 {
+		t.Errorf("%d lines of 200 are kept", n)
+	}
+	if flood.used < mostKept/4 || g.taken > mostKept {
+		t.Errorf("%d bytes of the flood are kept, %d in all", flood.used, g.taken)
+	}
+}

@@ -1,0 +1,201 @@
+package supervise_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/supervise"
+)
+
+func TestListenOverRestarts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, supervise.Options{Helper: true})
+	tcp, path := "tcp:"+loopback(), "unix:"+filepath.Join(t.TempDir(), "s")
+	w.apply(w.listening("web", supervise.Socket{Address: tcp}, supervise.Socket{Address: path}))
+	was := w.expect("web/web:web")
+	first := inodeOf(t, was, 3)
+
+	var over atomic.Bool
+	var clients sync.WaitGroup
+	var asked [2]atomic.Int64
+	for i, address := range []string{tcp, path} {
+		clients.Go(func() {
+			for !over.Load() {
+				c, err := dial(address)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				fmt.Fprintln(c, "?")
+				line, err := bufio.NewReader(c).ReadString('\n')
+				if c.Close(); err != nil {
+					t.Errorf("%q: %v", line, err)
+					return
+				}
+				asked[i].Add(1)
+			}
+		})
+	}
+	for range 10 {
+		before := [2]int64{asked[0].Load(), asked[1].Load()}
+		for asked[0].Load() == before[0] || asked[1].Load() == before[1] {
+			if t.Failed() {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if _, err := w.set.Restart(context.Background(), supervise.Request{Names: []string{"web"}}); err != nil {
+			t.Fatal(err)
+		}
+		pid := w.expect("web/web:web")
+		if pid == was {
+			t.Error("it was not restarted")
+		}
+		if now := inodeOf(t, pid, 3); now != first {
+			t.Errorf("the socket is %s, and was %s", now, first)
+		}
+		was = pid
+	}
+	over.Store(true)
+	clients.Wait()
+}
+
+func TestListenIsKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, supervise.Options{Helper: true})
+	ctx := context.Background()
+	s := supervise.Socket{Address: "tcp:" + loopback()}
+	p := w.listening("web", s)
+	w.apply(p)
+	pid := w.expect("web/web")
+	first := inodeOf(t, pid, 3)
+
+	if _, err := w.set.Down(ctx, supervise.Request{Names: []string{"web"}}); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, pid)
+	waits, err := dial(s.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.set.Up(ctx, supervise.Request{Names: []string{"web"}, NoWait: true}); err != nil {
+		t.Fatal(err)
+	}
+	if who := finish(t, waits); who != "web" {
+		t.Errorf("%s answers", who)
+	}
+	pid = w.expect("web/web")
+
+	unix.Kill(pid, unix.SIGKILL)
+	gone(t, pid)
+	answer(t, s.Address)
+	w.expect("web/web")
+
+	if c := update(t, w, p); c.String() != "no program changed" {
+		t.Error(c)
+	}
+	answer(t, s.Address)
+
+	for _, change := range []func(*supervise.Program){
+		func(p *supervise.Program) { p.Environment["MORE"] = "1" },
+		func(p *supervise.Program) { p.Listen.Sockets[0].Name = "other" },
+		func(p *supervise.Program) { p.Listen.Sockets[0].Backlog = 7 },
+		func(p *supervise.Program) {
+			p.Listen.Sockets = append(p.Listen.Sockets, supervise.Socket{Address: "tcp:" + loopback()})
+		},
+	} {
+		next := w.listening("web", p.Listen.Sockets...)
+		next.Listen.Sockets = append([]supervise.Socket(nil), p.Listen.Sockets...)
+		change(&next)
+		if c := update(t, w, next); c.String() != "~web" {
+			t.Error(c)
+		}
+		who, pid := w.next()
+		if now := inodeOf(t, pid, 3); now != first {
+			t.Errorf("%s: the socket is %s, and was %s", who, now, first)
+		}
+		answer(t, s.Address)
+		p = next
+	}
+
+	elsewhere := w.listening("web", supervise.Socket{Address: "tcp:" + loopback()})
+	update(t, w, elsewhere)
+	w.expect("web/web")
+	if c, err := dial(s.Address); err == nil {
+		c.Close()
+		t.Error("what nobody listens on any more is still open")
+	}
+	update(t, w)
+	for w.state("web") != "gone" {
+		time.Sleep(time.Millisecond)
+	}
+	if c, err := dial(elsewhere.Listen.Sockets[0].Address); err == nil {
+		c.Close()
+		t.Error("the socket of a program that is gone is still open")
+	}
+}
+
+func TestListenIsClosed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, supervise.Options{Helper: true})
+	ctx := context.Background()
+	s, once := supervise.Socket{Address: "tcp:" + loopback()}, supervise.Socket{Address: "tcp:" + loopback()}
+	p, q := w.listening("web", s), w.listening("once", once)
+	p.Listen.CloseWhenDown = true
+	q.Restart = supervise.Never
+	w.apply(p)
+	pid := w.expect("web/web")
+	answer(t, s.Address)
+	refused := func(address string) {
+		t.Helper()
+		if c, err := dial(address); err == nil {
+			c.Close()
+			t.Errorf("%s is open", address)
+		}
+	}
+	down := func() {
+		t.Helper()
+		if _, err := w.set.Down(ctx, supervise.Request{Names: []string{"web"}}); err != nil {
+			t.Fatal(err)
+		}
+		gone(t, pid)
+	}
+	down()
+	refused(s.Address)
+	if w.set.Status()[0].Listen[0].Open {
+		t.Error("Status says that it is open")
+	}
+	if _, err := w.set.Up(ctx, supervise.Request{Names: []string{"web"}, NoWait: true}); err != nil {
+		t.Fatal(err)
+	}
+	pid = w.expect("web/web")
+	answer(t, s.Address)
+
+	kept := w.listening("web", s)
+	update(t, w, kept) // which is no reason for a restart
+	down()
+	c, err := dial(s.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	update(t, w, p)
+	refused(s.Address)
+
+	update(t, w, p, q)
+	pid = w.expect("once/once")
+	unix.Kill(pid, unix.SIGTERM)
+	gone(t, pid)
+	for w.state("once") != "done" {
+		time.Sleep(time.Millisecond)
+	}
+	refused(once.Address)
+}

@@ -1,0 +1,3 @@
+package supervise
+
+import _ "github.com/keepalivedd/keepalivedd/internal/linux" // says so elsewhere

@@ -1,0 +1,1 @@
+// Functions without a body, in vfork.go, are the runtime's.

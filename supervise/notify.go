@@ -1,0 +1,217 @@
+package supervise
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// message is what a datagram of sd_notify(3) says. A line that is unknown or cannot be understood says nothing, and of two
+// that say the same the first counts, as with systemd. BARRIER=1 and FDSTORE=1 are about descriptors, see receive.
+type message struct {
+	ready, reloading, stopping bool
+	alive, trigger             bool           // WATCHDOG=1, WATCHDOG=trigger
+	watchdog                   *time.Duration // WATCHDOG_USEC; zero: none from now on
+	extend                     time.Duration  // EXTEND_TIMEOUT_USEC; zero: not asked for
+	text                       *string        // STATUS, fit to be shown
+	main                       int            // MAINPID; zero: not told
+}
+
+// Bounds of a message.
+const (
+	longestMessage = 4 << 10 // bytes, as with systemd; a longer one is dropped
+	longestText    = 256     // characters
+	longestTime    = 365 * 24 * time.Hour
+)
+
+// parseMessage reads a datagram, the senders of which may write what they like. One with a NUL in it says nothing.
+func parseMessage(datagram []byte) (m message) {
+	datagram = bytes.TrimSuffix(datagram, []byte{0})
+	if bytes.IndexByte(datagram, 0) >= 0 {
+		return message{}
+	}
+	for line := range strings.Lines(string(datagram)) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		switch key {
+		case "READY":
+			m.ready = m.ready || value == "1"
+		case "RELOADING":
+			m.reloading = m.reloading || value == "1"
+		case "STOPPING":
+			m.stopping = m.stopping || value == "1"
+		case "WATCHDOG":
+			m.alive = m.alive || value == "1"
+			m.trigger = m.trigger || value == "trigger"
+		case "WATCHDOG_USEC":
+			if d, ok := microseconds(value); ok && m.watchdog == nil {
+				m.watchdog = &d
+			}
+		case "EXTEND_TIMEOUT_USEC":
+			if d, ok := microseconds(value); ok && m.extend == 0 {
+				m.extend = d
+			}
+		case "STATUS":
+			if m.text == nil {
+				text := showable(value)
+				m.text = &text
+			}
+		case "MAINPID":
+			if pid, err := strconv.ParseInt(value, 10, 32); err == nil && pid > 1 && m.main == 0 {
+				m.main = int(pid)
+			}
+		}
+	}
+	return m
+}
+
+// microseconds reads a time. What is without end, or no number, is none.
+func microseconds(value string) (d time.Duration, ok bool) {
+	n, err := strconv.ParseUint(value, 10, 64)
+	if err != nil || n == 1<<64-1 {
+		return 0, false
+	}
+	return time.Duration(min(n, uint64(longestTime/time.Microsecond))) * time.Microsecond, true
+}
+
+// showable is text without what a terminal might obey, and not too long for a line.
+func showable(text string) string {
+	n := 0
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		n++
+		switch {
+		case n > longestText:
+			return -1
+		case r == '\t':
+			return ' '
+		case r == utf8.RuneError || !unicode.IsPrint(r):
+			return '?'
+		}
+		return r
+	}, text))
+}
+
+// openNotify makes a socket for sd_notify(3) with an abstract name. Anybody may send to it; only the program's own user
+// and session, and its main process, are listened to. A sender who has gone already, as systemd-notify(1) has, cannot be
+// asked for its session.
+func (l *loop) openNotify(p *program, c *command, r *Ready) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("notify socket: %w", err)
+	}
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrUnix{}) // unix(7), autobind: the kernel finds a name
+	}
+	name := ""
+	if address, e := unix.Getsockname(fd); err == nil && e == nil {
+		name = address.(*unix.SockaddrUnix).Name
+	}
+	if name == "" {
+		unix.Close(fd)
+		return fmt.Errorf("notify socket: %w", err)
+	}
+	uid := unix.Geteuid()
+	if u := c.user; u != nil {
+		uid = int(u.UID)
+	}
+	s := &notifySocket{socket: fd, p: p, start: p.starts, uid: uid}
+	if err = l.reader.add(s); err != nil {
+		unix.Close(fd)
+		return err
+	}
+	p.sources = append(p.sources, s)
+	p.withFeatures().notified = &notifyState{}
+	c.env = append(c.env, "NOTIFY_SOCKET="+name)
+	if r.Watchdog > 0 {
+		c.env = append(c.env, "WATCHDOG_USEC="+strconv.FormatInt(r.Watchdog.Microseconds(), 10))
+	}
+	return nil
+}
+
+// notifySocket is read a datagram at a time, with its sender.
+//
+// Nothing is kept of the descriptors that come along: they are closed once all that came before has been handled, which
+// is what BARRIER=1 asks for; FDSTORE=1 is in vain. There is room for two; the kernel drops the others itself. The socket is
+// not read meanwhile: to close them may take long, and there is no more than one goroutine for that.
+type notifySocket struct {
+	socket int
+	p      *program
+	start  int
+	uid    int
+}
+
+func (s *notifySocket) fd() int { return s.socket }
+
+func (s *notifySocket) read(r *reader) (said []any, then next) {
+	buf, oob := r.buf[:longestMessage], r.buf[longestMessage:][:unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4)]
+	n, m, flags, _, err := unix.Recvmsg(s.socket, buf, oob, unix.MSG_CMSG_CLOEXEC)
+	switch err {
+	case nil:
+	case unix.EINTR:
+		return nil, goOn
+	case unix.EAGAIN:
+		return nil, idle
+	default:
+		if shortage(err) {
+			return nil, later
+		}
+		return nil, finish
+	}
+	sender, files := ancillary(oob[:m])
+	told := notice{p: s.p, start: s.start, seen: func(*loop, *program) {}}
+	known := sender != nil && sender.Pid > 0 && // 0: of another PID namespace
+		(int(sender.Uid) == s.uid || sender.Uid == 0)
+	if known && flags&unix.MSG_TRUNC == 0 {
+		told.seen = heard(parseMessage(buf[:n]), int(sender.Pid))
+	} else if len(files) == 0 {
+		return nil, goOn
+	}
+	if len(files) == 0 {
+		return []any{told}, goOn
+	}
+	told.handled = func() {
+		go func() {
+			for _, fd := range files {
+				unix.Close(fd)
+			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.resume(s)
+		}()
+	}
+	return []any{told}, pause
+}
+
+func (*notifySocket) gone(*reader) {}
+
+// heard has the loop take a message, if its sender is the program's own.
+func heard(m message, from int) func(l *loop, p *program) {
+	sid, err := unix.Getsid(from)
+	return func(l *loop, p *program) {
+		if err != nil || sid == p.pid || from == p.mainPID() {
+			l.onNotify(p, m)
+		}
+	}
+}
+
+// ancillary reads what comes beside a datagram.
+func ancillary(oob []byte) (sender *unix.Ucred, files []int) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, nil
+	}
+	for i := range messages {
+		if c, err := unix.ParseUnixCredentials(&messages[i]); err == nil {
+			sender = c
+		} else if fds, err := unix.ParseUnixRights(&messages[i]); err == nil {
+			files = append(files, fds...)
+		}
+	}
+	return sender, files
+}

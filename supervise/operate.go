@@ -1,0 +1,353 @@
+package supervise
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A Hold keeps a program down. It outlives an Update, which the program takes on without being started, and ends with
+// [Set.Up], [Set.Restart], the program's removal, and the Set. One by the configuration, see Program.Held, ends too with an
+// Update that does not say so any more.
+type Hold struct {
+	UID           int       `json:"uid"` // who has asked for it; 0 of one by the configuration
+	Since         time.Time `json:"since"`
+	Configuration bool      `json:"configuration,omitempty"` // nobody has asked for it
+}
+
+func (h *Hold) String() string {
+	if h.Configuration {
+		return "held by the configuration"
+	}
+	return fmt.Sprintf("held by uid %d since %s", h.UID, h.Since.Format(time.DateTime))
+}
+
+// A Request is what somebody asks of programs, of all of them at the same time: their order holds for them.
+type Request struct {
+	Names      []string
+	UID        int  // who asks; for the log, and of a Hold
+	NoWait     bool // the answer is how they are as soon as it was asked
+	Dependents bool // of Down: whoever requires one of them goes down too, before it
+}
+
+// An Outcome is what has become of what was asked of a program.
+type Outcome struct {
+	Name   string `json:"name"`
+	Done   bool   `json:"done"`             // it is so
+	Failed bool   `json:"failed,omitempty"` // it will not be, or not at the first try; without both: not yet
+	State  string `json:"state"`            // as in [Status]
+	PID    int    `json:"pid,omitempty"`
+	Why    string `json:"why,omitempty"` // it is not done, in words
+	// Output is the last that the process has written which has failed, a few lines, as it was written but for their length.
+	Output string `json:"output,omitempty"`
+}
+
+// UnknownError says that there is no program of that name; nothing was done.
+type UnknownError struct{ Name string }
+
+func (e *UnknownError) Error() string { return fmt.Sprintf("there is no program %q", e.Name) }
+
+// RequiredError says which programs require those that were to go down, and are not to; nothing was done.
+type RequiredError struct{ By []string }
+
+func (e *RequiredError) Error() string { return "required by " + some(e.By) }
+
+// Up has programs run that are down, done, failed or held, or wait for their next try. It returns, one after the other by
+// name, what has come of it: a program is up when it is ready, or, if it does not tell, has lived for a second, or when it
+// is done; its first failure is the answer, too. When ctx ends first, that is how they are by then. An error means that
+// nothing was done.
+func (s *Set) Up(ctx context.Context, r Request) ([]Outcome, error) {
+	return s.operate(ctx, &operating{Request: r, what: lift})
+}
+
+// Down holds programs: they stop, and are not started until they are asked for. It is done when their processes have ended.
+// Those that others require, who are not down for good, are left alone with a *[RequiredError], unless r has Dependents.
+// For ctx and errors see [Set.Up].
+func (s *Set) Down(ctx context.Context, r Request) ([]Outcome, error) {
+	return s.operate(ctx, &operating{Request: r, what: hold})
+}
+
+// Restart has programs stop and start anew; it is [Set.Up] for those that have no process.
+func (s *Set) Restart(ctx context.Context, r Request) ([]Outcome, error) {
+	return s.operate(ctx, &operating{Request: r, what: renew})
+}
+
+// Signal sends a signal to the main process of each program. One that has none is not done.
+func (s *Set) Signal(ctx context.Context, sig syscall.Signal, r Request) ([]Outcome, error) {
+	return s.operate(ctx, &operating{Request: r, what: poke, sig: sig})
+}
+
+// operating is a Request on its way.
+type operating struct {
+	Request
+	what     event
+	sig      syscall.Signal
+	outcomes []Outcome
+	asked    []*wish
+	left     int // who have no outcome yet
+	reply    chan operated
+}
+
+type operated struct {
+	outcomes []Outcome
+	err      error
+}
+
+// leaveRequest is for who does not wait any longer.
+type leaveRequest struct{ of *operating }
+
+// wish is what is asked of one program.
+type wish struct {
+	of   *operating
+	p    *program
+	at   int // in the outcomes
+	over bool
+	life alarm // it has lived for long enough
+}
+
+func (s *Set) operate(ctx context.Context, r *operating) ([]Outcome, error) {
+	r.Names = slices.Clone(r.Names)
+	r.reply = make(chan operated, 1)
+	if err := s.send(ctx, r); err != nil {
+		return nil, err
+	}
+	leave := ctx.Done()
+	for {
+		select {
+		case a := <-r.reply:
+			return a.outcomes, a.err
+		case <-leave:
+			leave = nil
+			if s.send(context.Background(), leaveRequest{r}) != nil {
+				return nil, errStopped
+			}
+		case <-s.ended:
+			return nil, errStopped
+		}
+	}
+}
+
+// operate does what was asked. All know of it before the first of them moves, as with an update.
+func (l *loop) operate(r *operating) {
+	programs, err := l.meant(r)
+	if err != nil {
+		r.reply <- operated{err: err}
+		return
+	}
+	l.stops++
+	r.outcomes, r.left = make([]Outcome, len(programs)), len(programs)
+	for i, p := range programs {
+		a := &wish{of: r, p: p, at: i}
+		r.asked = append(r.asked, a)
+		r.outcomes[i].Name = p.spec.Name
+		l.prepare(p, r)
+	}
+	if r.what == poke {
+		l.poke = r.sig
+		for _, p := range programs {
+			l.on(p, poke)
+		}
+		l.answerLate(r)
+		return
+	}
+	l.Log.Info(fmt.Sprintf("programs: %s: %s", [events]string{lift: "up", hold: "down", renew: "restart"}[r.what], some(r.Names)), "uid", r.UID)
+	for _, a := range r.asked {
+		x := a.p.withFeatures()
+		x.asking = append(x.asking, a)
+	}
+	for _, p := range programs { // who is queued too early is blocked again when its turn comes
+		l.on(p, r.what)
+		l.answer(p)
+	}
+	l.tellChanged()
+	l.judge()
+	if r.NoWait {
+		l.answerLate(r)
+	}
+}
+
+// meant are the programs that were asked for, by name.
+func (l *loop) meant(r *operating) (programs []*program, err error) {
+	if l.stopping != nil {
+		return nil, errStopped
+	}
+	slices.SortFunc(r.Names, compareNames)
+	r.Names = slices.Compact(r.Names)
+	for _, name := range r.Names {
+		if p := l.programs[name]; p == nil || p.wanted == nil {
+			return nil, &UnknownError{name}
+		}
+	}
+	if r.what == hold {
+		by := l.requiredBy(r.Names)
+		if len(by) > 0 && !r.Dependents {
+			return nil, &RequiredError{by}
+		}
+		r.Names = append(r.Names, by...)
+		slices.SortFunc(r.Names, compareNames)
+	}
+	for _, name := range r.Names {
+		programs = append(programs, l.programs[name])
+	}
+	return programs, nil
+}
+
+// requiredBy are those who require one of these, or one another, and are not down for good.
+func (l *loop) requiredBy(names []string) (by []string) {
+	is := map[string]bool{}
+	for _, name := range names {
+		is[name] = true
+	}
+	all := l.inOrder()
+	for again := true; again; {
+		again = false
+		for _, p := range all {
+			if p.wanted == nil || p.wanted.Order == nil || is[p.spec.Name] || p.held() || p.state == down && p.outcome != unfinished {
+				continue
+			}
+			if slices.ContainsFunc(p.wanted.Order.Requires, func(name string) bool { return is[name] }) {
+				is[p.spec.Name], again = true, true
+				by = append(by, p.spec.Name)
+			}
+		}
+	}
+	slices.SortFunc(by, compareNames)
+	return by
+}
+
+// prepare notes what is asked of p.
+func (l *loop) prepare(p *program, r *operating) {
+	if r.what == poke {
+		return
+	}
+	leaving := p.state.leaving() || p.state == recalled
+	present := p.state.running() || p.state.underWay()
+	if r.what == hold {
+		if !p.held() || p.hold.Configuration {
+			p.withFeatures().hold = &Hold{UID: r.UID, Since: time.Now().Round(0)}
+		}
+		p.fault = ""
+	} else if p.features != nil {
+		p.hold = nil
+	}
+	if leaving && !p.isChanging() {
+		p.stop = l.stops
+	}
+	if !present || leaving || r.what == renew {
+		p.failures = 0
+		if p.features != nil {
+			p.deaths = nil
+		}
+	}
+	p.leaves = leaving || present && r.what != lift
+}
+
+// held says whether p is to be down until somebody asks for it.
+func (p *program) held() bool { return p.features != nil && p.hold != nil }
+
+// answer tells those who wait for what becomes of p, when that is known.
+func (l *loop) answer(p *program) {
+	if p.features == nil || len(p.asking) == 0 || p.pid != 0 && l.byPID[p.pid] != p { // its end is about to be told
+		return
+	}
+	for _, a := range slices.Clone(p.asking) {
+		if o, known := l.outcome(a); known {
+			l.resolve(a, o)
+		}
+	}
+}
+
+func (l *loop) resolve(a *wish, o Outcome) {
+	if a.over {
+		return
+	}
+	a.over = true
+	l.alarms.off(&a.life)
+	if a.p.features != nil {
+		a.p.asking = slices.DeleteFunc(a.p.asking, func(b *wish) bool { return a == b })
+	}
+	a.of.outcomes[a.at] = o
+	if a.of.left--; a.of.left > 0 {
+		return
+	}
+	for _, b := range a.of.asked { // it may not be so any more
+		was := &a.of.outcomes[b.at]
+		if o, _ := l.outcome(b); was.Done && !o.Done {
+			if o.Failed = true; o.Why == "" {
+				o.Why = l.because(b.p)
+			}
+			*was = o
+		}
+		l.alarms.off(&b.life)
+	}
+	a.of.reply <- operated{outcomes: a.of.outcomes}
+}
+
+// answerLate answers with how the programs are now.
+func (l *loop) answerLate(r *operating) {
+	for _, a := range r.asked {
+		o, known := l.outcome(a)
+		if !known {
+			o.Why = l.because(a.p)
+		}
+		l.resolve(a, o)
+	}
+}
+
+// outcome is what has become of p, when that is known.
+func (l *loop) outcome(a *wish) (o Outcome, known bool) {
+	p := a.p
+	o = Outcome{Name: p.spec.Name, State: p.public(), PID: p.pid}
+	failed := func(why string) (Outcome, bool) {
+		o.Failed, o.Why = true, why
+		return o, true
+	}
+	switch a.of.what {
+	case poke:
+		o.Done = table[p.state][poke].do == pass && p.pid != 0
+		if !o.Done {
+			o.Why = "it has no process"
+		}
+		return o, true
+	case hold:
+		switch {
+		case p.state == held, p.state == down && p.wanted == nil:
+			o.Done = true
+			return o, true
+		case p.wanted != nil && !p.held():
+			return failed("it was asked for again meanwhile")
+		}
+		return o, false
+	}
+	switch {
+	case l.stopping != nil:
+		return failed(errStopped.Error())
+	case p.wanted == nil:
+		return failed("it is not in the configuration any more")
+	case p.held():
+		return failed(p.hold.String())
+	case p.isChanging():
+	case p.state == up && p.pid != 0:
+		if left := aliveFor - (time.Since(l.epoch) - p.born); !p.spec.Ready.tells() && left > 0 {
+			l.alarms.in(left, &a.life, func() { l.answer(p) })
+			return o, false
+		}
+		o.Done = true
+		return o, true
+	case p.state == down && p.outcome == succeeded:
+		o.Done = true
+		return o, true
+	case p.state == down && p.outcome == gaveUp, p.state == backoff:
+		o.Output = strings.Join(l.lastWords(p), "\n")
+		return failed(p.fault)
+	case p.state == blocked:
+		if _, hopeless := l.lacks(p); len(hopeless) > 0 {
+			o.Why = l.blockedBy(p)
+			return o, true
+		}
+	}
+	return o, false
+}

@@ -1,0 +1,62 @@
+package supervise
+
+// hear takes what a process has said.
+func (l *loop) hear(word any) {
+	switch w := word.(type) {
+	case notice:
+		l.heed(w)
+	case gateSaid:
+		l.gateSaid(w)
+	}
+}
+
+// hearLast takes what a process has said that has ended, before its end is told: whoever reads may not have got to it yet.
+func (l *loop) hearLast(p *program) {
+	l.heedEarly()
+	for _, n := range l.kernel.lastWords(l, p) {
+		l.heed(n)
+	}
+}
+
+// mostLast bounds what is read of one socket: more than there is room for in it, unless others send to it all the time.
+const mostLast = 64
+
+// lastWords are those that the reader has, and those that it has not read. What it has of others is left to it.
+func (*linux) lastWords(l *loop, p *program) (words []notice) {
+	if p.features == nil || p.sources == nil {
+		return nil
+	}
+	r := l.reader
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var others []any
+	take := func(word any) {
+		if n, ok := word.(notice); ok && n.p == p {
+			words = append(words, n)
+		} else {
+			others = append(others, word)
+		}
+	}
+	for _, word := range r.said {
+		take(word)
+	}
+	r.said = others
+	for _, s := range p.sources {
+		if _, is := s.(*outlet); is {
+			continue // output has its own way to its end
+		}
+		for range mostLast {
+			if !r.has(s) {
+				break
+			}
+			more, then := s.read(r)
+			for _, word := range more {
+				words = append(words, word.(notice))
+			}
+			if then != goOn && then != pause {
+				break
+			}
+		}
+	}
+	return words
+}

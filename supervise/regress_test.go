@@ -1,0 +1,187 @@
+package supervise
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// issue 8.1: each bug that the simulation has found, in the order of events that it takes. None may come back, however the
+// schedules change that chance makes.
+func TestFoundBySimulation(t *testing.T) {
+	a := Program{Name: "a", Command: []string{"/main", "a"}}
+	with := func(p Program, change func(*Program)) Program { change(&p); return p }
+	check := &Check{Command: []string{"/check", "a"}, Every: time.Minute, Failures: 1, StartAfter: 5 * time.Second}
+	checked := with(a, func(p *Program) { p.Check = check })
+	final := func(p *Program) { p.PermanentExit = []int{42} }
+	hooked := with(a, func(p *Program) { p.Hook = &Hook{Command: []string{"/hook", "a"}} })
+	told := func(p *Program) { p.Ready = &Ready{FD: 3, Timeout: 2 * time.Second} }
+	signalled := func(value string) Program {
+		return with(a, func(p *Program) {
+			p.ReloadSignal, p.Environment = syscall.SIGHUP, map[string]string{"V": value}
+		})
+	}
+	crash := func(name string) Program {
+		return Program{Name: name, Command: []string{"/main", name}, Backoff: &Backoff{Min: time.Millisecond, Max: time.Millisecond}}
+	}
+	crashes := fate{hanging: 5 * time.Millisecond, status: wsOne}
+	// The process of a ends at 1 s, and the rest of its group, which takes its time to die, some 60 ms later.
+	ends := fate{life: time.Second, status: wsForEver}
+	slow := fate{life: -1, onTerm: -1, onKill: 50 * time.Millisecond}
+	update := func(after time.Duration, programs ...Program) operation {
+		return operation{what: "update", after: after, next: programs}
+	}
+	stop := func(after, limit time.Duration) operation {
+		return operation{what: "stop", after: after, limit: limit}
+	}
+	for _, test := range []struct {
+		promise string
+		fates
+		ops   []operation
+		check func(l *life) bool // that it came to what the test is about
+	}{
+		{"R1: an Update is answered though others die all the time", fates{"main a": crashes, "main b": crashes, "main c": crashes},
+			[]operation{update(0, crash("a"), crash("b"), crash("c")), update(time.Second, crash("a"), crash("b"), crash("c"), Program{Name: "d", Command: []string{"/main", "d"}}),
+				stop(5*time.Second, 0)},
+			func(l *life) bool { return len(l.updated) == 2 && l.updated[1] < 2*time.Second }},
+		{"R4: a check that was taken away is not run", fates{},
+			[]operation{update(0, checked), update(time.Second, a), stop(10*time.Second, 0)},
+			func(l *life) bool { return l.counts["checka"] == 0 }},
+		{"R4: a check that was added is run", fates{},
+			[]operation{update(0, a), update(time.Second, checked), stop(10*time.Second, 0)},
+			func(l *life) bool { return l.counts["checka"] == 1 }},
+		{"R1: what has ended gets no reload signal, but is started again", fates{"main a 1": ends, "helper a": slow},
+			[]operation{update(0, with(signalled("1"), final)), update(1020*time.Millisecond, with(signalled("2"), final)), stop(time.Minute, 0)}, nil},
+		{"C2: what has ended is not checked", fates{"main a 1": ends, "helper a": slow},
+			[]operation{update(0, with(with(checked, final), func(p *Program) {
+				p.Check = &Check{Command: check.Command, Every: time.Minute, StartAfter: 1020 * time.Millisecond}
+			})), stop(time.Minute, 0)},
+			func(l *life) bool { return l.counts["checka"] == 0 }},
+		{"C2: what has ended is not checked, though its check is new", fates{"main a 1": ends, "helper a": slow},
+			[]operation{update(0, with(a, final)), update(1020*time.Millisecond, with(with(a, final), func(p *Program) {
+				p.Check = &Check{Command: check.Command, Every: time.Minute}
+			})), stop(time.Minute, 0)},
+			func(l *life) bool { return l.counts["checka"] == 0 }},
+		{"C2: an end that is final is not undone by a check that fails", fates{"main a 1": ends, "helper a": slow, "check a 1": {life: 940 * time.Millisecond, status: wsOne}},
+			[]operation{update(0, with(with(checked, final), func(p *Program) {
+				p.Check = &Check{Command: check.Command, Every: time.Minute, Failures: 1, StartAfter: 80 * time.Millisecond}
+			})), stop(time.Minute, 0)}, nil},
+		{"C2: an end that is final is not undone by the loss of a gate", fates{"main a 1": ends, "helper a": slow, "gate a 1": {life: 1020 * time.Millisecond}},
+			[]operation{update(0, with(with(a, final), func(p *Program) { p.Gate = &Gate{Command: []string{"/gate", "a"}} })), stop(time.Minute, 0)}, nil},
+		{"C2: an end that is final is not undone by a deadline", fates{"main a 1": {life: 1990 * time.Millisecond, status: wsForEver, getting: -1}, "helper a": slow},
+			[]operation{update(0, with(with(a, final), told)), stop(time.Minute, 0)}, nil},
+		{"C5: what has ended is not ready", fates{"main a 1": {life: time.Second, status: wsOne, getting: 1020 * time.Millisecond}, "helper a": slow},
+			[]operation{update(0, with(a, told), Program{Name: "b", Command: []string{"/main", "b"}, Order: &Order{After: []string{"a"}}}),
+				stop(time.Minute, 0)}, nil},
+		{"C7: what a process says before it is known to run is heard", fates{"main a 1": {life: -1, telling: 50 * time.Millisecond}},
+			[]operation{update(0, with(a, told), Program{Name: "b", Command: []string{"/main", "b"}, Order: &Order{After: []string{"a"}}}),
+				stop(time.Minute, 0)}, nil},
+		{"C1: a long life is one, whatever its end is", fates{"main a 1": {status: wsOne}, "main a 2": {status: wsOne}, "main a 3": {status: wsOne}, "check a": {status: wsOne}},
+			[]operation{update(0, with(a, func(p *Program) {
+				p.Backoff = &Backoff{Min: 3 * time.Second, Max: 10 * time.Second, ResetAfter: 20 * time.Second}
+				p.Check = &Check{Command: check.Command, Every: time.Hour, Failures: 1, StartAfter: 30 * time.Second}
+			})), stop(time.Minute, 0)},
+			func(l *life) bool { return l.counts["checka"] == 1 }},
+		{"T1: no hook outlives a stop", fates{"main a 1": {life: -1, onTerm: -1}, "hook a": {life: -1}},
+			[]operation{update(0, with(a, func(p *Program) {
+				p.Hook, p.StopTimeout = &Hook{Command: []string{"/hook", "a"}, Timeout: time.Second}, 10*time.Second
+			})), stop(30*time.Second, 5*time.Second)},
+			func(l *life) bool { return l.counts["hooka"] > 1 }},
+		{"G: no gate is started beside the one that was given up", fates{"main a 1": ends, "gate a 1": {life: -1, onTerm: -1, onKill: 3 * time.Second}},
+			[]operation{update(0, with(a, func(p *Program) { p.Gate = &Gate{Command: []string{"/gate", "a"}} })), stop(time.Minute, 0)},
+			func(l *life) bool { return l.counts["gatea"] == 2 }},
+		{"T1: a launch that hangs is given up soon when nobody wants it any more", fates{"main a 1": {life: -1, hanging: 4900 * time.Millisecond}},
+			[]operation{update(0, a), stop(time.Second, 0)},
+			func(l *life) bool { return l.downAt < 3*time.Second }},
+		{"C8: a hook that cannot be started for want of something is tried again, and not for ever", fates{"hook a": {failing: unix.EAGAIN}},
+			[]operation{update(0, hooked), stop(time.Hour, 0)},
+			func(l *life) bool { return l.counts["hooka"] == hookTries+2 }}, // and of the stop
+		{"C8: a hook that waits for its next try is not forgotten by a stop", fates{"hook a 1": {failing: unix.EAGAIN}, "hook a 2": {failing: unix.EAGAIN}},
+			[]operation{update(0, hooked), stop(1500*time.Millisecond, 0)},
+			func(l *life) bool { return l.counts["hooka"] == 3 }},
+		{"a hook that cannot be started for its own fault is not tried again", fates{"hook a": {failing: unix.ENOENT}},
+			[]operation{update(0, hooked), stop(time.Hour, 0)},
+			func(l *life) bool { return l.counts["hooka"] == 5 }},
+	} {
+		t.Run(test.promise, func(t *testing.T) {
+			l, wrong, trace := liveWith(t, test.fates, 1, test.ops, true)
+			if len(wrong) > 0 {
+				t.Errorf("%v", wrong)
+			}
+			if test.check != nil && !test.check(l) {
+				t.Error("it has not come to that")
+			}
+			if t.Failed() || testing.Verbose() {
+				t.Log(strings.Join(trace, "\n"))
+			}
+		})
+	}
+}
+
+// issue 8.5: the same where there are no cgroups. What has left the group of a does not heed TERM.
+func TestFoundWithoutCgroups(t *testing.T) {
+	seed := uint64(1)
+	for r := rand.New(rand.NewPCG(seed, 1)); r.IntN(3) != 0 || r.IntN(2) == 0; r = rand.New(rand.NewPCG(seed, 1)) {
+		seed++ // as liveWith decides whether we inherit orphans, and have no cgroups
+	}
+	a := Program{Name: "a", Command: []string{"/main", "a"}, StopTimeout: 2 * time.Second}
+	alone, hooked := a, a
+	alone.Kill, alone.StopTimeout = KillProcess, time.Second
+	hooked.Hook, hooked.Ready = &Hook{Command: []string{"/hook", "a"}}, &Ready{After: 500 * time.Millisecond} // that is when it is launched
+	stubborn := fate{life: -1, onTerm: -1, stray: true}
+	for _, test := range []struct {
+		promise string
+		fates
+		ops   []operation
+		kills bool
+	}{
+		{"T3: what is being ended is waited for, though its program is to be ended alone from now on",
+			fates{"main a 1": {life: time.Second, status: wsOne}, "helper a": stubborn},
+			[]operation{{what: "update", next: []Program{a}}, {what: "update", after: 1500 * time.Millisecond, next: []Program{alone}}}, true},
+		{"T4: what a program had started lives on when it is to be ended alone, and when it is not any more", fates{"helper a": stubborn},
+			[]operation{{what: "update", next: []Program{a}}, {what: "update", after: time.Second, next: []Program{alone}},
+				{what: "update", after: time.Second, next: []Program{a}}}, false},
+		{"T4: a hook of its own that hangs in its exec does not put off the end of what it has left",
+			fates{"main a 1": {life: time.Second, status: wsOne}, "helper a": stubborn, "hook a 3": {hanging: 9 * time.Second}},
+			[]operation{{what: "update", next: []Program{hooked}}}, true},
+	} {
+		t.Run(test.promise, func(t *testing.T) {
+			l, wrong, trace := liveWith(t, test.fates, seed, append(test.ops, operation{what: "stop", after: time.Minute}), true)
+			if len(wrong) > 0 {
+				t.Errorf("%v", wrong)
+			}
+			if text := strings.Join(trace, "\n"); !l.orphans || l.cgroups || strings.Contains(text, "program a: had left its group and did not end: killed") != test.kills {
+				t.Error("it has not come to that")
+			}
+			if t.Failed() || testing.Verbose() {
+				t.Log(strings.Join(trace, "\n"))
+			}
+		})
+	}
+}
+
+// fates are those that processes have, by kind, name and number, or by kind and name; the others live for long and
+// obey. A program has a helper in its group if one has a fate.
+type fates map[string]fate
+
+func (f fates) of(kind, name string, n int) fate {
+	got, ok := f[fmt.Sprint(kind, " ", name, " ", n)]
+	if !ok {
+		got, ok = f[kind+" "+name]
+	}
+	if !ok {
+		if got.life = -1; kind == "check" || kind == "hook" {
+			got.life = 0
+		}
+	}
+	if _, ok := f["helper "+name]; ok && kind == "main" {
+		got.helpers = 1
+	}
+	got.r = rand.New(rand.NewPCG(1, uint64(n)))
+	return got
+}

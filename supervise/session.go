@@ -1,0 +1,120 @@
+package supervise
+
+import (
+	"context"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/wait"
+)
+
+// Session is that of a program's process, which leads it. Who is in it has come from there, whatever it did with its
+// environment and its group: no process can choose its session.
+type Session struct {
+	PID   int
+	Start uint64 // of the process, in clock ticks since the boot
+
+	begun time.Duration // when it was known to run, which tells it from another with that number
+}
+
+// Sessions are those of the processes that there are now, but of programs with KillProcess, for [EndSessions] after this
+// process was killed; in no order. known are what was returned before, or nil: it saves looking again. Nil after Stop.
+func (s *Set) Sessions(known []Session) []Session {
+	reply := make(chan []Session, 1)
+	if s.send(context.Background(), sessionsRequest{reply}) != nil {
+		return nil
+	}
+	before := make(map[int]Session, len(known))
+	for _, k := range known {
+		before[k.PID] = k
+	}
+	list := []Session{}
+	for _, now := range <-reply {
+		if k, is := before[now.PID]; is && k.begun == now.begun {
+			list = append(list, k)
+		} else if p, ok := readProc(now.PID); ok && time.Duration(p.start)*tick <= now.begun { // else it has ended
+			now.Start = p.start
+			list = append(list, now)
+		}
+	}
+	return list
+}
+
+type sessionsRequest struct{ reply chan []Session }
+
+func (l *loop) sessions() []Session {
+	list := make([]Session, 0, len(l.byPID))
+	for pid, p := range l.byPID {
+		if p.spec.Kill == KillGroup {
+			list = append(list, Session{PID: pid, begun: p.begun})
+		}
+	}
+	return list
+}
+
+// EndSessions kills, and waits for, who is left in the sessions of programs whose Set was killed, since the machine was booted
+// and in this PID namespace. It returns their PIDs. A session has its number as long as anybody is in it: so whoever is in
+// one whose leader is another process, or is older than it, is none of them. This process and its ancestors are spared. See
+// [EndLeftovers] for when to call it.
+func EndSessions(sessions []Session) (pids []int) {
+	starts := make(map[int]uint64, len(sessions))
+	for _, s := range sessions {
+		if s.PID > 1 {
+			starts[s.PID] = s.Start
+		}
+	}
+	if len(starts) == 0 {
+		return nil
+	}
+	spared := append(ancestors(os.Getpid(), readProc), os.Getpid())
+	for again := true; again; { // until there is nobody who was started meanwhile
+		again = false
+		all := everybody()
+		for _, pid := range slices.Sorted(maps.Keys(all)) {
+			p := all[pid]
+			start, noted := starts[p.session]
+			leader, leads := all[p.session]
+			if !noted || p.dead || p.start < start || leads && leader.start != start || slices.Contains(spared, pid) || slices.Contains(pids, pid) {
+				continue
+			}
+			if endSession(p) {
+				pids, again = append(pids, pid), true
+			}
+		}
+	}
+	slices.Sort(pids)
+	return pids
+}
+
+// endSession kills a process if it is still the same and in the same session.
+func endSession(p proc) bool {
+	fd, err := unix.PidfdOpen(p.pid, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	if now, ok := readProc(p.pid); !ok || now.start != p.start || now.session != p.session {
+		return false
+	}
+	if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) != nil {
+		return false
+	}
+	wait.End(fd, 5*time.Second)
+	return true
+}
+
+// Era is what Sessions are of: this boot of the machine, and this PID namespace. Elsewhere their numbers are others'. Empty:
+// it cannot be told.
+func Era() string {
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	namespace, _ := os.Readlink("/proc/self/ns/pid")
+	if len(boot) == 0 || namespace == "" {
+		return ""
+	}
+	return strings.TrimSpace(string(boot)) + " " + namespace
+}

@@ -1,0 +1,96 @@
+package supervise_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/supervise"
+)
+
+// promise T3, issue 8.5: without cgroups, who has cleared its environment is found by its session, and nobody else
+func TestEndSessions(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	// A group of its own, and another parent, in the session of the program; and a session of its own, of which nothing tells.
+	bare := `(set -m; env -i FIFO="$FIFO" NAME=bare sh -c '` + announce + hold + `' &); `
+	w.apply(w.program("a", bare+away("elsewhere", hold)+announce+hold, func(p *supervise.Program) { p.Restart = supervise.Never }),
+		w.program("keeps", bare+announce+hold, func(p *supervise.Program) { p.Kill = supervise.KillProcess }))
+	pids := map[string]int{}
+	bares := []int{}
+	for range 5 {
+		name, pid := w.next()
+		if pids[name] = pid; name == "bare" {
+			bares = append(bares, pid)
+		}
+	}
+	sessions := w.set.Sessions(nil)
+	if len(sessions) != 1 || sessions[0].PID != pids["a"] || sessions[0].Start == 0 {
+		t.Fatalf("%+v of %v", sessions, pids)
+	}
+	if again := w.set.Sessions(sessions); !slices.Equal(again, sessions) {
+		t.Errorf("%+v, and then %+v", sessions, again)
+	}
+	its := bares[0]
+	if sid, _ := unix.Getsid(its); sid != pids["a"] {
+		its = bares[1]
+	}
+	for what, wrong := range map[string]supervise.Session{
+		"the leader is another":     {PID: pids["a"], Start: sessions[0].Start - 1},
+		"it is older":               {PID: pids["a"], Start: sessions[0].Start + 1<<40},
+		"nobody is in the session":  {PID: its, Start: 1},
+		"it is that of all others":  {PID: 0, Start: 0},
+		"it is the first process's": {PID: 1, Start: 0},
+	} {
+		if ended := supervise.EndSessions([]supervise.Session{wrong}); len(ended) > 0 {
+			t.Fatalf("%s: ended %v of %v", what, ended, pids)
+		}
+	}
+	if ended := supervise.EndSessions(sessions); !slices.Contains(ended, its) || !slices.Contains(ended, pids["a"]) || len(ended) != 2 {
+		t.Errorf("ended %v of %v, %v", ended, pids, bares)
+	}
+	gone(t, its)
+	for name, pid := range map[string]int{"elsewhere": pids["elsewhere"], "keeps": pids["keeps"]} {
+		lives(t, name, pid)
+	}
+	if err := w.stop(20 * time.Second); err != nil {
+		t.Error(err)
+	}
+	for _, pid := range append(bares, pids["elsewhere"]) {
+		unix.Kill(pid, unix.SIGKILL)
+	}
+	if left := w.set.Sessions(sessions); len(left) > 0 {
+		t.Errorf("after the stop: %v", left)
+	}
+}
+
+// promise T3: who starts us, and what is above, are spared though they are in such a session
+func TestEndSessionsSparesAncestors(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	c := w.role("sessions")
+	outer := exec.Command("/bin/sh", "-c", `NAME=other sh -c '`+announce+hold+`' & sh -c '"$0"; echo inner' "$0"; echo outer`, c.Path)
+	outer.Env, outer.SysProcAttr = c.Env, &syscall.SysProcAttr{Setsid: true}
+	out, err := outer.Output()
+	other := w.expect("other")
+	t.Cleanup(func() { unix.Kill(other, unix.SIGKILL) })
+	gone(t, other)
+	if want := fmt.Sprintf("[%d]\ninner\nouter\n", other); err != nil || string(out) != want {
+		t.Errorf("%q, %v, want %q", out, err, want)
+	}
+}
+
+// endOwnSession is the role of a start in the session of a program of the daemon before.
+func endOwnSession() {
+	sid, _ := unix.Getsid(0)
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", sid))
+	words := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	start, _ := strconv.ParseUint(words[19], 10, 64)
+	fmt.Println(supervise.EndSessions([]supervise.Session{{PID: sid, Start: start}}))
+}
