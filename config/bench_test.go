@@ -35,6 +35,30 @@ func BenchmarkLoadSettings5000(b *testing.B) {
 	}
 }
 
+// BenchmarkLoadInstances1000 has as many programs as a section can make, each with something of its own.
+func BenchmarkLoadInstances1000(b *testing.B) {
+	b.ReportAllocs()
+	m := memory{main: manyInstances(1000)}
+	for b.Loop() {
+		if _, err := load("/main.toml", m); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func manyInstances(n int) string {
+	return fmt.Sprintf(`[program.front]
+command = ["/bin/front"]
+after = ["worker", "worker:2"]
+[program.worker]
+instances = %d
+command = ["/bin/worker", "-n", "%%i"]
+environment = { LANG = "C", WORKER = "%%i" }
+output = "/var/log/%%i.log"
+check = { command = ["/bin/check", "%%i"] }
+`, n)
+}
+
 func manySettings(n int) string {
 	return programs(n+1, func(i int) string {
 		if i == n {

@@ -38,6 +38,7 @@ func TestGood(t *testing.T) {
 			if err != nil {
 				t.Fatalf("the dump does not load: %v\n%s", err, dump)
 			}
+			c.Files, c.Lacking, c2.Files, c2.Lacking = nil, nil, nil, nil // they have places
 			if !reflect.DeepEqual(c, c2) {
 				t.Errorf("the dump loads as another configuration\nfirst %+v\nthen  %+v", c, c2)
 			}
@@ -65,6 +66,32 @@ func TestBad(t *testing.T) {
 				}
 			}
 			message := strings.ReplaceAll(err.Error(), filepath.Dir(file), "$DIR")
+			golden(t, strings.TrimSuffix(file, ".toml")+".want", message+"\n")
+		})
+	}
+}
+
+// What the system does not have is no mistake of the configuration's: it loads, and tells all of it with its place.
+// promise S8, S9; issue 7.A4, 7.A5
+func TestLacking(t *testing.T) {
+	t.Parallel()
+	for _, file := range testdata(t, "lacking") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			c, err := config.Load(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range c.Lacking {
+				if e.Line == 0 || e.Column == 0 || e.Text == "" {
+					t.Errorf("no position: %v", e)
+				}
+				section, _, _ := strings.Cut(e.Program, ":")
+				if name, ok := strings.CutPrefix(e.Key, "program."); ok && !strings.HasPrefix(name, section+".") || !ok && e.Program != "" {
+					t.Errorf("%v: it is of program %q", e, e.Program)
+				}
+			}
+			message := strings.ReplaceAll(c.Lacking.Error(), filepath.Dir(file), "$DIR")
 			golden(t, strings.TrimSuffix(file, ".toml")+".want", message+"\n")
 		})
 	}
@@ -134,6 +161,23 @@ func TestNeedsRestart(t *testing.T) {
 	b.PIDFile = "none"
 	if keys := a.NeedsRestart(&b); !reflect.DeepEqual(keys, []string{"pidfile"}) {
 		t.Errorf("got %q", keys)
+	}
+}
+
+// promise R5: what is not a program's and has changed can be named
+func TestDiffering(t *testing.T) {
+	t.Parallel()
+	a := config.Config{PIDFile: "/run/a.pid", Shutdown: &config.Hook{Timeout: 1}, Programs: make([]config.Program, 1)}
+	b := a
+	b.Shutdown, b.Programs, b.Files = &config.Hook{Timeout: 1}, nil, []string{"/b"}
+	if keys := a.Differing(&b); keys != nil {
+		t.Errorf("got %q", keys)
+	}
+	b.MetricsFile, b.Log.Level, b.Shutdown.Timeout, b.Events = "/x.prom", "debug", 2, &config.Events{}
+	for _, keys := range [][]string{a.Differing(&b), b.Differing(&a)} {
+		if !reflect.DeepEqual(keys, []string{"metrics_file", "log.level", "events", "shutdown.timeout"}) {
+			t.Errorf("got %q", keys)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package config
 
 import (
 	"encoding"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -16,17 +15,21 @@ import (
 // used when mistakes is empty.
 type decoder struct {
 	mistakes Errors
+	warnings Errors
+	path     string // of the main file
 	files    files
 	users    users
 	texts    map[string]string
 	shared   map[string]reflect.Value // embedded pointers, by what the file has
 	envFiles map[string]*envFile      // by path
+	sections map[string]*section      // with instances, by name
 }
 
 func newDecoder(files files) *decoder {
 	return &decoder{
 		files: files, users: users{}, texts: map[string]string{},
 		shared: map[string]reflect.Value{}, envFiles: map[string]*envFile{},
+		sections: map[string]*section{},
 	}
 }
 
@@ -38,10 +41,13 @@ func (d *decoder) table(v reflect.Value, n *node) {
 	v.Set(s.blank)
 	t := given{decoder: d, node: n}
 	embedded, known := d.embedded(v, s, n)
+	var misspelt []string // keys of s, as they should be
 	for _, child := range n.fields.list {
 		f := s.byName[child.name]
 		if f == nil {
-			d.report(child.keyError(unknownKey(child.name, s)))
+			meant, err := d.unknownKey(child, s)
+			d.report(child.keyError(err))
+			misspelt = append(misspelt, meant)
 			continue
 		}
 		if known && f.shared {
@@ -69,7 +75,7 @@ func (d *decoder) table(v reflect.Value, n *node) {
 		f := &s.fields[i]
 		if f.name == "" {
 			v.FieldByIndex(f.index).SetString(d.text(n.name))
-		} else if f.required && n.fields.get([]byte(f.name)) == nil {
+		} else if f.required && n.fields.get([]byte(f.name)) == nil && !slices.Contains(misspelt, f.name) {
 			d.report(n.src.errorAt(n.keyAt, n.sub(f.name), fmt.Errorf("missing; add it to [%s]", n.key())))
 		}
 	}
@@ -123,21 +129,14 @@ func (d *decoder) holds(f *field, v reflect.Value, n *node) bool {
 	return len(d.mistakes) == before
 }
 
-func unknownKey(name string, s *schema) error {
-	if near := s.nearest(name); near != "" {
-		return fmt.Errorf("unknown key; did you mean %q?", near)
-	}
-	return errors.New("unknown key")
-}
-
 // value fills v from n and says whether that went well.
 func (d *decoder) value(v reflect.Value, n *node) bool {
 	before := len(d.mistakes)
 	if err := d.set(v, n); err != nil {
 		d.report(n.valueError(err))
 	}
-	if c, ok := v.Addr().Interface().(checker); ok && len(d.mistakes) == before {
-		if err := c.check(); err != nil {
+	if c, ok := v.Addr().Interface().(*Command); ok && len(d.mistakes) == before {
+		if err := d.command(*c); err != nil {
 			d.report(n.valueError(err))
 		}
 	}
@@ -148,13 +147,18 @@ func (d *decoder) value(v reflect.Value, n *node) bool {
 func (d *decoder) set(v reflect.Value, n *node) error {
 	if u, ok := v.Addr().Interface().(**User); ok {
 		spec, err := stringOf(n)
-		if err == nil {
-			*u, err = d.users.lookup(spec)
+		if err != nil {
+			return err
 		}
-		return err
+		f := d.users.lookup(spec)
+		*u = f.user
+		return f.wrong
 	}
 	if l, ok := v.Addr().Interface().(*Limits); ok {
 		return l.decode(d, n)
+	}
+	if s, ok := v.Addr().Interface().(*Sockets); ok {
+		return s.decode(d, n)
 	}
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		if _, ok := u.(numeric); ok && n.kind != unstable.String {
@@ -249,6 +253,11 @@ func (d *decoder) setList(v reflect.Value, n *node) error {
 	if n.kind != unstable.Array || n.origin != written {
 		if v.Type().Elem().Kind() == reflect.Int {
 			return fmt.Errorf(`must be a list of whole numbers, [1, 2], not %s`, describe(n))
+		}
+		if v.Type() == reflect.TypeFor[Command]() && n.kind == unstable.String {
+			if text := string(n.text); strings.TrimSpace(text) != "" {
+				return fmt.Errorf(`must be a list of strings, not a string; write %s`, listFor(d.files, text))
+			}
 		}
 		return fmt.Errorf(`must be a list of strings, ["a", "b"], not %s`, describe(n))
 	}

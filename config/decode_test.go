@@ -25,7 +25,7 @@ func TestDecodeTypes(t *testing.T) {
 		"conut = 1":                        `/x:1:1: conut: unknown key; did you mean "count"?`,
 		"yes.no = 1\ncount = [1]\nx.y = 1": "/x:1:1: yes: must be true or false without quotes, not a table\n/x:2:9: count: must be a whole number without quotes, not a list\n/x:3:1: x: unknown key",
 	} {
-		root, mistakes := parse(newSource("/x", []byte(doc)))
+		root, mistakes := parse(newSource("/x", []byte(doc)), memory{})
 		d := newDecoder(nil)
 		d.report(mistakes...)
 		var v schema
@@ -46,7 +46,7 @@ func TestDistance(t *testing.T) {
 	for _, test := range []struct {
 		a, b string
 		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"comand", "command", 1}, {"levle", "level", 2}} {
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"comand", "command", 1}, {"levle", "level", 1}, {"wbe", "web", 1}, {"abc", "cab", 2}} {
 		if got := distance(test.a, test.b); got != test.want {
 			t.Errorf("%q, %q: got %d, want %d", test.a, test.b, got, test.want)
 		}

@@ -13,9 +13,24 @@ import (
 )
 
 // Dump writes the configuration as it was understood, as TOML: defaults filled in, includes merged,
-// programs sorted by name. [Load] reads an equal Config from it.
+// programs sorted by name, a section with instances once, as it is. [Load] reads an equal Config from it.
 func (c *Config) Dump(w io.Writer) error {
-	b, err := appendTable(nil, reflect.ValueOf(c).Elem(), "")
+	top := *c
+	top.Programs = nil
+	b, err := appendTable(nil, reflect.ValueOf(&top).Elem(), "")
+	for i := 0; i < len(c.Programs) && err == nil; i++ {
+		p, file := &c.Programs[i], ""
+		name, number := p.section()
+		if s := c.sections[name]; s != nil && number == "1" {
+			p, file = &s.program, s.environmentFile
+		} else if s != nil {
+			continue
+		}
+		b, err = appendHeaded(b, reflect.ValueOf(p).Elem(), "program."+quoteKey(name))
+		if file != "" {
+			b = append(appendQuoted(append(b, "environment_file = "...), file), '\n')
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -32,7 +47,7 @@ func appendTable(b []byte, v reflect.Value, prefix string) ([]byte, error) {
 		fv, present := valueOf(v, &f)
 		switch {
 		case !present:
-		case isTables(f.typ), isTable(f.typ) && prefix == "":
+		case isTable(f.typ) && prefix == "":
 			tables = append(tables, f)
 		default:
 			b = append(append(b, f.name...), " = "...)
@@ -44,17 +59,8 @@ func appendTable(b []byte, v reflect.Value, prefix string) ([]byte, error) {
 	}
 	for _, f := range tables {
 		fv, _ := valueOf(v, &f)
-		if !isTables(f.typ) {
-			if b, err = appendHeaded(b, reflect.Indirect(fv), prefix+f.name); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		for i := range fv.Len() {
-			name := prefix + f.name + "." + quoteKey(nameOf(fv.Index(i)))
-			if b, err = appendHeaded(b, fv.Index(i), name); err != nil {
-				return nil, err
-			}
+		if b, err = appendHeaded(b, reflect.Indirect(fv), prefix+f.name); err != nil {
+			return nil, err
 		}
 	}
 	return b, nil
@@ -92,16 +98,6 @@ func appendInline(b []byte, v reflect.Value) ([]byte, error) {
 	return append(b, " }"...), nil
 }
 
-// nameOf is the value of the field that takes the table's name.
-func nameOf(v reflect.Value) string {
-	for _, f := range schemaOf(v.Type()).fields {
-		if f.name == "" {
-			return v.FieldByIndex(f.index).String()
-		}
-	}
-	panic(fmt.Sprintf("%s has no name", v.Type()))
-}
-
 // isEmpty tells the values that are written by leaving their key out.
 func isEmpty(v reflect.Value) bool {
 	if _, ok := v.Interface().(encoding.TextMarshaler); ok {
@@ -112,6 +108,8 @@ func isEmpty(v reflect.Value) bool {
 		return v.Len() == 0
 	case reflect.Pointer:
 		return v.IsNil()
+	case reflect.String:
+		return v.Len() == 0
 	default:
 		return false
 	}
@@ -125,6 +123,10 @@ func appendValue(b []byte, v reflect.Value) ([]byte, error) {
 	case encoding.TextMarshaler:
 		text, err := x.MarshalText()
 		return appendQuoted(b, string(text)), err
+	case Socket:
+		if x == (Socket{Address: x.Address}) {
+			return appendQuoted(b, x.Address), nil
+		}
 	case Limits:
 		keys := x.table()
 		return appendInline(b, reflect.ValueOf(&keys).Elem())

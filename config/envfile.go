@@ -14,22 +14,35 @@ type envFile struct {
 	err error // why it cannot be read
 }
 
-// envFile reads a file of lines NAME=VALUE, once, whatever the number of programs that name it. Each
-// of them is told that it cannot be read; the mistakes in it are told once.
-func (d *decoder) envFile(path string, at *node) Environment {
+// envFile reads a file of lines NAME=VALUE, once, whatever the number of programs that name it. The mistakes in it are
+// told once; that it cannot be read is no mistake of the configuration's.
+func (d *decoder) envFile(path string) (Environment, error) {
 	f, ok := d.envFiles[path]
 	if !ok {
 		f = &envFile{}
-		var data []byte
-		if data, _, f.err = d.files.read(path); f.err == nil {
+		if data, _, err := d.files.read(path); err != nil {
+			f.err = fmt.Errorf("cannot read %s: %w", path, err)
+		} else {
 			f.env = d.readEnv(newSource(path, data))
 		}
 		d.envFiles[path] = f
 	}
-	if f.err != nil {
-		d.report(at.valueError(fmt.Errorf("cannot read %s: %w", path, f.err)))
+	return f.env, f.err
+}
+
+// laterEnv reads a file that could not be read with the configuration, and puts the program's own environment on top.
+func laterEnv(files files, path string, own Environment) func() (Environment, error) {
+	return func() (Environment, error) {
+		d := newDecoder(files)
+		env, err := d.envFile(path)
+		if err == nil && len(d.mistakes) > 0 {
+			err = d.mistakes
+		}
+		if err != nil {
+			return nil, err
+		}
+		return merged(env, own), nil
 	}
-	return f.env
 }
 
 // readEnv understands what systemd.exec(5) says of EnvironmentFile, but that a value ends with its

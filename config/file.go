@@ -24,6 +24,10 @@ type files interface {
 	read(path string) ([]byte, fileID, error)
 	// list gives the names in a directory; the error is fs.ErrNotExist or ENOTDIR when there is none.
 	list(dir string) ([]string, error)
+	// stat gives the kind and mode of a file, of a symbolic link itself unless it is to be followed.
+	stat(path string, follow bool) (fs.FileMode, error)
+	// may tells whether this process has the right, unix.X_OK or the like, to a file.
+	may(path string, right uint32) error
 }
 
 type fileID struct{ dev, ino uint64 }
@@ -65,6 +69,22 @@ func (disk) list(dir string) ([]string, error) {
 	return names, reason(err)
 }
 
+func (disk) stat(path string, follow bool) (fs.FileMode, error) {
+	look := os.Lstat
+	if follow {
+		look = os.Stat
+	}
+	info, err := look(path)
+	if err != nil {
+		return 0, reason(err)
+	}
+	return info.Mode(), nil
+}
+
+func (disk) may(path string, right uint32) error {
+	return unix.Faccessat(unix.AT_FDCWD, path, right, unix.AT_EACCESS)
+}
+
 // reason drops the operation and the path from an error of package os: the message has them already.
 func reason(err error) error {
 	var pe *fs.PathError
@@ -82,6 +102,10 @@ func fileKind(mode fs.FileMode) string {
 		return "a FIFO"
 	case mode&fs.ModeSocket != 0:
 		return "a socket"
+	case mode&fs.ModeSymlink != 0:
+		return "a symbolic link"
+	case mode.IsRegular():
+		return "a file"
 	default:
 		return "a device"
 	}

@@ -38,6 +38,8 @@ func appendKeys(keys []Key, section string, t reflect.Type) []Key {
 		switch {
 		case f.typ == reflect.TypeFor[Limits]():
 			subs = append(subs, sub{name, reflect.TypeFor[limits]()})
+		case f.typ == reflect.TypeFor[Sockets]():
+			subs = append(subs, sub{name, reflect.TypeFor[Socket]()})
 		case isTables(f.typ):
 			subs = append(subs, sub{name + ".NAME", f.typ.Elem()})
 		case isTable(f.typ) && f.typ.Kind() == reflect.Pointer:

@@ -27,8 +27,8 @@ func TestKeys(t *testing.T) {
 		}
 	}
 	for section, n := range map[string]int{
-		"": 8, "log": 3, "startup": 2, "shutdown": 2, "program.NAME": 32, "program.NAME.restart_delay": 3,
-		"program.NAME.give_up": 2, "program.NAME.check": 5, "program.NAME.limits": 14,
+		"": 12, "log": 4, "control": 1, "events": 1, "startup": 2, "shutdown": 2, "program.NAME": 42, "program.NAME.restart_delay": 3,
+		"program.NAME.give_up": 2, "program.NAME.check": 5, "program.NAME.limits": 14, "program.NAME.listen": 6,
 	} {
 		if sections[section] != n {
 			t.Errorf("[%s]: %d keys, want %d", section, sections[section], n)

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -106,28 +107,68 @@ func (c *count) UnmarshalText(text []byte) (err error) {
 
 func (s *size) UnmarshalText(text []byte) (err error) {
 	s.Soft, s.Hard, err = parseLimit(string(text), func(one string) (uint64, error) {
-		digits, shift := strings.TrimRight(one, "KMG"), 0
-		switch one[len(digits):] {
-		case "":
-		case "K":
-			shift = 10
-		case "M":
-			shift = 20
-		case "G":
-			shift = 30
-		default:
-			digits = ""
-		}
-		n, err := strconv.ParseUint(digits, 10, 64)
-		if isRange(err) || err == nil && n<<shift>>shift != n {
-			return 0, fmt.Errorf("%s is too large", one)
-		}
-		if err != nil {
-			return 0, fmt.Errorf(`%q is not a size; write bytes, a number with K, M or G, "unlimited" or "SOFT:HARD"`, one)
-		}
-		return n << shift, nil
+		return parseSize(one, `write bytes, a number with K, M or G, "unlimited" or "SOFT:HARD"`)
 	})
 	return err
+}
+
+// parseSize reads bytes, or a number with K, M or G; advice says what else may be written.
+func parseSize(text, advice string) (uint64, error) {
+	digits, shift := strings.TrimRight(text, "KMG"), 0
+	switch text[len(digits):] {
+	case "":
+	case "K":
+		shift = 10
+	case "M":
+		shift = 20
+	case "G":
+		shift = 30
+	default:
+		digits = ""
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if isRange(err) || err == nil && n<<shift>>shift != n {
+		return 0, fmt.Errorf("%s is too large", text)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a size; %s", text, advice)
+	}
+	return n << shift, nil
+}
+
+// Bytes is a size; 0 is none.
+type Bytes int64
+
+func (*Bytes) numeric() {}
+
+func (Bytes) kind() string { return "bytes, also with K, M or G" }
+
+// UnmarshalText reads bytes, or a number with K, M or G, above 0.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	n, err := parseSize(string(text), "write bytes, or a number with K, M or G")
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		return errors.New("must be more than 0")
+	case n > math.MaxInt64:
+		return fmt.Errorf("%s is too large", text)
+	}
+	*b = Bytes(n)
+	return nil
+}
+
+// MarshalText gives the number in the greatest unit that it is a whole number of.
+func (b Bytes) MarshalText() ([]byte, error) { return formatSize(int64(b)), nil }
+
+func formatSize(n int64) []byte {
+	switch {
+	case n%(1<<20) == 0:
+		return fmt.Appendf(nil, "%dM", n>>20)
+	case n%(1<<10) == 0:
+		return fmt.Appendf(nil, "%dK", n>>10)
+	}
+	return strconv.AppendInt(nil, n, 10)
 }
 
 func isRange(err error) bool { return errors.Is(err, strconv.ErrRange) }
@@ -153,14 +194,15 @@ func (c count) MarshalText() ([]byte, error) { return Limit(c).text(), nil }
 func (s size) MarshalText() ([]byte, error)  { return Limit(s).text(), nil }
 
 func (l Limit) text() []byte {
-	one := func(n uint64) string {
-		if n == unix.RLIM_INFINITY {
-			return "unlimited"
-		}
-		return strconv.FormatUint(n, 10)
-	}
 	if l.Soft == l.Hard {
-		return []byte(one(l.Soft))
+		return []byte(limitText(l.Soft))
 	}
-	return []byte(one(l.Soft) + ":" + one(l.Hard))
+	return []byte(limitText(l.Soft) + ":" + limitText(l.Hard))
+}
+
+func limitText(n uint64) string {
+	if n == unix.RLIM_INFINITY {
+		return "unlimited"
+	}
+	return strconv.FormatUint(n, 10)
 }

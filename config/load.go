@@ -14,14 +14,23 @@ import (
 // Load reads the file and all that it includes, each once: the bytes that are checked are the bytes
 // that are used. A relative path means the working directory at the time of the call.
 //
-// The error is of type [Errors] and holds every mistake that can be told at once: a file that is not
-// TOML gives its first syntax error only.
-func Load(path string) (*Config, error) {
+// The error is of type [Errors] and holds every mistake that can be told at once, what is lacking included: a file that
+// is not TOML gives its first syntax error only. When nothing is wrong it is nil, and Config.Lacking has what is lacking.
+func Load(path string) (*Config, error) { return LoadOn(Machine{}, path) }
+
+// Machine finds what this package does not know how to look for. What nobody can look for is not lacking.
+type Machine struct {
+	// Cgroup tells why no program can be given a cgroup with these controllers, "memory" and the like. Nil: nobody can look.
+	Cgroup func(controllers ...string) error
+}
+
+// LoadOn is Load, with more that is looked for.
+func LoadOn(m Machine, path string) (*Config, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, Errors{{File: path, Err: err}}
 	}
-	return load(abs, disk{})
+	return loadOn(m, abs, disk{})
 }
 
 // document is what a file may hold. Include never outlives the reading: Config has what it brought in.
@@ -30,12 +39,23 @@ type document struct {
 	Config
 }
 
-func load(path string, files files) (*Config, error) {
-	c, mistakes := read(path, files)
-	if len(mistakes) > 0 {
-		return nil, mistakes
+func load(path string, files files) (*Config, error) { return loadOn(Machine{}, path, files) }
+
+func loadOn(m Machine, path string, files files) (*Config, error) {
+	l, c := read(path, files)
+	if l.main != nil {
+		c.Lacking = l.look(c, m)
 	}
-	return c, nil
+	if len(l.mistakes) == 0 {
+		return c, nil
+	}
+	for _, lacking := range c.Lacking {
+		if !errors.Is(lacking, fs.ErrPermission) && !isInUse(lacking) { // of this process, which may only be asking
+			l.report(lacking)
+		}
+	}
+	l.mistakes.sort()
+	return nil, l.mistakes
 }
 
 // Salvage returns what can be understood of a configuration: whatever is wrong or cannot be read has its default. It is
@@ -45,23 +65,29 @@ func Salvage(path string) *Config {
 	if err != nil {
 		abs = path
 	}
-	c, _ := read(abs, disk{})
+	_, c := read(abs, disk{})
 	return c
 }
 
-func read(path string, files files) (*Config, Errors) {
+func read(path string, files files) (*loader, *Config) {
 	l := &loader{decoder: newDecoder(files), seen: map[fileID]bool{}}
 	var doc document
 	l.table(reflect.ValueOf(&doc).Elem(), &node{kind: unstable.Table}) // the defaults
-	l.mistakes = nil
+	l.mistakes, l.path = nil, path
 	if err := l.file(path, nil); err != nil {
 		l.report(&Error{File: path, Err: err})
 	} else if l.main != nil {
 		l.table(reflect.ValueOf(&doc).Elem(), l.main)
 		l.order(doc.Programs)
+		l.cgroups(&doc.Config)
+		l.instances(&doc.Config)
+		l.listens(doc.Programs)
 	}
+	l.warnings.sort()
+	doc.Warnings = l.warnings
+	doc.Files = l.read
 	l.mistakes.sort()
-	return &doc.Config, l.mistakes
+	return l, &doc.Config
 }
 
 // loader merges a file and its includes into one tree. The nodes remember where they come from, so
@@ -69,6 +95,7 @@ func read(path string, files files) (*Config, Errors) {
 type loader struct {
 	*decoder
 	main    *node           // the main file's root, to which the programs of the included files are added
+	read    []string        // the files, in this order
 	seen    map[fileID]bool // true while the file's own includes are being read
 	active  []string        // the files being read, each included by the one before it
 	partial bool            // something could not be read: what seems to be missing may be there
@@ -88,8 +115,9 @@ func (l *loader) file(path string, parent *node) error {
 	}
 	l.seen[id] = true
 	l.active = append(l.active, path)
+	l.read = append(l.read, path)
 
-	root, mistakes := parse(newSource(path, data))
+	root, mistakes := parse(newSource(path, data), l.files)
 	l.report(mistakes...)
 	l.partial = l.partial || root == nil
 	if root != nil {
@@ -149,7 +177,8 @@ func (l *loader) merge(root *node) {
 	for _, n := range root.fields.list {
 		switch {
 		case s.byName[n.name] == nil:
-			l.report(n.keyError(unknownKey(n.name, s)))
+			_, err := l.unknownKey(n, s)
+			l.report(n.keyError(err))
 		case n.name != "program":
 			l.report(n.keyError(fmt.Errorf("belongs in the main file, %s; an included file may hold only [program.NAME] and include", l.main.src.path)))
 		case n.kind != unstable.Table:

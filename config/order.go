@@ -3,8 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/keepalivedd/keepalivedd/cycle"
 )
 
 // maxSuggestions bounds how often all names are searched for a near one.
@@ -22,7 +24,7 @@ func (l *loader) order(programs []Program) {
 			o.collect(&programs[i])
 		}
 	}
-	o.cycles(programs)
+	o.cycles()
 }
 
 // need is one name in a list, and the place of it.
@@ -48,27 +50,87 @@ func (o *ordering) collect(p *Program) {
 		n := o.root.fields.get([]byte(p.Name)).fields.get([]byte(key))
 		seen := make(map[string]bool, len(list))
 		for j, name := range list {
-			switch at := n.items[j]; {
-			case seen[name]:
+			if at := n.items[j]; seen[name] {
 				o.report(at.valueError(fmt.Errorf("%q is there twice; remove one", name)))
-			case name == p.Name:
-				o.report(at.valueError(errors.New("a program cannot wait for itself; remove it")))
-			case o.root.fields.get([]byte(name)) == nil:
-				o.unknown(name, at)
-			default:
-				o.needs[p.Name] = append(o.needs[p.Name], need{name, at})
+			} else if p.Instances == nil || !strings.Contains(name, "%") {
+				o.need(p, name, at)
+			} else {
+				for i := range *p.Instances {
+					if !o.need(p, marksFor(strconv.Itoa(i+1)).Replace(name), at) {
+						break // once is enough
+					}
+				}
 			}
 			seen[name] = true
 		}
 	}
 }
 
+// need takes one name, and says whether it is good. Instances need, and are needed, together: whoever waits for one of those
+// that wait for it in turn waits for itself.
+func (o *ordering) need(p *Program, name string, at *node) bool {
+	section := o.sectionOf(name)
+	switch needs := o.needs[p.Name]; {
+	case section == "":
+		o.unknown(name, at)
+		return false
+	case section == p.Name && p.Instances != nil:
+		o.report(at.valueError(errors.New("the instances of a section cannot wait for each other; remove it")))
+		return false
+	case section == p.Name:
+		o.report(at.valueError(errors.New("a program cannot wait for itself; remove it")))
+		return false
+	case section == name && o.pairs(p, section) > maxPairs:
+		o.report(at.valueError(fmt.Errorf("%d instances would wait for each of %d, which takes long at each start and stop; %q has each wait for one of its number",
+			*p.Instances, *o.sections[section].program.Instances, section+":%i")))
+		return false
+	case len(needs) == 0 || needs[len(needs)-1] != need{section, at}:
+		o.needs[p.Name] = append(needs, need{section, at})
+	}
+	return true
+}
+
+// maxPairs bounds how many instances of one section may wait for how many of another: each end of one has all of the others
+// looked at.
+const maxPairs = 100_000
+
+// pairs is the number of those that wait for each other's sections as a whole, 0 where only one has instances.
+func (o *ordering) pairs(p *Program, section string) int {
+	if s := o.sections[section]; s != nil && p.Instances != nil {
+		return *p.Instances * *s.program.Instances
+	}
+	return 0
+}
+
+// sectionOf is the section that makes the program of that name, or all programs if it is the section's; "" if none does.
+func (o *ordering) sectionOf(name string) string {
+	if o.root.fields.get([]byte(name)) != nil {
+		return name
+	}
+	section, number, _ := strings.Cut(name, ":")
+	if s := o.sections[section]; s != nil {
+		if n, err := strconv.Atoi(number); err == nil && strconv.Itoa(n) == number && 1 <= n && n <= *s.program.Instances {
+			return section
+		}
+	}
+	return ""
+}
+
 func (o *ordering) unknown(name string, at *node) {
 	if o.partial {
 		return // it may be in what could not be read, of which has been told
 	}
+	if section, number, numbered := strings.Cut(name, ":"); numbered && o.root.fields.get([]byte(section)) != nil {
+		if s := o.sections[section]; s != nil {
+			o.report(at.valueError(fmt.Errorf("there is no program %q; %s has instances 1 to %d", name, section, *s.program.Instances)))
+			return
+		} else if isNumber(number) {
+			o.report(at.valueError(fmt.Errorf("there is no program %q; %s has no instances", name, section)))
+			return
+		}
+	}
 	if o.suggested++; o.suggested <= maxSuggestions {
-		near := nearest(name, func(yield func(string) bool) {
+		near := Nearest(name, func(yield func(string) bool) {
 			for _, n := range o.root.fields.list {
 				if !yield(n.name) {
 					return
@@ -83,94 +145,26 @@ func (o *ordering) unknown(name string, at *node) {
 	o.report(at.valueError(fmt.Errorf("there is no program %q", name)))
 }
 
-// cycles reports one cycle, a shortest one of its first program, for each set of programs that all wait for each
-// other. Its time is linear in the number of programs and needs: Tarjan's algorithm, without recursion.
-func (o *ordering) cycles(programs []Program) {
-	type visit struct{ index, low int }
-	type frame struct {
-		name string
-		next int
+// cycles reports one cycle for each set of programs that all wait for each other.
+func (o *ordering) cycles() {
+	names := make(map[string][]string, len(o.needs))
+	for name, needs := range o.needs {
+		list := make([]string, len(needs))
+		for i, need := range needs {
+			list[i] = need.name
+		}
+		names[name] = list
 	}
-	visits := make(map[string]*visit, len(o.needs))
-	group := map[string]int{} // of those that are done, the number of their set
-	var stack []string
-	for i := range programs {
-		if visits[programs[i].Name] != nil || len(o.needs[programs[i].Name]) == 0 {
-			continue
-		}
-		enter := func(name string) frame {
-			visits[name] = &visit{len(visits), len(visits)}
-			stack = append(stack, name)
-			return frame{name: name}
-		}
-		for calls := []frame{enter(programs[i].Name)}; len(calls) > 0; {
-			f := &calls[len(calls)-1]
-			v := visits[f.name]
-			if needs := o.needs[f.name]; f.next < len(needs) {
-				name := needs[f.next].name
-				f.next++
-				if w := visits[name]; w == nil {
-					calls = append(calls, enter(name))
-				} else if _, done := group[name]; !done {
-					v.low = min(v.low, w.index)
-				}
-				continue
-			}
-			calls = calls[:len(calls)-1]
-			if len(calls) > 0 {
-				w := visits[calls[len(calls)-1].name]
-				w.low = min(w.low, v.low)
-			}
-			if v.low != v.index {
-				continue
-			}
-			members, first := 0, f.name
-			for last := ""; last != f.name; members++ {
-				last = stack[len(stack)-1]
-				stack = stack[:len(stack)-1]
-				group[last] = v.index
-				first = min(first, last)
-			}
-			if members > 1 {
-				o.cycle(first, group)
-			}
-		}
-	}
-}
-
-// cycle reports the shortest way from a program back to itself within its set.
-func (o *ordering) cycle(first string, group map[string]int) {
-	from := map[string]string{}
-	for queue := []string{first}; len(queue) > 0; queue = queue[1:] {
-		for _, need := range o.needs[queue[0]] {
-			if g, ok := group[need.name]; !ok || g != group[first] {
-				continue
-			}
-			if _, known := from[need.name]; known {
-				continue
-			}
-			from[need.name] = queue[0]
-			if need.name != first {
-				queue = append(queue, need.name)
-				continue
-			}
-			o.reportCycle(first, from)
-			return
-		}
+	for _, way := range cycle.Find(names) {
+		o.reportCycle(way)
 	}
 }
 
 // maxNamed bounds the names in a message.
 const maxNamed = 12
 
-func (o *ordering) reportCycle(first string, from map[string]string) {
-	way := []string{first}
-	for name := from[first]; name != first; name = from[name] {
-		way = append(way, name)
-	}
-	way = append(way, first)
-	// The way was found from its end.
-	slices.Reverse(way)
+func (o *ordering) reportCycle(way []string) {
+	first := way[0]
 	second := way[1]
 	if more := len(way) - maxNamed; more > 1 {
 		way = append(append(way[:maxNamed/2:maxNamed/2], fmt.Sprintf("… (%d more)", more)), way[len(way)-maxNamed/2:]...)

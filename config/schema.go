@@ -3,7 +3,6 @@ package config
 import (
 	"encoding"
 	"fmt"
-	"iter"
 	"math"
 	"path/filepath"
 	"reflect"
@@ -87,7 +86,7 @@ func isTable(t reflect.Type) bool {
 
 // isTables tells the lists of tables that are written under their names.
 func isTables(t reflect.Type) bool {
-	return t.Kind() == reflect.Slice && t != reflect.TypeFor[Limits]() && isTable(t.Elem())
+	return t.Kind() == reflect.Slice && t != reflect.TypeFor[Limits]() && t != reflect.TypeFor[Sockets]() && isTable(t.Elem())
 }
 
 // fieldsOf lists the keys of a table, those of embedded structs included.
@@ -186,70 +185,34 @@ func (f *field) allowed() string {
 // NeedsRestart names the keys that differ between c and next and that a running daemon cannot
 // change; it is nil when next can be put in force.
 func (c *Config) NeedsRestart(next *Config) []string {
-	return differing(reflect.ValueOf(c).Elem(), reflect.ValueOf(next).Elem(), "")
+	return differing(reflect.ValueOf(c).Elem(), reflect.ValueOf(next).Elem(), "", func(f *field) bool { return f.permanent })
 }
 
-func differing(a, b reflect.Value, prefix string) (keys []string) {
-	for _, f := range schemaOf(a.Type()).fields {
-		if f.loose {
+// Differing names the keys that differ between c and next, but for those of programs; a table that only one of them has is
+// one key.
+func (c *Config) Differing(next *Config) []string {
+	return differing(reflect.ValueOf(c).Elem(), reflect.ValueOf(next).Elem(), "", func(*field) bool { return true })
+}
+
+func differing(a, b reflect.Value, prefix string, matters func(*field) bool) (keys []string) {
+	s := schemaOf(a.Type())
+	for i := range s.fields {
+		f := &s.fields[i]
+		if f.loose || isTables(f.typ) {
 			continue
 		}
 		x, y := a.FieldByIndex(f.index), b.FieldByIndex(f.index)
+		if isTable(f.typ) && f.typ.Kind() == reflect.Pointer && !x.IsNil() && !y.IsNil() {
+			x, y = x.Elem(), y.Elem()
+		}
 		switch {
-		case f.permanent && !reflect.DeepEqual(x.Interface(), y.Interface()):
+		case isTable(f.typ) && x.Kind() == reflect.Struct:
+			keys = append(keys, differing(x, y, prefix+f.name+".", matters)...)
+		case matters(f) && !reflect.DeepEqual(x.Interface(), y.Interface()):
 			keys = append(keys, prefix+f.name)
-		case x.Kind() == reflect.Struct:
-			keys = append(keys, differing(x, y, prefix+f.name+".")...)
 		}
 	}
 	return keys
-}
-
-// nearest is the known key that was probably meant, or "" when none is near enough.
-func (s *schema) nearest(name string) string {
-	return nearest(name, func(yield func(string) bool) {
-		for _, f := range s.fields {
-			if f.name != "" && !yield(f.name) {
-				return
-			}
-		}
-	})
-}
-
-func nearest(name string, known iter.Seq[string]) string {
-	best, least := "", 0
-	for other := range known {
-		// One slip in three letters: "usr" is user, "pid" is anything.
-		limit := (len(other) + 2) / 3
-		if limit == len(other) || max(len(name)-len(other), len(other)-len(name)) > limit {
-			continue
-		}
-		if d := distance(name, other); d <= limit && (best == "" || d < least) {
-			best, least = other, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substituted := diagonal
-			if a[i] != b[j] {
-				substituted++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substituted, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 var durationType = reflect.TypeFor[time.Duration]()

@@ -39,7 +39,7 @@ func TestSettingsShared(t *testing.T) {
 	if p[0].Settings != p[1].Settings || p[2].Settings != p[3].Settings || p[4].Settings != p[5].Settings {
 		t.Error("equal settings are not shared")
 	}
-	if p[0].Settings == p[2].Settings || p[0].Output != "inherit" || p[2].Output != "syslog" || *p[4].Nice != 1 || p[2].Nice != nil {
+	if p[0].Settings == p[2].Settings || p[0].Output != "log" || p[2].Output != "syslog" || *p[4].Nice != 1 || p[2].Nice != nil {
 		t.Errorf("got %+v, %+v, %+v", p[0].Settings, p[2].Settings, p[4].Settings)
 	}
 	if again := loadText(t, memory{main: programs(1, func(int) string { return "" })}); again.Programs[0].Settings != p[0].Settings {
@@ -137,11 +137,14 @@ func TestEnvironmentFileOnce(t *testing.T) {
 // Mistakes in the file are told once; that it is not there, at each key.
 func TestEnvironmentFileMistakes(t *testing.T) {
 	t.Parallel()
-	for file, want := range map[string]int{"/more.env": 2, "/none.env": 3} {
-		_, err := load("/main.toml", memory{programs(3, func(int) string { return "environment_file = \"" + file + "\"\n" }), "A\n\nB"})
-		if errs, ok := err.(Errors); !ok || len(errs) != want {
-			t.Errorf("%s: got %v", file, err)
-		}
+	m := memory{programs(3, func(int) string { return "environment_file = \"/more.env\"\n" }), "A\n\nB"}
+	_, err := load("/main.toml", m)
+	if errs, ok := err.(Errors); !ok || len(errs) != 2 {
+		t.Errorf("mistakes in it: got %v", err)
+	}
+	m.main = strings.ReplaceAll(m.main, "/more", "/none")
+	if c := loadText(t, m); len(c.Lacking) != 3 {
+		t.Errorf("not there: got %v", c.Lacking)
 	}
 }
 

@@ -43,5 +43,17 @@ func (s *source) where(offset uint32, from *source) string {
 
 func (s *source) errorAt(offset uint32, key string, err error) *Error {
 	line, column := s.position(offset)
-	return &Error{File: s.path, Line: line, Column: column, Key: key, Err: err}
+	return &Error{File: s.path, Line: line, Column: column, Key: key, Err: err, Text: s.text(line)}
+}
+
+// longLine bounds what is shown of a file: what is longer was not written by hand.
+const longLine = 4096
+
+// text is a line, or "" if it is too long.
+func (s *source) text(line int) string {
+	text, _, _ := bytes.Cut(s.data[s.lines[line-1]:], []byte("\n"))
+	if len(text) > longLine {
+		return ""
+	}
+	return string(bytes.TrimSuffix(text, []byte("\r")))
 }

@@ -69,6 +69,16 @@ func (n *node) appendTo(b []byte) []byte {
 	return b
 }
 
+// below is the value of a key, or of a key in a table in n, and so on; nil when it is not there.
+func (n *node) below(keys ...string) *node {
+	for _, key := range keys {
+		if n != nil {
+			n = n.fields.get([]byte(key))
+		}
+	}
+	return n
+}
+
 // keyError is a mistake about the key itself, valueError one about its value.
 func (n *node) keyError(err error) *Error   { return n.src.errorAt(n.keyAt, n.key(), err) }
 func (n *node) valueError(err error) *Error { return n.src.errorAt(n.valueAt, n.key(), err) }
@@ -76,8 +86,8 @@ func (n *node) valueError(err error) *Error { return n.src.errorAt(n.valueAt, n.
 // parse reads a document. Its time is linear in the document's length. The root is nil when the
 // document is not TOML at all: then what was read so far would only mislead. A key that is defined
 // twice is a mistake too, but the root has its first value.
-func parse(src *source) (root *node, mistakes []*Error) {
-	b := &builder{src: src, root: &node{src: src, kind: unstable.Table, origin: headed}}
+func parse(src *source, files files) (root *node, mistakes []*Error) {
+	b := &builder{src: src, files: files, root: &node{src: src, kind: unstable.Table, origin: headed}}
 	b.table = b.root
 	b.parser.Reset(src.data)
 	for b.parser.NextExpression() {
@@ -94,7 +104,7 @@ func parse(src *source) (root *node, mistakes []*Error) {
 		if errors.As(err, &pe) {
 			at = uint32(cap(src.data) - cap(pe.Highlight))
 		}
-		return nil, append(b.mistakes, src.errorAt(at, "", fmt.Errorf("not valid TOML: %v", err)))
+		return nil, b.notTOML(at, err)
 	}
 	return b.root, b.mistakes
 }
@@ -102,6 +112,7 @@ func parse(src *source) (root *node, mistakes []*Error) {
 type builder struct {
 	parser   unstable.Parser
 	src      *source
+	files    files // where what was meant is looked for
 	root     *node
 	table    *node // that the last header named
 	mistakes []*Error

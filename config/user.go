@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// User is who a program runs as, as the system's databases told when the configuration was loaded.
+// User is who a program runs as, as the system's databases told when the configuration was loaded. Of one that they did
+// not know only Name is meant: see [User.Known].
 type User struct {
 	Name   string // for USER and LOGNAME: the name, or the number of a user who has none
 	UID    uint32
@@ -26,35 +27,100 @@ type User struct {
 // MarshalText gives the user as the configuration has it, USER or USER:GROUP.
 func (u *User) MarshalText() ([]byte, error) { return []byte(u.spec), nil }
 
+// GroupName is a group of the system's, by its name or number. The zero value is none.
+type GroupName struct{ spec string }
+
+// UnmarshalText reads a name or a number, whoever there is.
+func (g *GroupName) UnmarshalText(text []byte) error {
+	spec := string(text)
+	if spec == "" {
+		return errors.New("\"\" is not a group; write a name or a number, or remove it")
+	}
+	if isNumber(spec) {
+		if _, err := id(spec); err != nil {
+			return err
+		}
+	}
+	g.spec = spec
+	return nil
+}
+
+// MarshalText gives what UnmarshalText has read.
+func (g GroupName) MarshalText() ([]byte, error) { return []byte(g.spec), nil }
+
+// Find looks the group's number up as the databases have it now. A number need not be in them.
+func (g GroupName) Find() (gid int, err error) {
+	text, err := findGroup(g.spec)
+	if err != nil {
+		return 0, err
+	}
+	n, err := id(text)
+	return int(n), err
+}
+
+// nobody is no user's number, and no group's: to the kernel it means "no change", and to become it is refused.
+const nobody = 1<<32 - 1
+
+// Known tells whether the user, with the group that was asked for, was found. Nothing may run as one who is not.
+func (u *User) Known() bool { return u.UID != nobody }
+
+// Find looks the user up as the databases have them now. The error tells whom they do not know.
+func (u *User) Find() (*User, error) {
+	now, err := findUserOf(u.spec)
+	if err != nil {
+		return nil, err
+	}
+	return now, nil
+}
+
 // users looks each user up once, however many programs run as them.
 type users map[string]*found
 
 type found struct {
-	user *User
-	err  error
+	user    *User
+	wrong   error // with what the configuration says
+	missing error // why the user, or the group, could not be found
 }
 
-func (u users) lookup(spec string) (*User, error) {
-	f, ok := u[spec]
-	if !ok {
-		f = &found{}
-		f.user, f.err = lookupUser(spec)
+func (u users) lookup(spec string) *found {
+	f := u[spec]
+	if f == nil {
+		f = &found{wrong: checkUser(spec)}
+		if f.wrong == nil {
+			if f.user, f.missing = findUserOf(spec); f.missing != nil {
+				f.user = unknownUser(spec)
+			}
+		}
 		u[spec] = f
 	}
-	return f.user, f.err
+	return f
 }
 
-func lookupUser(spec string) (*User, error) {
+func unknownUser(spec string) *User {
+	name, _, _ := strings.Cut(spec, ":")
+	return &User{Name: name, UID: nobody, GID: nobody, Home: "/", Shell: "/bin/sh", spec: spec}
+}
+
+// checkUser says what is wrong with USER or USER:GROUP, whoever there is.
+func checkUser(spec string) error {
 	name, group, grouped := strings.Cut(spec, ":")
 	if name == "" || grouped && group == "" {
-		return nil, fmt.Errorf("%q is not a user; write \"USER\" or \"USER:GROUP\"", spec)
+		return fmt.Errorf("%q is not a user; write \"USER\" or \"USER:GROUP\"", spec)
 	}
-	u := &User{Name: name, Home: "/", Shell: "/bin/sh", spec: spec}
-	if isNumber(name) {
-		if _, err := id(name); err != nil {
-			return nil, err
+	for _, number := range []string{name, group} {
+		if number != "" && isNumber(number) {
+			if _, err := id(number); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// findUserOf looks up USER or USER:GROUP, which is right in itself.
+func findUserOf(spec string) (*User, error) {
+	name, group, grouped := strings.Cut(spec, ":")
+	u := &User{Name: name, Home: "/", Shell: "/bin/sh", spec: spec}
 	var primary string
 	entry, err := findUser(name)
 	switch {
@@ -155,7 +221,7 @@ func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
 // id reads a user or group number. The highest is left out: to the kernel it means "no change".
 func id(text string) (uint32, error) {
 	n, err := strconv.ParseUint(text, 10, 32)
-	if err != nil || n == 1<<32-1 {
+	if err != nil || n == nobody {
 		return 0, fmt.Errorf("%s is not a user or group number", text)
 	}
 	return uint32(n), nil

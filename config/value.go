@@ -1,9 +1,7 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -12,25 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A checker says what is wrong with a value that has the right type. The decoder asks each value
-// that it has decoded, and puts the answer at the value's place in the file.
-type checker interface{ check() error }
-
 // A nameChecker says what is wrong with a name where the file may choose it.
 type nameChecker interface{ checkName(name string) error }
-
-// Command is a program's executable and its arguments.
-type Command []string
-
-func (c Command) check() error {
-	if len(c) == 0 {
-		return errors.New(`must not be empty; write the program's absolute path, and then its arguments`)
-	}
-	if !filepath.IsAbs(c[0]) {
-		return fmt.Errorf("must begin with the program's absolute path, not %q", c[0])
-	}
-	return nil
-}
 
 // Environment maps the names of environment variables to their values.
 type Environment map[string]string
@@ -49,6 +30,9 @@ func (Program) checkName(name string) error {
 	ok := name != "" && len(name) <= maxName && isAlnum(name[0])
 	for i := 0; ok && i < len(name); i++ {
 		ok = isAlnum(name[i]) || strings.IndexByte("_.-", name[i]) >= 0
+	}
+	if section, number, numbered := strings.Cut(name, ":"); numbered && isNumber(number) && (Program{}).checkName(section) == nil {
+		return fmt.Errorf(`%q cannot name a program: the instances of a section have such names; write [program.%s] with instances`, name, quoteKey(section))
 	}
 	if !ok {
 		return fmt.Errorf(`%q cannot name a program; use at most %d letters, digits, "_", "." and "-", with a letter or digit first`, name, maxName)
@@ -95,9 +79,40 @@ func (s Signal) String() string {
 	return string(text)
 }
 
+// Kept is how much memory the last lines may take.
+type Kept int64
+
+// The least and the most that [Kept] can be.
+const (
+	leastKept = 64 << 10
+	mostKept  = 1 << 30
+)
+
+func (*Kept) numeric() {}
+
+// UnmarshalText reads a size such as "4M".
+func (k *Kept) UnmarshalText(text []byte) error {
+	n, err := parseSize(string(text), `write a number with K, M or G, such as "4M"`)
+	switch {
+	case err != nil:
+		return err
+	case n < leastKept || n > mostKept:
+		return fmt.Errorf(`must be from "64K" to "1G", not %q`, text)
+	}
+	*k = Kept(n)
+	return nil
+}
+
+// MarshalText gives the number in the greatest unit that it is a whole number of.
+func (k Kept) MarshalText() ([]byte, error) { return formatSize(int64(k)), nil }
+
+func (Kept) kind() string { return "size with K, M or G" }
+
 func (Signal) kind() string { return "signal" }
 
 func (User) kind() string { return `"USER" or "USER:GROUP"` }
+
+func (GroupName) kind() string { return "name or number of a group" }
 
 // Umask is a file mode creation mask that may be unset, as its zero value is.
 type Umask struct {

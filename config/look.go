@@ -1,0 +1,254 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/address"
+)
+
+// What the system has to have for a configuration is looked for here. It is looked for when all has been read: what is
+// not there is lacking for a program, and programs may share what was decoded.
+
+// looker asks for each thing once, however many programs need it.
+type looker struct {
+	*loader
+	seen    map[sight]error
+	limits  map[Limit]error
+	rights  rights
+	machine Machine
+	lacking Errors
+
+	controllers map[string]error // of cgroups
+	listening   address.Table
+	first       map[spot]*Error // of what several instances of a section lack
+}
+
+// spot is where something is lacking, and whether it only may not be had.
+type spot struct {
+	at     *node
+	denied bool
+}
+
+// sight is a path, and what has to be there.
+type sight struct {
+	kind thing
+	path string
+}
+
+type thing uint8
+
+const (
+	anExecutable thing = iota
+	aDirectory
+	aPlace   // a directory in which files can be made
+	aPIDFile // a path in such a directory; one of metrics is too
+	anOutput // a file that can be appended to, or made
+)
+
+// look returns what is lacking for what the configuration asks for, with its places. What it says wrongly is not
+// looked for.
+func (l *loader) look(c *Config, m Machine) Errors {
+	k := &looker{loader: l, seen: map[sight]error{}, limits: map[Limit]error{}, first: map[spot]*Error{}, rights: rightsNow(),
+		machine: m, controllers: map[string]error{}}
+	k.daemon(c)
+	programs := l.main.below("program")
+	for i := range c.Programs {
+		if p := &c.Programs[i]; p.Settings != nil { // nil in what is no table
+			k.program(p, programs)
+		}
+	}
+	k.lacking.sort()
+	return k.lacking
+}
+
+// daemon looks for what the daemon itself needs.
+func (k *looker) daemon(c *Config) {
+	if c.Events != nil {
+		k.command("", k.main.below("events", "command"), c.Events.Command)
+	}
+	if c.Startup != nil {
+		k.command("", k.main.below("startup", "command"), c.Startup.Command)
+	}
+	if c.Shutdown != nil {
+		k.command("", k.main.below("shutdown", "command"), c.Shutdown.Command)
+	}
+	k.path("", k.main.below("log", "to"), sight{anOutput, c.Log.To})
+	k.path("", k.main.below("pidfile"), sight{aPIDFile, c.PIDFile})
+	k.path("", k.main.below("metrics_file"), sight{aPIDFile, c.MetricsFile})
+	if c.Cgroups == Require {
+		k.lackCgroup("", k.main.below("cgroups"))
+	}
+	if c.Control != nil && c.Control.Group != (GroupName{}) {
+		again := func() error { return k.rights.give(c.Control.Group) }
+		k.lack("", k.main.below("control", "group"), again(), again)
+	}
+}
+
+func (k *looker) program(p *Program, programs *node) {
+	section, number := p.section()
+	n := programs.below(p.Name)
+	if n == nil {
+		n = programs.below(section)
+	}
+	if p.Instances == nil && n.below("instances") != nil {
+		return // they are not known
+	}
+	k.command(p.Name, n.below("command"), p.Command)
+	if n.below("directory") != nil {
+		k.path(p.Name, n.below("directory"), sight{aDirectory, p.Directory})
+	}
+	if u := p.User; u != nil {
+		if u.Known() {
+			k.lack(p.Name, n.below("user"), k.rights.become(u), nil)
+		} else {
+			k.lack(p.Name, n.below("user"), k.users[u.spec].missing, func() error { _, err := u.Find(); return err })
+		}
+	}
+	if again := p.ReadEnvironment; again != nil {
+		at := n.below("environment_file")
+		path := string(at.text)
+		if p.Instances != nil {
+			path = marksFor(number).Replace(path)
+		}
+		k.lack(p.Name, at, k.envFiles[filepath.Clean(path)].err, func() error { _, err := again(); return err })
+	}
+	if p.Check != nil {
+		k.command(p.Name, n.below("check", "command"), p.Check.Command)
+	}
+	k.command(p.Name, n.below("gate"), p.Gate)
+	k.command(p.Name, n.below("on_change"), p.OnChange)
+	k.path(p.Name, n.below("output"), sight{anOutput, p.Output})
+	for _, limit := range p.Limits {
+		err, known := k.limits[limit]
+		if !known {
+			err = k.rights.limit(limit)
+			k.limits[limit] = err
+		}
+		k.lack(p.Name, n.below("limits", limit.Name()), err, nil)
+	}
+	if sockets := n.below("listen"); sockets != nil {
+		for i := range p.Listen {
+			k.listen(p, &p.Listen[i], sockets.items[i])
+		}
+	}
+	if p.Nice != nil {
+		k.lack(p.Name, n.below("nice"), k.rights.nice(*p.Nice), nil)
+	}
+	if p.OOMScoreAdj != nil {
+		k.lack(p.Name, n.below("oom_score_adj"), k.rights.oomScoreAdj(*p.OOMScoreAdj), nil)
+	}
+	for _, c := range p.controllers() {
+		k.lackCgroup(p.Name, n.below(c.key), c.name)
+	}
+}
+
+// lackCgroup asks once for each controller.
+func (k *looker) lackCgroup(program string, n *node, controllers ...string) {
+	find := k.machine.Cgroup
+	if find == nil {
+		return
+	}
+	which := strings.Join(controllers, " ")
+	err, known := k.controllers[which]
+	if !known {
+		err = find(controllers...)
+		k.controllers[which] = err
+	}
+	k.lack(program, n, err, func() error { return find(controllers...) })
+}
+
+// lack records what is lacking for the value of n, if err says that something is.
+func (k *looker) lack(program string, n *node, err error, again func() error) {
+	if err == nil || n == nil {
+		return
+	}
+	mistake := n.valueError(err)
+	mistake.Program, mistake.again = program, again
+	if strings.Contains(program, ":") {
+		here := spot{n, errors.Is(err, fs.ErrPermission)}
+		if first := k.first[here]; first != nil {
+			first.More = append(first.More, mistake)
+			return
+		}
+		k.first[here] = mistake
+	}
+	k.lacking = append(k.lacking, mistake)
+}
+
+func (k *looker) path(program string, n *node, s sight) {
+	if n == nil || !filepath.IsAbs(s.path) {
+		return // a word, such as syslog
+	}
+	k.lackSight(program, n, s, k.see(s))
+}
+
+func (k *looker) lackSight(program string, n *node, s sight, err error) {
+	if err != nil {
+		files := k.files
+		k.lack(program, n, err, func() error { return s.of(files) })
+	}
+}
+
+func (k *looker) command(program string, n *node, c Command) {
+	if n == nil || len(c) == 0 {
+		return
+	}
+	s := sight{anExecutable, c[0]}
+	err := k.see(s)
+	if errors.Is(err, fs.ErrNotExist) && len(c) == 1 {
+		// All of it in one string?
+		if words := strings.Fields(c[0]); len(words) > 1 && k.see(sight{anExecutable, words[0]}) == nil {
+			err = fmt.Errorf("%w; write %s", err, listFor(k.files, c[0]))
+		}
+	}
+	k.lackSight(program, n.items[0], s, err)
+}
+
+func (k *looker) see(s sight) error {
+	err, known := k.seen[s]
+	if !known {
+		err = s.of(k.files)
+		k.seen[s] = err
+	}
+	return err
+}
+
+// of says what is in the way.
+func (s sight) of(files files) error {
+	mode, err := files.stat(s.path, s.kind != anOutput)
+	if s.kind == aPIDFile || s.kind == anOutput && errors.Is(err, fs.ErrNotExist) {
+		if err := (sight{aPlace, filepath.Dir(s.path)}).of(files); err != nil {
+			return fmt.Errorf("%s: the directory %w", s.path, err)
+		}
+		return nil
+	}
+	right := uint32(unix.X_OK)
+	switch {
+	case err != nil:
+	case s.kind == anExecutable && !mode.IsRegular():
+		return fmt.Errorf("%s: it is %s, not an executable file", s.path, fileKind(mode))
+	case s.kind == anExecutable && mode&0o111 == 0:
+		return fmt.Errorf("%s: it is not executable (chmod +x)", s.path)
+	case (s.kind == aDirectory || s.kind == aPlace) && !mode.IsDir():
+		return fmt.Errorf("%s: it is %s, not a directory", s.path, fileKind(mode))
+	case s.kind == aPlace:
+		right = unix.W_OK | unix.X_OK
+	case s.kind == anOutput && !mode.IsRegular() && mode&fs.ModeCharDevice == 0:
+		return fmt.Errorf("%s: it is %s, not a regular file", s.path, fileKind(mode))
+	case s.kind == anOutput:
+		right = unix.W_OK
+	}
+	if err == nil {
+		err = files.may(s.path, right)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.path, err)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// marks replaces what stands in the strings of a section with instances: %i, the number of one, and %%, a percent sign.
+type marks struct{ *strings.Replacer }
+
+func marksFor(number string) marks { return marks{strings.NewReplacer("%%", "%", "%i", number)} }
+
+// in is v with the marks in its strings replaced, those in its lists and tables included. What has none is not copied, and
+// has not changed.
+func (m marks) in(v reflect.Value) (_ reflect.Value, changed bool) {
+	t := v.Type()
+	switch {
+	case t.Kind() == reflect.String && strings.Contains(v.String(), "%"):
+		s := reflect.New(t).Elem()
+		s.SetString(m.Replace(v.String()))
+		return s, true
+	case t.Kind() == reflect.Pointer && isTable(t) && !v.IsNil():
+		to, changed := m.in(v.Elem())
+		if !changed {
+			return v, false
+		}
+		p := reflect.New(t.Elem())
+		p.Elem().Set(to)
+		return p, true
+	case t.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			if item, now := m.in(v.Index(i)); now {
+				if !changed {
+					v, changed = reflect.AppendSlice(reflect.MakeSlice(t, 0, v.Len()), v), true
+				}
+				v.Index(i).Set(item)
+			}
+		}
+	case t.Kind() == reflect.Map:
+		clone := reflect.MakeMapWithSize(t, v.Len())
+		for it := v.MapRange(); it.Next(); {
+			value, now := m.in(it.Value())
+			clone.SetMapIndex(it.Key(), value)
+			changed = changed || now
+		}
+		if changed {
+			return clone, true
+		}
+	case t.Kind() == reflect.Struct && isTable(t):
+		for i := range v.NumField() {
+			if !v.Field(i).CanInterface() { // unexported
+				continue
+			}
+			if field, now := m.in(v.Field(i)); now {
+				if !changed {
+					clone := reflect.New(t).Elem()
+					clone.Set(v)
+					v, changed = clone, true
+				}
+				v.Field(i).Set(field)
+			}
+		}
+	}
+	return v, changed
+}
+
+// marked tells whether there is anything to replace in v.
+func marked(v any) bool {
+	_, changed := marksFor("").in(reflect.ValueOf(v))
+	return changed
+}
+
+// marks reports each % in the strings of a table that stands for nothing. What is wrong in another way was told of.
+func (t *given) marks() {
+	for _, n := range t.node.fields.list {
+		if !slices.Contains(t.mistaken, n.name) {
+			t.marksBelow(n)
+		}
+	}
+}
+
+func (d *decoder) marksBelow(n *node) {
+	if mark := strayMark(string(n.text)); n.kind == unstable.String && mark != "" {
+		d.report(n.valueError(fmt.Errorf("%q means nothing where instances is set; write %%i for the number of the instance, %%%% for a percent sign", mark)))
+	}
+	for _, below := range [][]*node{n.items, n.fields.list} {
+		for _, child := range below {
+			d.marksBelow(child)
+		}
+	}
+}
+
+// strayMark is the first % that stands for nothing, with what follows it; "" if there is none.
+func strayMark(text string) string {
+	for {
+		_, after, found := strings.Cut(text, "%")
+		if !found {
+			return ""
+		}
+		if after == "" || after[0] != '%' && after[0] != 'i' {
+			_, size := utf8.DecodeRuneInString(after)
+			return "%" + after[:size]
+		}
+		text = after[1:]
+	}
+}

@@ -1,0 +1,3 @@
+package config
+
+import _ "github.com/keepalivedd/keepalivedd/internal/linux" // says so elsewhere

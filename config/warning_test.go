@@ -1,0 +1,42 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/keepalivedd/keepalivedd/config"
+)
+
+// promise G1, issue 7.B7: a delay that keeps nobody apart is warned of, at its place, and is no mistake
+func TestWarnings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.toml")
+	const least = `two machines may run it for a moment when the gate is lost; "`
+	const why = `", gate_timeout and gate_renew and a second, is the least that keeps them apart`
+	for keys, want := range map[string]string{
+		``:                    "",
+		`gate_delay = "1s"`:   "",
+		`gate = ["/bin/cat"]`: ":3:8: program.a.gate: with gate_delay = \"0s\" " + least + "6s" + why,
+		"gate = [\"/bin/cat\"]\ngate_timeout = \"1s\"\ngate_renew = \"3s\"\ngate_delay = \"4s\"": ":6:14: program.a.gate_delay: with gate_delay = \"4s\" " + least + "5s" + why,
+		"gate = [\"/bin/cat\"]\ngate_timeout = \"1s\"\ngate_renew = \"3s\"\ngate_delay = \"5s\"": "",
+		"gate = [\"/bin/cat\"]\ngate_delay = \"6s\"":                                             "",
+	} {
+		if err := os.WriteFile(path, []byte("[program.a]\ncommand = [\"/bin/true\"]\n"+keys), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if c.Warnings != nil {
+			got = c.Warnings.Error()
+		}
+		if want != "" {
+			want = path + want
+		}
+		if got != want {
+			t.Errorf("%q: warned of %q, want %q", keys, got, want)
+		}
+	}
+}
