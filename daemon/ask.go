@@ -1,23 +1,15 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/pidfile"
-)
-
-// What a daemon is asked through its pidfile, and what it says.
-const (
-	askReload = "reload"
-	reloaded  = "reloaded"
-	refused   = "refused\n" // and why
-	stopping  = "stopping"
 )
 
 // A RefusedError says why a daemon has refused to reload; everything goes on there as before.
@@ -25,53 +17,106 @@ type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return e.Reason }
 
-// Reload asks the daemon that holds the pidfile path to reload, for which the caller must be allowed to signal it, and
-// waits for its verdict: nil, or a *[RefusedError]. No daemon is [pidfile.ErrNotRunning]. Patience bounds the wait; zero:
-// 90 s. A daemon that cannot be asked, because it does not use this package or lives in another network namespace, is
-// sent SIGHUP, and nil means no more than that.
-func Reload(path string, patience time.Duration) error {
-	p, err := pidfile.Find(path)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	if err := p.Signal(0); err != nil {
-		return err
-	}
-	patience = orDefault(patience, 90*time.Second)
-	said, err := pidfile.Ask(path, askReload, patience)
-	reason, no := strings.CutPrefix(said, refused)
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("pid %d has been asked to reload and has not said within %v whether it did: see its log", p.PID, patience)
-	case no:
-		return &RefusedError{reason}
-	case said == stopping:
-		return fmt.Errorf("%w any more: pid %d is stopping", pidfile.ErrNotRunning, p.PID)
-	case said == reloaded:
-		return nil
-	}
-	return p.Signal(unix.SIGHUP)
+// An UnaskedError says that a daemon runs, and could not be asked.
+type UnaskedError struct {
+	PID  int
+	HUP  bool // it was sent SIGHUP instead
+	Late bool // it has been asked, and has not answered in time
+	Err  error
 }
 
-// answer is what others are told; each call has a goroutine of its own. A reload is the loop's to do.
-func (r *run) answer(question string) string {
-	switch question {
-	case askReload:
-		verdict := make(chan error, 1)
-		select {
-		case r.asked <- verdict:
-		case <-r.life.Done():
-			return stopping
-		}
-		if err := <-verdict; err != nil {
-			return refused + err.Error()
-		}
-		return reloaded
-	case "":
-		if r.Status != nil {
-			return r.Status()
-		}
+func (e *UnaskedError) Error() string {
+	switch {
+	case e.Late:
+		return fmt.Sprintf("pid %d has been asked to reload and has not said in time whether it did: see its log", e.PID)
+	case e.HUP:
+		return fmt.Sprintf("sent HUP to pid %d, but what came of it could not be asked: see its log (%v)", e.PID, e.Err)
 	}
-	return ""
+	return fmt.Sprintf("pid %d runs, but could not be asked: %v", e.PID, e.Err)
+}
+
+func (e *UnaskedError) Unwrap() error { return e.Err }
+
+var errNoDryRun = errors.New("it cannot tell what a reload would do")
+
+// Reload is [AskReload] for who does not want to know what was touched.
+func Reload(path string, patience time.Duration) error {
+	_, err := AskReload(path, patience)
+	return err
+}
+
+// AskReload asks the daemon that holds the pidfile path to reload, for which the caller must be allowed to signal it, and waits
+// for its verdict: what it has touched, in its own words, or a *[RefusedError]. No daemon is [pidfile.ErrNotRunning]. Patience
+// bounds the wait; zero: 90 s. A daemon that cannot be asked is sent SIGHUP, and an *[UnaskedError] says so.
+func AskReload(path string, patience time.Duration) (touched string, err error) {
+	return askReload(path, patience, false)
+}
+
+// DryRun asks the daemon that holds the pidfile path what a reload would touch now, and is like AskReload but that nothing is
+// touched, and no signal sent.
+func DryRun(path string, patience time.Duration) (touched string, err error) {
+	return askReload(path, patience, true)
+}
+
+func askReload(path string, patience time.Duration, dry bool) (touched string, err error) {
+	p, err := pidfile.Find(path)
+	if err != nil {
+		return "", err
+	}
+	defer p.Close()
+	if err := p.May(unix.SIGHUP); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), orDefault(patience, 90*time.Second))
+	defer cancel()
+	var answer reloadAnswer
+	err = ask(ctx, path, p.PID, "reload", reloadParams{dry}, &answer)
+	var told *control.Error
+	var unreachable *control.UnreachableError
+	switch {
+	case err == nil:
+		return answer.Touched, nil
+	case errors.As(err, &unreachable) && unreachable.Sent && ctx.Err() != nil && !dry:
+		return "", &UnaskedError{PID: p.PID, Late: true, Err: err}
+	case errors.As(err, &unreachable):
+	case errors.As(err, &told) && told.Code == control.CodeRefused:
+		return "", &RefusedError{told.Message}
+	case errors.As(err, &told) && told.Code == control.CodeStopping:
+		return "", fmt.Errorf("%w any more: pid %d is stopping", pidfile.ErrNotRunning, p.PID)
+	}
+	if p.Wait(0) {
+		return "", fmt.Errorf("%w any more: pid %d has ended", pidfile.ErrNotRunning, p.PID)
+	}
+	if dry {
+		return "", &UnaskedError{PID: p.PID, Err: err}
+	}
+	if err := p.Signal(unix.SIGHUP); err != nil {
+		return "", err
+	}
+	return "", &UnaskedError{PID: p.PID, HUP: true, Err: err}
+}
+
+// ask asks the daemon that holds the pidfile path with that PID; one that has given up its privileges is believed where it is
+// proven to be that.
+func ask(ctx context.Context, path string, pid int, method string, params, result any) error {
+	if pidfile.Proven(path) == pid {
+		return control.AskProven(ctx, control.Path(path), pid, method, params, result)
+	}
+	return control.AskPID(ctx, control.Path(path), pid, method, params, result)
+}
+
+// AskBudget asks the daemon that holds the pidfile path how long it allows itself to end, were it to stop now. It notes who
+// asks, see [Daemon.Askers]. An error means that it could not be asked.
+func AskBudget(path string, patience time.Duration) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	st, err := pidfile.Look(path)
+	if err != nil {
+		return 0, err
+	}
+	var answer budgetAnswer
+	if err := ask(ctx, path, st.PID, "budget", nil, &answer); err != nil {
+		return 0, err
+	}
+	return time.Duration(answer.Seconds * float64(time.Second)), nil
 }

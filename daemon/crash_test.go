@@ -1,3 +1,5 @@
+//go:build linux
+
 package daemon_test
 
 import (
@@ -76,5 +78,29 @@ func TestHostileCrashFile(t *testing.T) {
 				t.Errorf("no warning:\n%s", b)
 			}
 		})
+	}
+}
+
+// A crash file of another user's is not ours to tell of: its owner would write our log.
+func TestCrashFileOfAStranger(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: it makes a file of another user")
+	}
+	w := newWorld(t, "")
+	log := filepath.Join(t.TempDir(), "log")
+	w.env = append(w.env, "DAEMON_LOG="+log)
+	path := daemon.CrashFile(w.pidfile)
+	if err := os.WriteFile(path, []byte("panic: forged\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	pid := w.up()
+	w.signal(pid, unix.SIGTERM)
+	w.end(pid)
+	b, _ := os.ReadFile(log)
+	if text := string(b); strings.Contains(text, "forged") || !strings.Contains(text, "not a file of ours") {
+		t.Errorf("the log:\n%s", text)
 	}
 }

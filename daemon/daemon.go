@@ -1,8 +1,13 @@
+//go:build linux
+
 // Package daemon runs three functions as a Unix daemon.
 //
 // A [Daemon] says what to do at the start, at a reload and at the stop; [Daemon.Run] owns the order that everybody gets
 // wrong: signals, lock, start, ready, loop, stop, unlink. [Daemon.Detach] before it puts the process into the
-// background and tells the caller the truth about the start. Hooks run one at a time, so they need no locks.
+// background and tells the caller the truth about the start; [Daemon.Main] does both, and the log.
+//
+// Hooks run one at a time, so they need no locks. But one that has not returned when its context has ended, and its Grace is
+// over, is left behind, and may still run when Stop is called.
 //
 // Linux only. One Daemon per process.
 package daemon
@@ -13,21 +18,25 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/signals"
 )
 
-// A Daemon is what runs. Every field may be zero. It is not copied or changed once Detach or Run has been called.
+// A Daemon is what runs. Every field may be zero. It is not copied once Detach or Run has been called, nor changed, but that
+// what Detach makes no use of may be set before Run: it needs Name, PIDFile, Umask, Grace, StartTimeout, Env and Report.
+// Hooks may change Grace, Threads and Readers.
 type Daemon struct {
 	Name    string       // in messages to the caller; zero: the base name of the executable
 	PIDFile string       // held from the start to the end; zero: none
 	Log     *slog.Logger // what happens to the daemon; nil: slog.Default()
 	Umask   int          // of this process and so of its children; zero: 022
+	NoUmask bool         // a Umask of 0
 
 	// Grace bounds Stop, and how long Start and Reload may take to return after their context has ended; zero: 10 s.
 	Grace time.Duration
@@ -43,6 +52,20 @@ type Daemon struct {
 	// on standard error, after Name.
 	Report func(err error)
 
+	// User is whom the daemon becomes before Start, USER or USER:GROUP, names or numbers, with the user's other groups, HOME,
+	// USER and LOGNAME; zero: it stays who it is. By then it has its lock, its PID in the file, and the file for a last word;
+	// there is no way back, and children are that user's as well. Who is not root can be nobody else: that is an error.
+	//
+	// Give such a daemon a directory of its own, /run/echod/echod.pid: the pidfile can be put back there, and removed at the
+	// end, and the daemon be asked over its socket. If the last element of that path is missing, as it is in /run after a
+	// boot, it is made, and given to the user. In a directory that is not the user's none of that can be, and at the end an
+	// empty pidfile is left, which keeps nobody from starting. A log file that is to be opened anew needs one too, /var/log/echod.
+	User string
+	// Privileged is called before the daemon becomes User: for what only root can have, a port below 1024, a key that
+	// only root can read. Its error is that of the start. Stop closes what it has opened. A program that takes over, see
+	// [Daemon.Upgrade], is User already, and goes on with what Upgrades.Save has left. Nil: nothing.
+	Privileged func(ctx context.Context) error
+
 	// Start brings the daemon up and returns when it serves; the daemon is ready then. ctx lives as long as the daemon:
 	// it ends with the request to stop, so while Start runs it means that the start is called off. fail stops the
 	// daemon later, from any goroutine: Run returns the error, or nil for fail(nil). A Start that fails has cleaned up
@@ -57,16 +80,65 @@ type Daemon struct {
 	// Dump and Stats are asked for by SIGUSR1 and SIGUSR2: write the state, write the counters. Nil: ignored.
 	Dump, Stats func(ctx context.Context) error
 
-	// Status is what the daemon says of itself to [pidfile.Ask], at any time from the PID being in the file until the end;
-	// each call has a goroutine of its own. Nil: nothing.
+	// About is said in the log when the daemon is ready, after its PID: keys and values, as for [slog.Logger.Info]. Nil: nothing.
+	About func() []any
+	// Touched says in a line what the last Reload has changed, for the log and for who has asked for it. It is called after a
+	// Reload that has succeeded, on its goroutine. Nil: nothing is said.
+	Touched func() string
+	// DryRun says what a Reload would change now, or why it would fail, and touches nothing. It is called in the place of
+	// a Reload, and under the same terms. Nil: that cannot be asked.
+	DryRun func(ctx context.Context) (string, error)
+
+	// Ready is called when the daemon is ready and whoever waits for that has been told. Nil: nothing.
+	Ready func()
+	// Alive says, with nil, that the daemon does what it is there for. Where systemd wants that to be told (WATCHDOG_USEC), it is
+	// called twice in each period, on a goroutine of its own, until the end, and else never. An error is logged, and nothing is
+	// told: systemd ends a daemon that it does not hear of. Nil: nothing is told.
+	Alive func() error
+	// Status is what the daemon says of itself to who asks for its status, and to systemd when it is ready and after each
+	// reload; each call has a goroutine of its own. Nil: nothing.
 	Status func() string
+	// Methods are what the daemon can be asked over its control socket, see package control, apart from status, reload and
+	// budget; one of such a name takes the place of ours. They are called at any time from the PID being in the
+	// pidfile until the end, the time before Start and after Stop included.
+	Methods map[string]control.Method
+	// Reads are methods that change nothing, and Streams answer with a series of lines and change nothing either: they are
+	// like Methods, but for members of the group with the number Readers too, as status is. nil is no group. Start and Reload
+	// may change Readers, and one that succeeds has it taken on.
+	Reads   map[string]control.Method
+	Streams map[string]control.Stream
+	Readers *int
 
 	// Reaps says that the hooks reap every child of the process, as package supervise can. Else Run, as PID 1, reaps
 	// the orphans that the kernel hands to it: those that no os.Process of ours refers to.
 	Reaps bool
 
+	// Threads is how many system calls may hang at the same time in goroutines of the hooks, as a write to a file does on a
+	// disk that is gone, beside the one that a hook itself is in. Run makes the threads for them, and for itself, before
+	// Start: see [MakeThreads].
+	Threads int
+	// Childless says that Start starts no process that could take all that the machine has: the threads are made when the
+	// daemon is ready, which is sooner then.
+	Childless bool
+
+	// OOMScoreAdj, below zero, makes the kernel end others before this process when memory runs out. Only root may have it
+	// (CAP_SYS_RESOURCE), who may not has a score above 0 lowered to that. A process that was started with one below
+	// zero keeps it. Children inherit it unless they are started by way of [Daemon.Fork]. Zero: the score is left as it is.
+	OOMScoreAdj int
+
+	// Upgrades is what it takes for the daemon to be replaced by a newer program in place, see [Daemon.Upgrade]; zero: it cannot.
+	Upgrades Upgrades
+	// Inherited is what a program that takes over from one before it has got, for Start; nil in one that starts. It is set by
+	// Detach or Run, unless it was by the caller, from [Inherit].
+	Inherited *Inherited
+
+	score   score
 	copy    *backgroundCopy // set by Detach in the background copy
+	passed  []*os.File      // by the caller, see Passed
+	reopen  func() error    // of the log; nil: it is not ours
+	chown   func(uid, gid int) error
 	crashed bool
+	public  *public // set by Run
 }
 
 // Crashed reports, to the hooks, whether the previous owner of the pidfile has left it behind: what it had started may be
@@ -77,47 +149,111 @@ func (d *Daemon) Crashed() bool { return d.crashed }
 // otherwise what went wrong, from the first check on; a pidfile that a live process holds is a *pidfile.HeldError.
 // When it returns, nothing of the daemon is left but what a hook has left behind.
 func (d *Daemon) Run(ctx context.Context) (err error) {
+	defer func() { d.copy.explain(err) }()
+	if status, is := d.Rehearse(); is {
+		return rehearsed(status)
+	}
 	requests, release := signals.Notify()
-	defer release()
+	if d.Inherited == nil {
+		d.Inherited = Inherit()
+	}
 	if err := closeOnExec(); err != nil {
 		return err
 	}
-	unix.Umask(orDefault(d.Umask, 0o022))
+	unix.Umask(d.umask())
 	life, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	r := &run{Daemon: d, requests: requests, asked: make(chan chan<- error), life: life, fail: fail, systemd: systemdSocket()}
+	d.public = &public{upgrades: make(chan *upgrading), over: life.Done()}
+	if d.Inherited != nil {
+		d.passed = d.Inherited.passed()
+	} else if d.passed == nil {
+		d.passed = takePassed()
+	}
+	r := &run{Daemon: d, requests: requests, release: release, asked: make(chan question), life: life, fail: fail,
+		systemd: systemdSocket(), period: d.watchdogTime()}
+	defer func() { r.release() }()
+	r.enter(Starting, true)
+	defer func() {
+		if err != nil {
+			r.notify(statusState(err.Error()))
+		}
+	}()
 	if os.Getpid() == 1 && !d.Reaps {
 		defer reapOrphans()()
 	}
-	if r.file, err = r.hold(); err != nil {
+	if d.Inherited != nil {
+		return r.succeed(d.Inherited)
+	}
+	who, err := r.account()
+	if err != nil {
+		return err
+	}
+	if r.file, err = r.hold(who); err != nil {
 		return err
 	}
 	if r.file != nil {
 		defer func() { err = errors.Join(err, r.file.Release()) }()
 	}
-	if err := r.start(); errors.Is(err, errAsked) && d.copy == nil {
+	r.word = r.openLastWord()
+	defer r.word.close()
+	defer r.protect()()
+	if !r.Childless {
+		r.makeThreads()
+	}
+	if err = r.start("privileged", r.Privileged); err == nil {
+		err = r.drop(who)
+	}
+	if r.file != nil && err == nil {
+		defer r.listen()()
+	}
+	if err == nil && r.Start != nil {
+		err = r.start("start", func(ctx context.Context) error { return r.Start(ctx, r.fail) })
+	}
+	if errors.Is(err, errAsked) && d.copy == nil {
 		return nil
-	} else if err != nil {
+	}
+	if err != nil {
 		return err
 	}
-	forgetCrash := r.keepCrash()
-	if err = r.ready(); err == nil {
+	return r.serve()
+}
+
+// serve is the life of a daemon that is ready.
+func (r *run) serve() (err error) {
+	r.setReaders()
+	r.word.catch(r)
+	defer r.watchdog()()
+	err = r.ready()
+	served := r.State() == Running
+	if err == nil {
+		if r.Childless {
+			r.makeThreads()
+		}
 		err = r.loop()
 	}
 	err = errors.Join(err, r.stop())
-	forgetCrash()
+	if served {
+		r.word.say(err)
+	}
 	return err
 }
 
 // run is a Daemon that runs. Its goroutine is the one that called Run.
 type run struct {
 	*Daemon
-	requests signals.Requests
-	asked    chan chan<- error // to reload, and to be told how it went
-	life     context.Context
-	fail     context.CancelCauseFunc
-	systemd  systemd
-	file     *pidfile.File // nil: no pidfile
+	requests   signals.Requests
+	release    func() // ends the catching of those
+	owesReload bool   // that was asked for before an upgrade, or one that was refused
+	unprotect  func() // of a program that has taken over
+	asked      chan question
+	life       context.Context
+	fail       context.CancelCauseFunc
+	systemd    systemd
+	period     time.Duration                  // of systemd's watchdog; 0: none
+	file       *pidfile.File                  // nil: no pidfile
+	word       *lastWord                      // nil: none
+	server     atomic.Pointer[control.Server] // nil: nobody can ask
+	readers    atomic.Pointer[int]            // Readers, for the goroutine that tries to listen
 }
 
 // errAsked is the cause of a life that ended because it was asked for.
@@ -127,7 +263,7 @@ var errAsked = errors.New("it was called off before it was ready")
 var errHung = errors.New("it did not return in time")
 
 // hold takes the pidfile, or takes it over from the launcher, and writes the PID: stop and reload can be asked for.
-func (r *run) hold() (*pidfile.File, error) {
+func (r *run) hold(who *account) (*pidfile.File, error) {
 	var file *pidfile.File
 	var err error
 	switch {
@@ -135,7 +271,9 @@ func (r *run) hold() (*pidfile.File, error) {
 		file = r.copy.file
 		r.copy.onOrphaned(r.fail)
 	case r.PIDFile != "":
-		file, err = pidfile.Lock(r.PIDFile)
+		if err = r.makeDirectory(who); err == nil {
+			file, err = pidfile.Lock(r.PIDFile)
+		}
 	}
 	if file == nil || err != nil {
 		return nil, err
@@ -146,174 +284,25 @@ func (r *run) hold() (*pidfile.File, error) {
 	if r.crashed = file.Stale(); r.crashed && r.copy != nil { // the launcher has told the caller, not the log
 		r.log().Warn("the previous daemon was killed, or crashed: it has left its pidfile", "path", r.PIDFile)
 	}
-	if err := file.Watch(r.log(), r.answer); err != nil {
+	if err := file.Watch(r.log()); err != nil {
 		r.log().Warn("the pidfile is not watched: it would not be put back", "err", err)
 	}
 	return file, nil
 }
 
-func (r *run) start() error {
-	if r.Start == nil {
+// start calls one of the hooks before the daemon is ready.
+func (r *run) start(what string, hook func(context.Context) error) error {
+	if hook == nil {
 		return nil
 	}
-	err := r.call(r.life, r.fail, r.grace(), func(ctx context.Context) error { return r.Start(ctx, r.fail) })
+	err := r.call(r.life, r.fail, r.grace(), hook)
 	switch {
 	case r.life.Err() == nil || err == nil:
 		return err
 	case errors.Is(err, errHung):
-		return fmt.Errorf("start: %w", errors.Join(r.cause(), err))
+		return fmt.Errorf("%s: %w", what, errors.Join(r.cause(), err))
 	case r.cause() != nil:
 		return r.cause()
 	}
 	return errAsked
-}
-
-// ready tells everybody who waits that the daemon serves, unless its end has come already.
-func (r *run) ready() error {
-	if r.life.Err() != nil {
-		return nil
-	}
-	if r.copy != nil {
-		if err := r.copy.ready(); err != nil {
-			return err
-		}
-	}
-	r.notify("READY=1")
-	if r.ReadyFD > 0 {
-		unix.Write(r.ReadyFD, []byte("\n"))
-		unix.Close(r.ReadyFD)
-	}
-	r.log().Info("ready", "pid", os.Getpid())
-	return nil
-}
-
-func (r *run) loop() error {
-	for r.life.Err() == nil {
-		select {
-		case sig := <-r.requests.Stop:
-			r.log().Info("stopping", "signal", signals.Name(sig.(unix.Signal)))
-			r.fail(errAsked)
-		case <-r.life.Done():
-		case <-r.requests.Reload:
-			r.reload()
-		case verdict := <-r.asked:
-			verdict <- r.reload()
-		case <-r.requests.Dump:
-			r.write("dump", r.Dump)
-		case <-r.requests.Stats:
-			r.write("stats", r.Stats)
-		}
-	}
-	return r.cause()
-}
-
-// cause returns why the life ended; nil when it was asked for.
-func (r *run) cause() error {
-	cause := context.Cause(r.life)
-	if errors.Is(cause, errAsked) || errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
-		return nil
-	}
-	return cause
-}
-
-func (r *run) reload() error {
-	if r.Reload == nil {
-		r.log().Info("nothing to reload: the request is ignored")
-		return errors.New("it has nothing to reload")
-	}
-	r.notify(reloading())
-	defer r.notify("READY=1")
-	err := r.call(r.life, r.fail, r.grace(), r.Reload)
-	if err != nil {
-		r.log().Error("reload failed, everything goes on as before", "err", err)
-	} else {
-		r.log().Info("reloaded")
-	}
-	return err
-}
-
-func (r *run) write(what string, hook func(context.Context) error) {
-	if hook == nil {
-		return
-	}
-	if err := r.call(r.life, r.fail, r.grace(), hook); err != nil {
-		r.log().Error(what+" failed", "err", err)
-	}
-}
-
-func (r *run) stop() error {
-	r.fail(errAsked)
-	r.notify("STOPPING=1")
-	if r.file != nil {
-		r.file.Unwatch()
-	}
-	if r.Stop != nil {
-		bounded, end := context.WithTimeout(context.Background(), r.grace())
-		defer end()
-		now, cancel := context.WithCancelCause(bounded)
-		defer cancel(nil)
-		if err := r.call(now, cancel, time.Second, r.Stop); err != nil {
-			return fmt.Errorf("stop: %w", err)
-		}
-	}
-	r.log().Info("stopped")
-	return nil
-}
-
-// call runs a hook to its end. A request to stop ends ctx by cancel; from then on the hook has patience to return, or
-// until the next request. A hook that does not return is left behind: the process is about to end.
-func (r *run) call(ctx context.Context, cancel context.CancelCauseFunc, patience time.Duration, hook func(context.Context) error) error {
-	returned := make(chan error, 1)
-	go func() { returned <- hook(ctx) }()
-	ended := ctx.Done()
-	var hung <-chan time.Time
-	for {
-		select {
-		case err := <-returned:
-			return err
-		case sig := <-r.requests.Stop:
-			if hung != nil {
-				return errHung
-			}
-			r.log().Info("stopping now", "signal", signals.Name(sig.(unix.Signal)))
-			cancel(errAsked)
-		case <-ended:
-			ended = nil
-			hung = time.After(patience)
-		case <-hung:
-			return errHung
-		}
-	}
-}
-
-func (d *Daemon) log() *slog.Logger {
-	if d.Log != nil {
-		return d.Log
-	}
-	return slog.Default()
-}
-
-func (d *Daemon) name() string {
-	if d.Name != "" {
-		return d.Name
-	}
-	return filepath.Base(os.Args[0])
-}
-
-func (d *Daemon) report(err error) {
-	if d.Report != nil {
-		d.Report(err)
-		return
-	}
-	fmt.Fprintf(os.Stderr, "%s: %v\n", d.name(), err)
-}
-
-func (d *Daemon) grace() time.Duration { return orDefault(d.Grace, 10*time.Second) }
-
-func orDefault[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }

@@ -1,9 +1,12 @@
+//go:build linux
+
 package daemon_test
 
 import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -193,6 +196,8 @@ func TestTermDuringAHook(t *testing.T) {
 	})
 	t.Run("reload", func(t *testing.T) {
 		w := newWorld(t, "reload-waits")
+		log := filepath.Join(t.TempDir(), "log")
+		w.env = append(w.env, "DAEMON_LOG="+log)
 		pid := w.up()
 		w.expect("start")
 		w.signal(pid, unix.SIGHUP)
@@ -204,6 +209,10 @@ func TestTermDuringAHook(t *testing.T) {
 			t.Errorf("it ended with %d", status)
 		}
 		w.gone()
+		// promise R4: nothing goes on as before then
+		if text, _ := os.ReadFile(log); !strings.Contains(string(text), "reload called off by the stop") || strings.Contains(string(text), "as before") {
+			t.Errorf("the log says:\n%s", text)
+		}
 	})
 	t.Run("stop: the second ends the waiting", func(t *testing.T) {
 		w := newWorld(t, "stop-waits")

@@ -1,11 +1,11 @@
+//go:build linux
+
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,22 +25,12 @@ import (
 // mark without it is somebody else's.
 const handover = "_DAEMON_HANDOVER"
 
-// verdict is the byte that the background copy writes when it is ready; all before it is text for the caller.
-const verdict = 0
-
-// ExitStatus returns the status for an error of Run, in the numbers of the LSB's init script actions where it has one:
-// 0 for nil, 4 for no permission, 100 for a pidfile that another instance holds, else 1.
-func ExitStatus(err error) int {
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, pidfile.ErrHeld):
-		return 100
-	case errors.Is(err, fs.ErrPermission):
-		return 4
-	}
-	return 1
-}
+// What the background copy writes to the pipe is text for the caller, but for these: verdict, when it is ready, and because
+// before and after the reason why it will not be.
+const (
+	verdict = 0
+	because = 1
+)
 
 // Detach starts a copy of this program, with the same arguments, that runs in the background: in a session of its own,
 // without a terminal, with nothing of the caller's but its environment and, until it is ready, its directory. Call it
@@ -48,19 +38,34 @@ func ExitStatus(err error) int {
 //
 //   - in the process that was called, launched is true, and the status is 0 when the copy is ready: Start has returned,
 //     and the pidfile names it. Otherwise nothing is left running and no pidfile left behind, the reason has been
-//     written to standard error, and the status is the copy's own, or that of [ExitStatus].
-//   - in the copy, launched is false and Run is to follow. Until it is ready, what it writes to standard error goes to
-//     the caller's, and should the launcher die, so does it.
-//   - as PID 1, launched is false, and the process stays in the foreground.
+//     written to standard error, be it what Run has returned in the copy, and the status is the copy's own, or that of
+//     [ExitStatus].
+//   - in the copy, launched is false and Run is to follow; what only Run makes use of, Log above all, may be set before it.
+//     Until it is ready, what it writes to standard error goes to the caller's, and should the launcher die, so does it.
+//   - as PID 1, launched is false, and the process stays in the foreground. So it does in a program that takes over from
+//     another, see [Daemon.Upgrade]: it is in the background already, or was not to be. One that is only to say whether it
+//     could is launched, with its status.
 //
 // The pidfile is locked here, and handed over without a gap: a second start is refused before it costs anything.
 func (d *Daemon) Detach() (status int, launched bool) {
 	if os.Getpid() == 1 {
 		return 0, false
 	}
+	if status, is := d.Rehearse(); is {
+		return status, true
+	}
+	if d.Inherited == nil {
+		d.Inherited = Inherit()
+	}
+	if d.Inherited != nil {
+		return 0, false
+	}
 	said, marked := os.LookupEnv(handover)
 	os.Unsetenv(handover)
+	passed := os.Getenv(passedOn)
+	os.Unsetenv(passedOn)
 	if marked && godaemon.WasReborn() {
+		d.passed = adoptPassed(passed)
 		if err := d.becomeCopy(said); err != nil {
 			d.report(err)
 			return ExitStatus(err), true
@@ -83,6 +88,13 @@ func (d *Daemon) launch() (status int, err error) {
 	var file *pidfile.File
 	fds, done := [2]int{-1, -1}, func() {}
 	if d.PIDFile != "" {
+		who, err := d.account()
+		if err == nil {
+			err = d.makeDirectory(who)
+		}
+		if err != nil {
+			return ExitStatus(err), err
+		}
 		if file, err = pidfile.Lock(d.PIDFile); err != nil {
 			return ExitStatus(err), err
 		}
@@ -102,6 +114,7 @@ func (d *Daemon) launch() (status int, err error) {
 	if file != nil && status == 0 {
 		file.Abandon()
 	} else if file != nil {
+		removeEmpty(CrashFile(file.Path()))
 		file.Release()
 	}
 	return status, err
@@ -111,9 +124,15 @@ func (d *Daemon) launch() (status int, err error) {
 type launchedCopy struct {
 	*os.Process
 	pipe int // the other end is its standard output and error
+	heard
 }
 
 func (d *Daemon) startCopy(file *pidfile.File, fds [2]int) (*launchedCopy, error) {
+	passed, passedDone, err := passOn(takePassed())
+	if err != nil {
+		return nil, err
+	}
+	defer passedDone()
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, fmt.Errorf("pipe: %w", err)
@@ -130,14 +149,14 @@ func (d *Daemon) startCopy(file *pidfile.File, fds [2]int) (*launchedCopy, error
 	defer done()
 	re := godaemon.Context{
 		LogFileName: "/proc/self/fd/" + strconv.Itoa(p[1]), // opened anew, so it blocks as an output should
-		Env:         slices.Concat(os.Environ(), d.Env, []string{handover + "=" + said}),
+		Env:         slices.Concat(os.Environ(), d.Env, []string{handover + "=" + said, passedOn + "=" + passed}),
 	}
 	child, err := re.Reborn()
 	if child == nil { // an error with a child means that the child died, or will say itself what is wrong
 		unix.Close(p[0])
 		return nil, err
 	}
-	return &launchedCopy{child, p[0]}, nil
+	return &launchedCopy{Process: child, pipe: p[0]}, nil
 }
 
 // await passes on what the copy writes until its verdict, its end, or the timeout.
@@ -187,7 +206,7 @@ func (c *launchedCopy) passOn() (ready, eof bool) {
 		case n == 0:
 			return false, true
 		}
-		text, _, ready := bytes.Cut(buf[:n], []byte{verdict})
+		text, ready := c.hear(buf[:n])
 		os.Stderr.Write(text)
 		if ready {
 			return true, false
@@ -195,14 +214,15 @@ func (c *launchedCopy) passOn() (ready, eof bool) {
 	}
 }
 
-// status is that of a copy that ended without a verdict; it has said why, unless it could not.
+// status is that of a copy that ended without a verdict; it has said why, unless it could not, or has said so to Run's caller
+// alone.
 func (c *launchedCopy) status() (int, error) {
 	state, err := c.Wait()
 	switch {
 	case err != nil:
 		return 1, fmt.Errorf("wait for the background copy: %w", err)
 	case state.Exited() && state.ExitCode() != 0:
-		return state.ExitCode(), nil
+		return state.ExitCode(), c.untold()
 	case state.Exited():
 		return 1, errors.New("it was stopped before it was ready")
 	}
@@ -232,7 +252,7 @@ func (d *Daemon) becomeCopy(said string) error {
 		return fmt.Errorf("take over from the launcher: %w", err)
 	}
 	os.Unsetenv(godaemon.MARK_NAME)
-	unix.Umask(orDefault(d.Umask, 0o022))
+	unix.Umask(d.umask())
 	c := &backgroundCopy{}
 	parts := strings.SplitN(said, ",", 4)
 	if len(parts) != 4 {

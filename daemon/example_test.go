@@ -1,54 +1,79 @@
+//go:build linux
+
 package daemon_test
 
 import (
 	"context"
 	"flag"
-	"io"
-	"log/slog"
+	"fmt"
 	"net"
+	"net/http"
 	"os"
-	"time"
 
 	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/logging"
 )
 
-// A daemon of your own: echod answers with what it is told.
+// A daemon of your own: examples/echod is another, with its tests.
 func Example() {
-	addr := flag.String("listen", ":7", "address to serve")
-	pidfile := flag.String("pid", "/run/echod.pid", "pidfile")
 	background := flag.Bool("daemon", false, "run in the background")
 	flag.Parse()
-	var ln net.Listener
+	var server http.Server
 	d := daemon.Daemon{
-		Name: "echod", PIDFile: *pidfile, Grace: 5 * time.Second,
-		Start: func(ctx context.Context, fail context.CancelCauseFunc) (err error) {
-			if ln, err = net.Listen("tcp", *addr); err == nil {
-				go func() { fail(echo(ln)) }()
+		PIDFile: "/run/webd.pid",
+		Start: func(_ context.Context, fail context.CancelCauseFunc) error {
+			listener, err := net.Listen("tcp", ":8080")
+			if err == nil {
+				go func() { fail(server.Serve(listener)) }()
 			}
 			return err
 		},
-		Stop: func(context.Context) error { return ln.Close() },
+		Stop: server.Shutdown,
 	}
-	if *background {
-		if status, launched := d.Detach(); launched {
-			os.Exit(status) // the background copy serves (0), or has said why not
-		}
+	if verb := flag.Arg(0); verb != "" {
+		os.Exit(d.Verb(verb)) // status, reload or stop
 	}
-	if err := d.Run(context.Background()); err != nil {
-		slog.Error("echod", "err", err)
-		os.Exit(daemon.ExitStatus(err))
-	}
+	os.Exit(d.Main(*background, logging.Options{To: "syslog"}.Logger))
 }
 
-func echo(ln net.Listener) error {
-	for {
-		c, err := ln.Accept()
+// A port below 1024, and then no privileges any more. The directory of the pidfile is made, and given to the user.
+func ExampleDaemon_user() {
+	var listener net.Listener
+	d := daemon.Daemon{
+		PIDFile: "/run/webd/webd.pid",
+		User:    "www-data",
+		Privileged: func(context.Context) (err error) {
+			listener, err = net.Listen("tcp", ":80")
+			return err
+		},
+		Start: func(_ context.Context, fail context.CancelCauseFunc) error {
+			go func() { fail(http.Serve(listener, nil)) }()
+			return nil
+		},
+	}
+	os.Exit(d.Main(true, logging.Options{To: "syslog"}.Logger))
+}
+
+// What the sockets are that systemd has bound; and else one of one's own.
+func ExampleDaemon_Listeners() {
+	var d daemon.Daemon
+	d.Start = func(context.Context, context.CancelCauseFunc) error {
+		all, err := d.Listeners()
+		if err == nil && len(all) == 0 {
+			all = make([]net.Listener, 1)
+			all[0], err = net.Listen("tcp", ":8080")
+		}
 		if err != nil {
 			return err
 		}
-		go func() {
-			defer c.Close()
-			io.Copy(c, c)
-		}()
+		go http.Serve(all[0], nil)
+		return nil
 	}
+}
+
+// The status of a daemon, in words and as an exit status.
+func ExampleQuery() {
+	c, err := daemon.Query("/run/no-such-daemon.pid", 0)
+	fmt.Println("webd", c, daemon.LSB(c, err))
+	// Output: webd is not running 3
 }

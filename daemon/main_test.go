@@ -1,3 +1,5 @@
+//go:build linux
+
 package daemon_test
 
 import (
@@ -21,14 +23,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/logging"
 )
 
 // The tests start real daemons: this binary again, whose hooks tell a FIFO what they do and behave as DAEMON_TEST says.
 func TestMain(m *testing.M) {
 	switch {
-	case os.Getenv("ECHOD") != "":
-		Example()
-		return
+	case os.Getenv("WEBD") != "":
+		os.Exit(webd(os.Getenv("WEBD")))
 	case os.Getenv("DAEMON_TEST") != "":
 		os.Exit(testDaemon(strings.Fields(os.Getenv("DAEMON_TEST"))))
 	}
@@ -54,9 +56,11 @@ func testDaemon(words []string) int {
 			slog.SetDefault(slog.New(slog.NewTextHandler(f, nil)))
 		}
 	}
+	var fall context.CancelCauseFunc
 	d := daemon.Daemon{
 		Name: "testd", PIDFile: os.Getenv("DAEMON_PIDFILE"), Grace: 20 * time.Second,
 		Start: func(ctx context.Context, fail context.CancelCauseFunc) error {
+			fall = fail
 			tell("start")
 			switch {
 			case does("start-fails"):
@@ -77,6 +81,8 @@ func testDaemon(words []string) int {
 				return ctx.Err()
 			case does("start-hangs"):
 				select {}
+			case does("has-orphans"):
+				tell(bury())
 			case does("fails-later"):
 				go fail(errors.New("it fell over"))
 			case does("ends-later"):
@@ -91,6 +97,15 @@ func testDaemon(words []string) int {
 				os.Exit(3)
 			}
 			return nil
+		},
+		Status:  func() string { return "well" },
+		Touched: func() string { return "+web" },
+		DryRun: func(context.Context) (string, error) {
+			tell("dry run")
+			if does("reload-fails") {
+				return "", errors.New("no")
+			}
+			return "would: +web", nil
 		},
 		Reload: func(ctx context.Context) error {
 			tell("reload")
@@ -121,11 +136,22 @@ func testDaemon(words []string) int {
 			if does("tells-its-env") {
 				tell(os.Getenv("ADDED") + " " + os.Getenv("GIVEN"))
 			}
+			if does("falls-over") {
+				fall(errors.New("it fell over"))
+			}
 			if does("dump-panics") {
 				panic("out of cheese")
 			}
 			return nil
 		},
+	}
+	shape(&d, does, tell)
+	if does("asks-the-budget-of") {
+		_, err := daemon.AskBudget(words[1], time.Minute)
+		return daemon.ExitStatus(err)
+	}
+	if does("tells-its-askers") {
+		d.Dump = func(context.Context) error { tell("dump"); tell(fmt.Sprint(d.Askers())); return nil }
 	}
 	if s := os.Getenv("DAEMON_TIMEOUT"); s != "" {
 		d.StartTimeout, _ = time.ParseDuration(s)
@@ -139,6 +165,12 @@ func testDaemon(words []string) int {
 	if does("tells-its-env") {
 		d.Env = []string{"ADDED=ours", "GIVEN=ours"}
 	}
+	if does("verbs") && len(os.Args) > 1 {
+		return d.Verb(os.Args[1])
+	}
+	if does("main") {
+		return d.Main(!does("foreground"), logging.Options{To: os.Getenv("DAEMON_LOG")}.Logger)
+	}
 	if !does("foreground") {
 		if status, launched := d.Detach(); launched {
 			return status
@@ -148,43 +180,12 @@ func testDaemon(words []string) int {
 		d.Dump = func(context.Context) error { tell(state()); return nil }
 	}
 	err := d.Run(context.Background())
-	if err != nil {
+	if does("tells-its-log") {
+		slog.Error("testd", "err", err)
+	} else if err != nil {
 		fmt.Fprintln(os.Stderr, "testd:", err)
 	}
 	return daemon.ExitStatus(err)
-}
-
-// state is what must not have come from the caller.
-func state() string {
-	cwd, _ := os.Getwd()
-	umask := syscall.Umask(0)
-	syscall.Umask(umask)
-	sid, _ := unix.Getsid(0)
-	tty, err := os.Open("/dev/tty")
-	if err == nil {
-		tty.Close()
-	}
-	var fds []string
-	dir, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range dir {
-		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		fd, _ := strconv.Atoi(e.Name())
-		flags, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-		if err == nil && (fd < 3 || flags&unix.FD_CLOEXEC == 0) {
-			fds = append(fds, e.Name()+"="+target)
-		}
-	}
-	b, _ := os.ReadFile("/proc/self/comm")
-	exe, _ := os.Executable()
-	unblocked := false // in one thread at least: the runtime keeps one with a mask of its own
-	tasks, _ := filepath.Glob("/proc/self/task/*/status")
-	for _, task := range tasks {
-		status, _ := os.ReadFile(task)
-		unblocked = unblocked || bytes.Contains(status, []byte("SigBlk:\t0000000000000000\n"))
-	}
-	return fmt.Sprintf("cwd=%s umask=%#o leader=%v tty=%v fds=%v mark=%q handover=%q notify=%q comm-is-right=%v unblocked=%v",
-		cwd, umask, sid == os.Getpid(), err == nil, fds, os.Getenv("_GO_DAEMON"), os.Getenv("_DAEMON_HANDOVER"),
-		os.Getenv("NOTIFY_SOCKET"), strings.HasPrefix(filepath.Base(exe), strings.TrimSpace(string(b))), unblocked)
 }
 
 // world is a place for one daemon.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package daemon
 
 import (
@@ -5,9 +7,10 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/wait"
 )
 
 // reapOrphans reaps, until the returned function is called, the children that PID 1 has not started. It looks at a
@@ -29,25 +32,49 @@ func reapOrphans() (end func()) {
 	}
 }
 
-// reapThose walks the zombies. waitid(2) shows the first only, so it stops at one that belongs to somebody: that one is
-// reaped soon, and there is a SIGCHLD for each.
+// reapThose takes every zombie that is an orphan. A SIGCHLD can stand for many deaths, so none may be left for the next one.
 func reapThose(orphan func(pid int) bool) {
 	for {
-		// siginfo_t: signo, errno, code, then si_pid, aligned to 8 bytes on 64-bit machines.
-		var info unix.Siginfo
-		if err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err != nil {
+		pid, err := wait.Zombie(unix.P_ALL, 0)
+		switch {
+		case pid == 0 || err != nil:
 			return
-		}
-		pid := int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), siginfoPID)))
-		if pid == 0 || !orphan(pid) {
+		case !orphan(pid):
+			// waitid(2) shows the first in line only, and that one is somebody's, who may be long in coming.
+			for _, pid := range zombies() {
+				if orphan(pid) {
+					unix.Wait4(pid, nil, unix.WNOHANG, nil)
+				}
+			}
 			return
 		}
 		unix.Wait4(pid, nil, unix.WNOHANG, nil)
 	}
 }
 
-// siginfoPID is the offset of si_pid.
-const siginfoPID = 8 + unsafe.Sizeof(uintptr(0))
+// zombies are our children that have ended. The whole of /proc is read: a list of children, /proc/self/task/*/children, may
+// leave out one while another is taken.
+func zombies() (list []int) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		b, _ := os.ReadFile("/proc/" + name + "/stat")
+		_, rest, _ := bytes.Cut(b, []byte(") Z ")) // proc_pid_stat(5): the state, and the parent
+		parent, _, _ := bytes.Cut(rest, []byte(" "))
+		if string(parent) == strconv.Itoa(os.Getpid()) {
+			list = append(list, pid)
+		}
+	}
+	return list
+}
 
 func isOrphan(pid int) bool {
 	fds, err := os.ReadDir("/proc/self/fdinfo")

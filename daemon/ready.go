@@ -1,6 +1,9 @@
+//go:build linux
+
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -41,4 +44,48 @@ func reloading() string {
 	var now unix.Timespec
 	unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
 	return fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000)
+}
+
+// readyState says that the daemon serves, and how it is.
+func (r *run) readyState() string {
+	if r.Status == nil {
+		return "READY=1"
+	}
+	return "READY=1\n" + statusState(r.Status())
+}
+
+func statusState(text string) string { return "STATUS=" + strings.ReplaceAll(text, "\n", " ") }
+
+// ready tells everybody who waits that the daemon serves, unless its end has come already.
+func (r *run) ready() error {
+	if r.life.Err() != nil {
+		return nil
+	}
+	r.enter(Running, false)
+	if r.copy != nil {
+		if err := r.copy.ready(); err != nil {
+			return err
+		}
+	}
+	if r.copy != nil { // what systemd has started is the launcher
+		r.notify(fmt.Sprintf("MAINPID=%d\n%s", os.Getpid(), r.readyState()))
+	} else {
+		r.notify(r.readyState())
+	}
+	if r.ReadyFD > 0 && r.Inherited == nil { // else it has been told, and the number may be another's
+		unix.Write(r.ReadyFD, []byte("\n"))
+		unix.Close(r.ReadyFD)
+	}
+	if r.Inherited != nil {
+		r.Inherited.tellReady(r)
+	}
+	about := []any{"pid", os.Getpid()}
+	if r.About != nil {
+		about = append(about, r.About()...)
+	}
+	r.log().Info("ready", about...)
+	if r.Ready != nil {
+		return r.hook(func(context.Context) error { r.Ready(); return nil })
+	}
+	return nil
 }

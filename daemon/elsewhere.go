@@ -1,0 +1,201 @@
+//go:build !linux
+
+// Package daemon runs three functions as a Unix daemon, on Linux. Elsewhere this stub runs them in the foreground, for people to
+// build and try their program there: without a pidfile, a socket, a user or the background, which it says.
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/keepalivedd/keepalivedd/control"
+	"github.com/keepalivedd/keepalivedd/signals"
+)
+
+// A Daemon is what runs. The package on Linux says what its fields mean.
+type Daemon struct {
+	Name         string
+	PIDFile      string
+	Log          *slog.Logger
+	Umask        int
+	NoUmask      bool
+	Grace        time.Duration
+	ReadyFD      int
+	StartTimeout time.Duration
+	Env          []string
+	Report       func(err error)
+	User         string
+	Privileged   func(ctx context.Context) error
+	Start        func(ctx context.Context, fail context.CancelCauseFunc) error
+	Reload       func(ctx context.Context) error
+	Stop         func(ctx context.Context) error
+	Dump, Stats  func(ctx context.Context) error
+	About        func() []any
+	Touched      func() string
+	DryRun       func(ctx context.Context) (string, error)
+	Ready        func()
+	Alive        func() error
+	Status       func() string
+	Methods      map[string]control.Method
+	Reads        map[string]control.Method
+	Streams      map[string]control.Stream
+	Readers      *int
+	Reaps        bool
+	Threads      int
+	Childless    bool
+	OOMScoreAdj  int
+	Upgrades     Upgrades
+	Inherited    *Inherited
+
+	reopen func() error
+	chown  func(uid, gid int) error
+	state  atomic.Pointer[string]
+}
+
+const (
+	Starting = "starting"
+	Running  = "running"
+	Stopping = "stopping"
+)
+
+func CrashFile(path string) string { return strings.TrimSuffix(path, ".pid") + ".crash" }
+
+func MakeThreads(int) {}
+
+func (d *Daemon) Askers() []int            { return nil }
+func (d *Daemon) Crashed() bool            { return false }
+func (d *Daemon) Fork(run func())          { run() }
+func (d *Daemon) Forking() (forked func()) { return func() {} }
+
+// Inherited is what a program has got that takes over from another: none does.
+type Inherited struct {
+	State json.RawMessage
+	From  string
+}
+
+func Inherit() *Inherited                                              { return nil }
+func (i *Inherited) File(string) *os.File                              { return nil }
+func (i *Inherited) Lacks() error                                      { return nil }
+func (i *Inherited) PIDFile() string                                   { return "" }
+func (i *Inherited) Return(cause error, _ func(json.RawMessage)) error { return cause }
+func (d *Daemon) Rehearse() (status int, is bool)                      { return 0, false }
+func (d *Daemon) Upgrade(context.Context, string, bool) (Upgraded, error) {
+	return Upgraded{}, &UpgradeError{"only on Linux can it be upgraded in place: restart it"}
+}
+
+func (d *Daemon) Passed() []*os.File                 { return nil }
+func (d *Daemon) Listeners() ([]net.Listener, error) { return nil, nil }
+
+// Detach leaves the process in the foreground.
+func (d *Daemon) Detach() (status int, launched bool) {
+	d.report(errors.New("only Linux has a background: it stays in the foreground"))
+	return 0, false
+}
+
+// State returns in which part of its life the daemon is.
+func (d *Daemon) State() string {
+	if s := d.state.Load(); s != nil {
+		return *s
+	}
+	return ""
+}
+
+func (d *Daemon) enter(state string) { d.state.Store(&state) }
+
+type reloadParams struct {
+	DryRun bool `json:"dry_run"`
+}
+
+type reloadAnswer struct {
+	Touched string `json:"touched"`
+}
+
+type budgetAnswer struct {
+	Seconds float64 `json:"seconds"`
+}
+
+var errAsked = errors.New("it was called off before it was ready")
+
+// Run is the life of the daemon, as far as there can be one.
+func (d *Daemon) Run(ctx context.Context) error {
+	requests, release := signals.Notify()
+	defer release()
+	life, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	d.enter(Starting)
+	if d.User != "" {
+		return errors.New("only on Linux can it become another user")
+	}
+	go func() { // one that asks for a stop while a hook runs is heard
+		select {
+		case <-requests.Stop:
+			fail(errAsked)
+		case <-life.Done():
+		}
+	}()
+	var err error
+	if d.Privileged != nil {
+		err = d.Privileged(life)
+	}
+	if d.Start != nil && err == nil {
+		err = d.Start(life, fail)
+	}
+	if err != nil {
+		return err
+	}
+	d.enter(Running)
+	d.log().Info("ready, without a pidfile: this is not Linux", "pid", os.Getpid())
+	if d.Ready != nil {
+		d.Ready()
+	}
+	for life.Err() == nil {
+		select {
+		case <-life.Done():
+		case <-requests.Reload:
+			d.try(life, "reload", d.reload)
+		case <-requests.Dump:
+			d.try(life, "dump", d.Dump)
+		case <-requests.Stats:
+			d.try(life, "stats", d.Stats)
+		}
+	}
+	cause := context.Cause(life)
+	if errors.Is(cause, errAsked) || errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
+		cause = nil
+	}
+	d.enter(Stopping)
+	if d.Stop != nil {
+		bounded, end := context.WithTimeout(context.Background(), d.grace())
+		defer end()
+		cause = errors.Join(cause, d.Stop(bounded))
+	}
+	return cause
+}
+
+func (d *Daemon) reload(ctx context.Context) error {
+	if d.reopen != nil {
+		if err := d.reopen(); err != nil {
+			return err
+		}
+	}
+	if d.Reload == nil {
+		return nil
+	}
+	return d.Reload(ctx)
+}
+
+func (d *Daemon) try(ctx context.Context, what string, hook func(context.Context) error) {
+	if hook == nil {
+		return
+	}
+	if err := hook(ctx); err != nil {
+		d.log().Error(what+" failed", "err", err)
+	}
+}

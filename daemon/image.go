@@ -1,0 +1,222 @@
+//go:build linux
+
+package daemon
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/control"
+)
+
+// image is all of a Daemon that travels to the program that takes over, in a sealed memfd(2). Fields are only ever added; a
+// program passes over those that it does not know. Descriptors go by their numbers; -1 is none.
+type image struct {
+	Version    int               `json:"version"`
+	PID        int               `json:"pid"`
+	From       string            `json:"from"`           // the version of the program that has written this
+	Began      time.Duration     `json:"began"`          // the pause, since the boot
+	Comm       string            `json:"comm,omitempty"` // the name of the process, which the exec takes away
+	Old        int               `json:"old"`            // the program that has written this
+	PIDFile    string            `json:"pidfile,omitempty"`
+	Stale      bool              `json:"stale,omitempty"`
+	Lock       int               `json:"lock"`
+	Witness    int               `json:"witness"`
+	Socket     [2]int            `json:"socket"`
+	Systemd    string            `json:"systemd,omitempty"`
+	Score      string            `json:"score,omitempty"`    // for children
+	Watchdog   time.Duration     `json:"watchdog,omitempty"` // the period of systemd's
+	Background bool              `json:"background,omitempty"`
+	Word       int               `json:"word"`             // the crash file
+	Passed     []passedState     `json:"passed,omitempty"` // in their order
+	Asked      *control.Deferred `json:"asked,omitempty"`  // who waits for an answer
+	Files      map[string]int    `json:"files,omitempty"`
+	// Descriptors are those that State tells of.
+	Descriptors []int           `json:"descriptors,omitempty"`
+	State       json.RawMessage `json:"state,omitempty"`
+}
+
+// passedState is one of [Daemon.Passed].
+type passedState struct {
+	FD   int    `json:"fd"`
+	Name string `json:"name"`
+}
+
+const imageVersion = 1
+
+// The environment variables of a program that takes over: the descriptor of the image, and why the one that was to take over
+// from this one has not.
+const (
+	successor = "_DAEMON_SUCCESSOR"
+	returned  = "_DAEMON_RETURNED"
+	owes      = "_DAEMON_OWES"
+)
+
+// longestImage bounds what is read of one.
+const longestImage = 256 << 20
+
+func (x *image) descriptors() []int {
+	fds := []int{x.Old, x.Lock, x.Witness, x.Word, x.Socket[0], x.Socket[1]}
+	if x.Asked != nil {
+		fds = append(fds, x.Asked.FD)
+	}
+	for _, fd := range x.Files {
+		fds = append(fds, fd)
+	}
+	for _, f := range x.Passed {
+		fds = append(fds, f.FD)
+	}
+	fds = slices.Concat(fds, x.Descriptors)
+	return slices.DeleteFunc(fds, func(fd int) bool { return fd < 0 })
+}
+
+// write returns the descriptor of a sealed memfd with x.
+func (x *image) write() (fd int, err error) {
+	text, err := json.Marshal(x)
+	if err != nil {
+		return -1, fmt.Errorf("write down the state: %w", err)
+	}
+	return sealed(text)
+}
+
+func sealed(text []byte) (fd int, err error) {
+	fd, err = unix.MemfdCreate("upgrade", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return -1, fmt.Errorf("memory for the state: %w", err)
+	}
+	for written := 0; err == nil && written < len(text); {
+		var n int
+		if n, err = unix.Pwrite(fd, text[written:], int64(written)); errors.Is(err, unix.EINTR) {
+			err = nil
+		}
+		written += max(0, n)
+	}
+	if err == nil {
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("write down the state: %w", err)
+	}
+	return fd, nil
+}
+
+// readSealed reads what sealed has written; whatever else a descriptor may be is an error.
+func readSealed(fd int) ([]byte, error) {
+	const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	if has, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err != nil || has&seals != seals {
+		return nil, fmt.Errorf("descriptor %d is not sealed memory", fd)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Size > longestImage {
+		return nil, fmt.Errorf("descriptor %d has %d bytes: %w", fd, st.Size, cmp.Or(err, error(unix.EFBIG)))
+	}
+	text := make([]byte, st.Size)
+	for read := 0; read < len(text); {
+		n, err := unix.Pread(fd, text[read:], int64(read))
+		if n <= 0 && err != unix.EINTR {
+			return nil, fmt.Errorf("descriptor %d: %w", fd, cmp.Or(err, io.ErrUnexpectedEOF))
+		}
+		read += max(0, n)
+	}
+	return text, nil
+}
+
+// decodeImage is strict in a rehearsal only.
+func decodeImage(text []byte, strict bool) (*image, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if strict {
+		d.DisallowUnknownFields()
+	}
+	x := &image{Old: -1, Lock: -1, Witness: -1, Word: -1, Socket: [2]int{-1, -1}}
+	if err := d.Decode(x); err != nil {
+		return nil, fmt.Errorf("state of the daemon: %w", err)
+	}
+	if x.Version < 1 || x.Version > imageVersion {
+		return nil, fmt.Errorf("state of the daemon: it is of version %d, and known are those up to %d", x.Version, imageVersion)
+	}
+	return x, nil
+}
+
+// harmless are the signals that end a process which does not catch them, and must not end one that is about to: from the exec
+// until the runtime of the program that comes has begun to catch them they are ignored.
+var harmless = [...]os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
+	unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF, unix.SIGIO, unix.SIGPWR}
+
+// unasked are those of them that package signals has no use for.
+const unasked = 8
+
+// quiet ends the catching of signals. Those that have come before are in their channels when it returns. TERM is deadly then:
+// it would be lost otherwise.
+func quiet() {
+	signal.Ignore(harmless[:]...)
+	signal.Reset(unix.SIGTERM)
+	idle := make(chan os.Signal, 1)
+	signal.Notify(idle, unix.SIGURG) // which the runtime catches in any case
+	signal.Stop(idle)                // waits for what is on its way
+}
+
+// execute has the process become the program of a descriptor, with these arguments and descriptors and nothing else of it. It returns only
+// with an error, and all is as it was but for quiet.
+func execute(program int, args []string, fds []int, env []string) error {
+	var limit unix.Rlimit
+	known := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil
+	for _, fd := range fds {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
+			return fmt.Errorf("descriptor %d: %w", fd, err)
+		}
+	}
+	names := []string{successor, returned, owes}
+	all := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains(names, name)
+	})
+	err := syscall.Exec("/proc/self/fd/"+strconv.Itoa(program), args, append(all, env...))
+	for _, fd := range fds {
+		unix.CloseOnExec(fd)
+	}
+	if known { // the runtime has put back what it had raised
+		unix.Prlimit(0, unix.RLIMIT_NOFILE, &limit, nil)
+	}
+	return explainExec(err)
+}
+
+// explainExec says what the kernel's word for it means.
+func explainExec(err error) error {
+	switch {
+	case errors.Is(err, unix.ENOEXEC):
+		return fmt.Errorf("it is no program that this machine can execute: %w", err)
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("it may not be executed (chmod +x): %w", err)
+	case errors.Is(err, unix.ETXTBSY):
+		return fmt.Errorf("it is being written: %w", err)
+	case errors.Is(err, unix.ENOENT):
+		return fmt.Errorf("its interpreter is not there, or it is a script: %w", err)
+	}
+	return err
+}
+
+func sinceBoot() time.Duration {
+	var t unix.Timespec
+	unix.ClockGettime(unix.CLOCK_BOOTTIME, &t)
+	return time.Duration(t.Nano())
+}
+
+// comm is the name of the process, as ps(1) shows it.
+func comm() string {
+	b, _ := os.ReadFile("/proc/self/comm")
+	return strings.TrimSuffix(string(b), "\n")
+}

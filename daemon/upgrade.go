@@ -1,0 +1,274 @@
+//go:build linux
+
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/control"
+	"github.com/keepalivedd/keepalivedd/signals"
+)
+
+const (
+	slowestRehearsal = 10 * time.Second
+	slowestSave      = 30 * time.Second
+)
+
+var errNoUpgrade = errors.New("it cannot be upgraded in place: restart it")
+
+// Upgrade replaces this program by the one in the file binary; "": the file that it was started from. The process stays the same,
+// with its PID, its children, its pidfile and control socket, and what Upgrades.Save returns. First the new program is run
+// as a child, with the arguments of this one, to say within 10 s whether it can take over. With dryRun that is all. When
+// it fails in the midst of taking over, this program is executed again, and goes on.
+//
+// It may be called from any goroutine while the daemon runs. It does not return when it has succeeded; an error is an
+// *[UpgradeError], or says that the daemon stops.
+func (d *Daemon) Upgrade(ctx context.Context, binary string, dryRun bool) (Upgraded, error) {
+	if d.public == nil || d.public.upgrades == nil {
+		return Upgraded{}, errors.New("the daemon does not run")
+	}
+	file, err := openBinary(binary)
+	if err != nil {
+		return Upgraded{}, &UpgradeError{err.Error()}
+	}
+	defer file.Close()
+	u := &upgrading{ctx: ctx, binary: file, dry: dryRun, verdict: make(chan upgraded, 1)}
+	select {
+	case d.public.upgrades <- u:
+	case <-d.public.over:
+		return Upgraded{}, &control.Error{Code: control.CodeStopping, Message: "it is stopping"}
+	case <-ctx.Done():
+		return Upgraded{}, ctx.Err()
+	}
+	v := <-u.verdict
+	return v.Upgraded, v.err
+}
+
+// upgrading is an upgrade that is asked for.
+type upgrading struct {
+	ctx     context.Context // of a control.Method; or another
+	binary  *os.File
+	dry     bool
+	verdict chan upgraded
+}
+
+type upgraded struct {
+	Upgraded
+	err error
+}
+
+// openBinary holds on to the file: what is looked at is what is executed, whatever the path has come to name.
+func openBinary(path string) (*os.File, error) {
+	if path == "" {
+		self, err := os.Readlink("/proc/self/exe")
+		if err != nil {
+			return nil, err
+		}
+		path = strings.TrimSuffix(self, " (deleted)")
+	}
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	var st unix.Stat_t
+	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+		err = errors.New("it is no regular file")
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+func (r *run) answerUpgrade(ctx context.Context, raw json.RawMessage) (any, error) {
+	var p upgradeParams
+	if err := control.Params(raw, &p); err != nil {
+		return nil, err
+	}
+	v, err := r.Upgrade(ctx, p.Binary, p.DryRun)
+	if err != nil {
+		return nil, refusedUpgrade(err)
+	}
+	return v, nil
+}
+
+func refusedUpgrade(err error) error {
+	var told *control.Error
+	if errors.As(err, &told) {
+		return told
+	}
+	return &control.Error{Code: control.CodeRefused, Message: err.Error()}
+}
+
+// upgrade is the loop's part.
+func (r *run) upgrade(u *upgrading) (v upgraded) {
+	refuse := func(err error) upgraded {
+		r.log().Error("upgrade refused, everything goes on as before", "program", u.binary.Name(), "err", err)
+		return upgraded{v.Upgraded, &UpgradeError{err.Error()}}
+	}
+	if r.Upgrades.Save == nil {
+		return refuse(errNoUpgrade)
+	}
+	v.Before = r.Upgrades.Version
+	err := r.hook(func(ctx context.Context) (err error) {
+		v.After, err = r.rehearse(ctx, u.binary)
+		return err
+	})
+	switch {
+	case err != nil:
+		return refuse(err)
+	case u.dry:
+		return v
+	}
+	r.log().Info("upgrading", "program", u.binary.Name(), "from", v.Before, "to", v.After)
+	r.notify(reloading())
+	x := &image{Version: imageVersion, PID: os.Getpid(), From: v.Before, Began: sinceBoot(), Comm: comm(), Background: r.background(),
+		Systemd: string(r.systemd), Score: string(r.score.started), Watchdog: r.period,
+		Lock: -1, Witness: -1, Word: -1, Socket: [2]int{-1, -1}}
+	var saved *Saved
+	err = r.hook(func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, slowestSave)
+		defer cancel()
+		saved, err = r.Upgrades.Save(ctx)
+		return err
+	})
+	if err == nil {
+		err = r.become(u, saved, x) // which does not return
+	}
+	if saved != nil && saved.Resume != nil {
+		saved.Resume()
+	}
+	r.notify("READY=1")
+	v = refuse(err)
+	if x.Asked != nil {
+		x.Asked.Answer(nil, refusedUpgrade(v.err))
+	}
+	return v
+}
+
+// become executes the new program. When it returns, everything but what was saved is as it was.
+func (r *run) become(u *upgrading, saved *Saved, x *image) (err error) {
+	if r.life.Err() != nil {
+		return errAsked
+	}
+	x.State, x.Descriptors, x.Files = saved.State, saved.Descriptors, map[string]int{}
+	for name, file := range saved.Files {
+		if x.Files[name], err = numberOf(file); err != nil {
+			return err
+		}
+	}
+	for _, file := range r.passed {
+		fd, err := numberOf(file)
+		if err != nil {
+			return err
+		}
+		x.Passed = append(x.Passed, passedState{fd, file.Name()})
+	}
+	if r.word != nil {
+		if x.Word, err = numberOf(r.word.file); err != nil {
+			return err
+		}
+	}
+	old, err := unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("hold on to this program: %w", err)
+	}
+	defer unix.Close(old)
+	x.Old = old
+	if r.file != nil {
+		x.PIDFile, x.Stale = r.file.Path(), r.crashed
+		fds, err := r.file.Suspend()
+		defer func() {
+			if err := r.file.Resume(r.log()); err != nil {
+				r.log().Error("the pidfile says that the daemon is starting", "err", err)
+			}
+		}()
+		if err != nil {
+			return err
+		}
+		x.Lock, x.Witness = fds[0], fds[1]
+	}
+	if d, err := control.Defer(u.ctx); err == nil {
+		x.Asked = d
+	}
+	if server := r.server.Load(); server != nil {
+		if x.Socket, err = server.Handover(); err != nil {
+			return err
+		}
+		defer func() { r.server.Store(r.take(x.Socket)) }()
+	}
+	document, err := x.write()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(document)
+	r.onThread(func() { err = r.execute(int(u.binary.Fd()), document, x) })
+	return err
+}
+
+// numberOf is that of the descriptor of a file. [os.File.Fd] would have the description block that others may share.
+func numberOf(file *os.File) (n int, err error) {
+	raw, err := file.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { n = int(fd) })
+	}
+	if err != nil {
+		return -1, fmt.Errorf("file %s: %w", file.Name(), err)
+	}
+	return n, nil
+}
+
+// execute is the last step. From the moment on at which signals would be lost they are not caught any more: HUP and INT are
+// ignored, and TERM is deadly.
+func (r *run) execute(binary, document int, x *image) error {
+	quiet()
+	var owed owed
+	if len(r.requests.Reload) > 0 {
+		owed = owesReload
+	}
+	defer func() {
+		r.release() // which leaves ignored what is
+		r.requests, r.release = signals.Notify()
+		signal.Reset(harmless[unasked:]...)
+		r.owesReload = owed == owesReload
+	}()
+	select {
+	case sig := <-r.requests.Stop:
+		r.log().Info("stopping", "signal", signals.Name(sig.(unix.Signal)))
+		r.fail(errAsked)
+		return errAsked
+	default:
+	}
+	return execute(binary, r.arguments(), append(x.descriptors(), document), []string{fmt.Sprintf("%s=%d", successor, document), owes + "=" + string(owed)})
+}
+
+// arguments are those of the program that takes over.
+func (r *run) arguments() []string {
+	if r.Upgrades.Args == nil {
+		return os.Args
+	}
+	return append([]string{os.Args[0]}, r.Upgrades.Args...)
+}
+
+func (r *run) onThread(f func()) {
+	if r.Upgrades.Thread != nil {
+		r.Upgrades.Thread(f)
+		return
+	}
+	f()
+}
+
+// background says that this process was detached from its caller, here or in a program before.
+func (r *run) background() bool {
+	return r.copy != nil || r.Daemon.Inherited != nil && r.Daemon.Inherited.image.Background
+}
