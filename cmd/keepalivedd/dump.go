@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
 // dump writes the state of every program, for SIGUSR1.
@@ -36,7 +36,7 @@ func (s *service) stats(context.Context) error {
 }
 
 func (s *service) jsonPath(what string) string {
-	return pidfile.Beside(s.pidfile(), "."+what+".json")
+	return strings.TrimSuffix(s.pidfile(), ".pid") + "." + what + ".json"
 }
 
 // removeJSON is for the end: a daemon leaves no trace.
@@ -47,8 +47,7 @@ func (s *service) removeJSON() {
 	}
 }
 
-// writeJSON puts v beside the pidfile, /run/keepalivedd.state.json: renamed into place, so that nobody reads half of it,
-// and no link is followed.
+// writeJSON puts v beside the pidfile, /run/keepalivedd.state.json.
 func (s *service) writeJSON(what string, v any) error {
 	if s.pidfile() == "" {
 		return errors.New("there is no pidfile to write it beside")
@@ -58,12 +57,21 @@ func (s *service) writeJSON(what string, v any) error {
 	if err != nil {
 		return err
 	}
+	if err := putInPlace(path, append(b, '\n'), 0o644); err != nil {
+		return err
+	}
+	s.Log.Info("written", "file", path)
+	return nil
+}
+
+// putInPlace writes a file and renames it into place, so that nobody reads half of it; no link is followed.
+func putInPlace(path string, b []byte, mode fs.FileMode) error {
 	os.Remove(path + ".new")
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, mode)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(b, '\n'))
+	_, err = f.Write(b)
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(path+".new", path)
 	}
@@ -71,6 +79,5 @@ func (s *service) writeJSON(what string, v any) error {
 		os.Remove(path + ".new")
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	s.Log.Info("written", "file", path)
 	return nil
 }

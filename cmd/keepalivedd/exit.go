@@ -30,8 +30,14 @@ const (
 	statusRunning = 0
 	statusDead    = 1 // but its pidfile is left
 	statusStopped = 3
-	statusUnknown = 4
+	statusUnknown = 4   // or it cannot be asked, or is starting or stopping
 	statusPartly  = 150 // it runs, but not every program that is wanted
+)
+
+// Exit statuses of up, down, restart and signal, beside the first ones.
+const (
+	programDown    = 3 // it is not what it should be, and has not failed either
+	programUnknown = 4
 )
 
 // exitStatus returns the status for an error.
@@ -39,7 +45,10 @@ func exitStatus(err error) int {
 	var mistakes config.Errors
 	var ended *supervise.EndedError
 	var refused *daemon.RefusedError
+	var unasked *daemon.UnaskedError
 	switch {
+	case errors.As(err, &unasked): // whatever kept it from being asked
+		return failure
 	case errors.As(err, &mistakes), errors.As(err, &refused):
 		return misconfigured
 	case errors.As(err, &ended):
@@ -55,13 +64,29 @@ func fail(err error) int {
 	if err == nil {
 		return ok
 	}
+	var mistakes brief
+	if errors.As(err, &mistakes) && onTerminal() {
+		mistakes.tell(os.Stderr, columns())
+		return tellHint(err)
+	}
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintf(os.Stderr, "%s: %s\n", name, strings.TrimSuffix(line, "\n"))
 	}
+	return tellHint(err)
+}
+
+func tellHint(err error) (status int) {
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(os.Stderr, "hint: %s\n", hint)
 	}
 	return exitStatus(err)
+}
+
+// warn tells of what is right in a configuration, and may not be meant.
+func warn(c *config.Config) {
+	for _, w := range c.Warnings {
+		fmt.Fprintf(os.Stderr, "%s: warning: %v\n", name, w)
+	}
 }
 
 func hintFor(err error) string {

@@ -36,9 +36,9 @@ func TestFaults(t *testing.T) {
 		{fault{background, "listen", "error=EACCES", ""}, 0, fine, ""},
 		{fault{background, "close_range", "error=ENOSYS", ""}, 0, fine, ""},
 		{fault{background, "epoll_create1", "error=EMFILE", ""}, 2, `epollcreate failed`, ""},
-		{fault{background, "chdir", "error=EACCES", ""}, 4, `^keepalivedd: program one: .*permission denied$`, ""},
-		{fault{background, "execve", "error=ENOMEM:when=1", ""}, 1, `^keepalivedd: program one: /bin/sh: cannot allocate memory$`, ""},
-		{fault{background, "setsid", "error=EPERM", ""}, 4, `^keepalivedd: program one: /bin/sh: operation not permitted$`, ""},
+		{fault{background, "chdir", "error=EACCES", ""}, 4, `^keepalivedd: change to /: permission denied$`, ""},
+		{fault{background, "execve", "error=ENOMEM:when=1", ""}, 0, `^keepalivedd: program one: /bin/sh: cannot allocate memory; the program is tried again`, `program one: cannot be started`},
+		{fault{background, "setsid", "error=EPERM", ""}, 0, `^keepalivedd: program one: /bin/sh: operation not permitted; the program is tried again`, `program one: cannot be started`},
 	} {
 		t.Run(test.fault.String(), func(t *testing.T) {
 			t.Parallel()

@@ -4,35 +4,77 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// promise S2: with few descriptors a start works or says why not
+// promise S2, issue 7.C: too few descriptors are told as such, before the runtime dies of them, and leave nothing
 func TestFewDescriptors(t *testing.T) {
 	if _, err := exec.LookPath("prlimit"); err != nil {
 		t.Skip("no prlimit")
 	}
-	for _, limit := range []string{"4", "8", "11", "12", "16", "20", "24", "32", "64"} {
-		t.Run(limit, func(t *testing.T) {
-			w := newWorld(t, oneProgram)
-			c := exec.Command("prlimit", append([]string{"--nofile=" + limit, w.binary}, w.command().Args[1:]...)...)
-			c.Env = w.command().Env
-			status, stderr := w.finish(c)
-			if status == 0 {
-				w.down(w.daemon())
-				return
-			}
-			t.Logf("status %d, %q", status, stderr)
-			if status == 100 || !strings.HasPrefix(stderr, "keepalivedd: ") {
-				t.Errorf("status %d, %q", status, stderr)
-			}
-			w.empty()
-			w.down(w.up())
-		})
+	w := newWorld(t, oneProgram)
+	limited := func(limit string, args ...string) (int, string) {
+		c := exec.Command("prlimit", append([]string{"--nofile=" + limit, w.binary}, w.command(args...).Args[1:]...)...)
+		c.Env = w.command().Env
+		return w.finish(c)
 	}
+	for _, limit := range []string{"3", "4", "6", "8", "12", "16", "24", "32", "63"} {
+		want := "keepalivedd: only " + limit + " file descriptors are allowed (RLIMIT_NOFILE), at least 64 are needed: raise the limit, with ulimit -n\n"
+		for verb, status := range map[string]int{"start": 1, "reload": 1, "stop": 1, "status": 4} {
+			if got, stderr := limited(limit, verb); got != status || stderr != want {
+				t.Errorf("%s with %s: status %d, %q", verb, limit, got, stderr)
+			}
+		}
+	}
+	w.empty()
+	for _, limit := range []string{"64", "6:100"} { // the runtime raises a soft limit
+		if status, stderr := limited(limit); status != 0 {
+			t.Fatalf("with %s: status %d, %q", limit, status, stderr)
+		}
+		p := w.daemon()
+		if status, stderr := limited(limit, "reload"); status != 0 {
+			t.Errorf("reload with %s: status %d, %q", limit, status, stderr)
+		}
+		w.down(p)
+	}
+}
+
+// promise S2, issue 7.C: so are too few processes and threads
+func TestFewProcesses(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: it starts as another user, who has no processes yet")
+	}
+	for _, tool := range []string{"prlimit", "setpriv"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("no " + tool)
+		}
+	}
+	w := newWorld(t, oneProgram)
+	for _, dir := range []string{filepath.Dir(w.dir), w.dir} {
+		if err := os.Chmod(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limited := func(limit string) (int, string) {
+		args := []string{"--reuid=64321", "--regid=64321", "--clear-groups", "prlimit", "--nproc=" + limit, w.binary}
+		c := exec.Command("setpriv", append(args, w.command().Args[1:]...)...)
+		c.Env = w.command().Env
+		return w.finish(c)
+	}
+	status, stderr := limited("20")
+	want := regexp.MustCompile(`^keepalivedd: only \d+ of the 20 processes and threads that uid 64321 may have are left \(RLIMIT_NPROC\), at least 24 are needed: raise the limit, with ulimit -u\n$`)
+	if status != 1 || !want.MatchString(stderr) {
+		t.Errorf("status %d, %q", status, stderr)
+	}
+	w.empty()
+	if status, stderr := limited("60"); status != 0 {
+		t.Fatalf("status %d, %q", status, stderr)
+	}
+	w.down(w.daemon())
 }
 
 // promise P5: a full disk gives an error and leaves nothing
@@ -119,7 +161,7 @@ func TestDiskFillsUp(t *testing.T) {
 // promise S6: descriptors 0 to 2 may be closed, in any combination
 func TestClosedStandardDescriptors(t *testing.T) {
 	for _, closed := range []string{"0<&-", "1>&-", "2>&-", "0<&- 1>&-", "1>&- 2>&-", "0<&- 2>&-", "0<&- 1>&- 2>&-"} {
-		t.Run(closed, func(t *testing.T) {
+		t.Run(strings.NewReplacer("<&-", "", ">&-", "").Replace(closed), func(t *testing.T) { // the name gets into paths, and these into shells
 			w := newWorld(t, oneProgram)
 			shell := func(args ...string) int {
 				c := exec.Command("sh", append([]string{"-c", `exec "$0" "$@" ` + closed, w.binary}, w.command(args...).Args[1:]...)...)

@@ -3,13 +3,16 @@ package main
 
 import (
 	"context"
-	"log"
+	"log/slog"
 	"os"
+	"runtime"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
+
+func init() { runtime.LockOSThread() } // of main, to the main thread: nothing else can give it that
 
 func main() { os.Exit(run(os.Args)) }
 
@@ -18,25 +21,39 @@ func run(args []string) int {
 	if status, ran := supervise.RunSetup(args); ran {
 		return status // as a program that is being set up
 	}
-	log.SetFlags(0) // what is said before the log is open is the caller's to read
-	log.SetPrefix(name + ": ")
+	slog.SetDefault(slog.New(caller{os.Stderr})) // until the log is open
+	if in := daemon.Inherit(); in != nil {
+		return takeOver(args, in)
+	}
 	o, status, done := parse(args[1:])
 	if done {
 		return status
 	}
-	if o.verb != "" {
-		return o.talk()
+	if err := shortage(); err != nil {
+		return o.failed(err)
 	}
-	cfg, err := config.Load(o.file)
+	switch {
+	case o.verb != "":
+		return o.talk()
+	case o.test:
+		return o.check()
+	case o.rehearse:
+		return o.rehearsal()
+	}
+	if err := o.lacksReadyFD(); err != nil {
+		return misuse("%v", err)
+	}
+	cfg, err := o.load()
 	switch {
 	case err != nil:
 		return fail(err)
-	case o.test:
-		return ok
 	case o.dump:
-		return fail(o.override(cfg).Dump(os.Stdout))
+		return o.print(cfg)
 	}
-	s := &service{options: o, config: o.override(cfg)}
+	if err := lacks(cfg, lacksItself); err != nil {
+		return fail(err)
+	}
+	s := newService(o, cfg)
 	d := s.daemon()
 	if err := s.checkMoved(); err != nil {
 		return fail(err)
@@ -49,9 +66,24 @@ func run(args []string) int {
 	if err := s.openLog(); err != nil {
 		return fail(err)
 	}
-	err = d.Run(context.Background())
-	s.closeLog(err)
-	return fail(err)
+	if os.Getenv(frugal) == "" { // in the foreground
+		runtime.GOMAXPROCS(1)
+	}
+	return s.serve(d)
+}
+
+// serve runs the daemon beside the main thread, which forks for it: only that one's children survive an execve(2) of this
+// process (ADR 0009).
+func (s *service) serve(d *daemon.Daemon) (status int) {
+	s.spawner = supervise.NewSpawner()
+	s.spawner.Forking = s.Forking
+	go func() {
+		err := d.Run(context.Background())
+		s.closeLog(err)
+		os.Exit(fail(err)) // not after a fork that may hang
+	}()
+	s.spawner.Run() // does not return
+	return failure
 }
 
 // daemon is the service as package daemon runs it.
@@ -60,17 +92,28 @@ func (s *service) daemon() *daemon.Daemon {
 		Name:         name,
 		PIDFile:      s.pidfile(),
 		Umask:        s.umask,
+		NoUmask:      s.noUmask,
 		ReadyFD:      s.readyFD,
 		Grace:        s.config.ShutdownTimeout,
 		StartTimeout: s.config.StartTimeout,
 		Env:          []string{frugal + "=1"},
+		Threads:      s.threads(s.config),
+		OOMScoreAdj:  -900,
+		Childless:    s.config.Startup == nil && s.config.Events == nil && len(s.config.Programs) == 0,
 		Start:        s.start,
 		Reload:       s.reload,
 		Stop:         s.stop,
 		Dump:         s.dump,
 		Stats:        s.stats,
-		Status:       s.status,
+		About:        s.about,
+		Touched:      s.touched,
+		DryRun:       s.dryRun,
+		Reads:        map[string]control.Method{"status": s.answerStatus, "metrics": s.answerMetrics},
+		Methods:      s.operations(),
+		Streams:      map[string]control.Stream{"events": s.answerEvents, "logs": s.answerLogs},
+		Readers:      readers(s.config),
 		Reaps:        true,
+		Upgrades:     s.upgrades(),
 		Report:       func(err error) { fail(err) },
 	}
 	return &s.Daemon

@@ -16,10 +16,15 @@ import (
 // process under the race detector makes other system calls than the one that is installed.
 func TestMain(m *testing.M) {
 	testscript.Main(tests{m}, map[string]func(){
-		name:              main,
+		name:              failing,
 		"blocked":         blocked,
 		"ignored":         ignored,
+		"hostile":         hostile,
 		"supervise-setup": main, // what main runs itself as
+		"supervise-guard": main,
+		"beat":            beat,
+		"soaked":          soaked,
+		"panics":          panics,
 	})
 }
 

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
@@ -33,14 +36,37 @@ type options struct {
 	dump       bool
 	noRespawn  bool
 	umask      int
+	noUmask    bool // it was given, and is 0
 	readyFD    int
+	dryRun     bool
+	json       bool
+	watch      bool
 	verb       string
+	names      []string // of programs, or patterns
+	signal     string   // for them
+	timeout    time.Duration
+	noWait     bool
+	together   bool
+	dependents bool
+	follow     bool // of logs
+	lines      int
+	binary     string // to upgrade to
+	rehearse   bool
+	absolute   []string // the command line as it means the same in any directory; nil: as it is
 }
+
+// verbs are what can be asked for in a word; "" and "start" are the same.
+var verbs = []string{"", "start", "status", "metrics", "events", "logs", "reload", "upgrade", "stop", "help", "version", "up", "down", "restart", "signal"}
+
+// acts are those that do something to programs.
+var acts = []string{"up", "down", "restart", "signal"}
 
 const defaultFile = "/etc/keepalivedd/keepalivedd.toml"
 
 const help = `Usage: keepalivedd [options]                    start, in the background
-       keepalivedd [options] status|reload|stop
+       keepalivedd [options] start|status|metrics|events|reload|upgrade|stop|help|version
+       keepalivedd [options] logs [-f] [-n N|all] [--json] [NAME...]
+       keepalivedd [options] up|down|restart|signal NAME...
 
 Keeps programs alive: starts those of the configuration, and starts again what dies.
 
@@ -56,23 +82,49 @@ Keeps programs alive: starts those of the configuration, and starts again what d
       --ready-fd N          with -n: write a newline to descriptor N when ready, as s6 asks for
       --umask MODE          file mode creation mask, in octal (default 022)
   -t, --config-test         check the configuration, tell every mistake, start nothing
+      --dry-run             with reload: say what it would touch, and touch nothing;
+                            with upgrade: say whether it could be done
+      --binary FILE         with upgrade: the program, if not the file that the daemon was started from
+      --json                with status or logs: print it as JSON
+  -w, --watch               with status: show it anew as it changes, until q is pressed
+      --timeout TIME        with up, down, restart: wait for no longer (default 90s)
+      --no-wait             with up, down, restart: do not wait for what comes of it
+      --together            with restart: all at once, not one after the other
+      --with-dependents     with down: take down those too that require them
   -d, --dump-conf           print the configuration as it is understood
       --signum NAME         print the number of STOP, RELOAD, DATA or STATS
   -v, --version             print the version
   -h, --help                print this
 
-status  tells whether it runs: 0 it does, 1 dead but its pidfile is left, 3 stopped, 4 unknown or
-        starting, 150 it runs but a program that is wanted is not up
-reload  checks the configuration and has the daemon take it on, as kill -HUP does
+start   starts it, as no command does
+status  tells how it is, with its programs: 0 it runs, 1 dead but its pidfile is left, 3 stopped,
+        4 unknown, starting, or it cannot be asked, 150 it runs but a program that is wanted is not
+        up. status NAME... ('web*' too) tells all of those: 0 they are up, done or held,
+        3 one is not
+metrics prints metrics in the text format of Prometheus
+events  prints how the programs are and then each change, as JSON, a line each; of NAME... only
+logs    prints the last lines that programs have written, N of them with -n N; with -f it goes on.
+        Behind logs these two are its own, before it they are the daemon's
+reload  has the daemon check the configuration and take it on, as kill -HUP does, and tells what it
+        has touched: +new ~changed !signalled =held -gone
+upgrade replaces the daemon by a newer program, with all programs running on, and tells how long
+        nobody looked after them; one that cannot take over is refused
 stop    stops the daemon and waits for its end
+up      starts programs that are down, held, done or failed, and waits until they are ready
+down    stops programs and holds them there, through reloads, until they are asked for
+restart starts programs anew, one after the other, each ready before the next
+signal  sends a signal to programs: signal HUP NAME... ('web*' too)
+help    prints the options and commands
+version prints the version
 
-Exit status: 0 done (a start: ready), 1 failure, 2 usage, 4 no permission, 6 configuration
-missing or wrong, 7 not running (reload), 100 another instance is running (start).
+Exit status: 0 done (a start: ready), 1 failure, 2 usage, 3 a program is not up that was to be,
+4 no permission or no such program, 6 configuration missing or wrong, 7 not running (of what is
+for a daemon that runs, but status and stop), 100 another instance is running (start).
 `
 
 // parse reads the command line. With done there is nothing more to do than to leave with status.
 func parse(args []string) (o *options, status int, done bool) {
-	o = &options{}
+	o = &options{lines: someLines}
 	set := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	set.SetInterspersed(true)
 	set.Usage = func() {}
@@ -88,20 +140,30 @@ func parse(args []string) (o *options, status int, done bool) {
 	set.BoolVarP(&o.noRespawn, "dont-respawn", "R", false, "")
 	set.BoolVarP(&o.test, "config-test", "t", false, "")
 	set.BoolVarP(&o.dump, "dump-conf", "d", false, "")
+	set.BoolVar(&o.dryRun, "dry-run", false, "")
+	set.StringVar(&o.binary, "binary", "", "")
+	set.BoolVar(&o.rehearse, rehearseFlag, false, "") // not for people
+	set.BoolVar(&o.json, "json", false, "")
+	set.BoolVarP(&o.watch, "watch", "w", false, "")
+	set.DurationVar(&o.timeout, "timeout", defaultWait, "")
+	set.BoolVar(&o.noWait, "no-wait", false, "")
+	set.BoolVar(&o.together, "together", false, "")
+	set.BoolVar(&o.dependents, "with-dependents", false, "")
 	set.IntVar(&o.readyFD, "ready-fd", 0, "")
 	mask := set.String("umask", "", "")
 	signum := set.String("signum", "", "")
 	showVersion := set.BoolP("version", "v", false, "")
 	showHelp := set.BoolP("help", "h", false, "")
 	ambiguous := set.StringP("u", "u", "", "")
-	if err := set.Parse(args); err != nil {
+	words, err := o.parseVerb(set, args)
+	if err != nil {
 		return nil, misuse("%v", err), true
 	}
-	switch {
-	case *showHelp:
+	switch verb := words[0]; {
+	case *showHelp, verb == "help":
 		fmt.Print(help)
 		return nil, ok, true
-	case *showVersion:
+	case *showVersion, verb == "version":
 		fmt.Println(name, versionText())
 		return nil, ok, true
 	case set.Changed("signum"):
@@ -111,20 +173,47 @@ func parse(args []string) (o *options, status int, done bool) {
 		}
 		fmt.Println(int(sig))
 		return nil, ok, true
+	case !slices.Contains(verbs, verb):
+		return nil, misuse("unknown command %q: there are %s", verb, strings.Join(verbs[1:], ", ")), true
 	case set.Changed("u"):
 		return nil, misuse("-u %s: it is the umask in keepalived and the user everywhere else; write --umask MODE, or user = in the configuration", *ambiguous), true
 	}
-	if err := o.complete(set.Args(), *mask); err != nil {
+	if err := o.complete(words, *mask); err != nil {
+		return nil, misuse("%v", err), true
+	}
+	if o.absolute != nil {
+		set.Visit(func(f *pflag.Flag) { o.absolute = append(o.absolute, "--"+f.Name+"="+f.Value.String()) })
+		o.absolute = slices.DeleteFunc(append(o.absolute, words...), func(arg string) bool { return arg == "" })
+	}
+	if err := o.completeAct(set.Changed("timeout")); err != nil {
 		return nil, misuse("%v", err), true
 	}
 	return o, 0, false
 }
 
+// parseVerb parses the options, those of logs by themselves, and returns the words: the verb first, "" when there is none.
+func (o *options) parseVerb(set *pflag.FlagSet, args []string) (words []string, err error) {
+	set.SetInterspersed(false)
+	if err := set.Parse(args); err != nil || set.NArg() == 0 {
+		return []string{""}, err
+	}
+	verb, rest := set.Arg(0), set.Args()[1:]
+	if verb == "logs" {
+		set = o.logsFlags(set)
+	}
+	set.SetInterspersed(true)
+	err = set.Parse(rest)
+	return append([]string{verb}, set.Args()...), err
+}
+
 // complete checks what the flag parser cannot, and makes every path absolute: the daemon leaves this directory.
 func (o *options) complete(args []string, mask string) (err error) {
-	for _, path := range []*string{&o.file, &o.pid, &o.logFile} {
+	for _, path := range []*string{&o.file, &o.pid, &o.logFile, &o.binary} {
 		if *path == "" || path == &o.pid && *path == "none" {
 			continue
+		}
+		if !filepath.IsAbs(*path) {
+			o.absolute = []string{}
 		}
 		if *path, err = filepath.Abs(*path); err != nil {
 			return err
@@ -135,38 +224,78 @@ func (o *options) complete(args []string, mask string) (err error) {
 		if err != nil {
 			return fmt.Errorf("--umask %s: give it in octal, such as 027", mask)
 		}
-		o.umask = int(n)
+		o.umask, o.noUmask = int(n), n == 0
 	}
 	if o.facility != "" {
 		if _, err := logging.ParseFacility(o.facility); err != nil {
 			return fmt.Errorf("--log-facility: %w", err)
 		}
 	}
-	if len(args) > 0 {
-		switch o.verb = args[0]; o.verb {
-		case "status", "reload", "stop":
-		default:
-			return fmt.Errorf("unknown command %q: there are status, reload and stop", o.verb)
-		}
-		args = args[1:]
+	if args[0] != "start" {
+		o.verb, o.names = args[0], args[1:]
 	}
-	if len(args) > 0 {
-		return fmt.Errorf("unexpected argument %q", args[0])
+	switch {
+	case len(args) <= 1, o.verb == "status", o.verb == "events", o.verb == "logs", slices.Contains(acts, o.verb):
+	case o.verb == "stop":
+		return fmt.Errorf("stop is for the daemon itself; to take program %s down: %s down %[1]s", args[1], name)
+	default:
+		return fmt.Errorf("unexpected argument %q", args[1])
+	}
+	if o.json && o.verb != "status" && o.verb != "logs" {
+		return errors.New("--json is for status and logs")
+	}
+	if o.watch && o.verb != "status" {
+		return errors.New("--watch is for status")
+	}
+	if o.json && o.watch {
+		return errors.New("--json and --watch are not for each other")
+	}
+	if o.dryRun && o.verb != "reload" && o.verb != "upgrade" {
+		return errors.New("--dry-run: it is for reload and upgrade")
+	}
+	if o.binary != "" && o.verb != "upgrade" {
+		return errors.New("--binary: it is for upgrade")
 	}
 	if os.Getpid() == 1 {
 		o.foreground = true
 	}
-	if o.readyFD == 0 {
+	if o.readyFD != 0 && (o.readyFD < 3 || !o.foreground) {
+		return o.noReadyFD()
+	}
+	return nil
+}
+
+// completeAct checks what is said of up, down, restart and signal.
+func (o *options) completeAct(timeout bool) error {
+	act := slices.Contains(acts, o.verb)
+	switch {
+	case (timeout || o.noWait) && (!act || o.verb == "signal"):
+		return errors.New("--timeout and --no-wait are for up, down and restart")
+	case o.timeout <= 0:
+		return fmt.Errorf("--timeout %v: it has to be longer", o.timeout)
+	case o.together && o.verb != "restart":
+		return errors.New("--together: it is for restart")
+	case o.dependents && o.verb != "down":
+		return errors.New("--with-dependents: it is for down")
+	case !act:
 		return nil
 	}
-	if _, err := unix.FcntlInt(uintptr(o.readyFD), unix.F_GETFD, 0); err != nil || o.readyFD < 3 || !o.foreground {
-		return fmt.Errorf("--ready-fd %d: it takes -n, and an open descriptor from 3 on", o.readyFD)
+	if o.verb == "signal" && len(o.names) > 0 {
+		said := o.names[0]
+		o.signal, o.names = signalName(said), o.names[1:]
+		if _, err := signals.Parse(o.signal); err != nil {
+			return fmt.Errorf("unknown signal %q: signal wants its name, such as HUP, or its number, and then programs", said)
+		}
+	}
+	if len(o.names) == 0 {
+		return fmt.Errorf("%s: name the programs; '*' is all", o.verb)
 	}
 	return nil
 }
 
 // override puts what the command line says in the place of what the configuration says.
 func (o *options) override(c *config.Config) *config.Config {
+	configured := c.Log.To
 	if o.pid != "" {
 		c.PIDFile = o.pid
 	}
@@ -182,6 +311,9 @@ func (o *options) override(c *config.Config) *config.Config {
 	if o.detail {
 		c.Log.Level = "debug"
 	}
+	c.Lacking = slices.DeleteFunc(c.Lacking, func(e *config.Error) bool { // for what is not used
+		return e.Key == "pidfile" && o.pid != "" || e.Key == "log.to" && c.Log.To != configured
+	})
 	return c
 }
 

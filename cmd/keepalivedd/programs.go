@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"syscall"
 
 	"github.com/keepalivedd/keepalivedd/config"
@@ -21,23 +22,50 @@ func (s *service) programs(c *config.Config) []supervise.Program {
 			alike[p.Settings] = common
 		}
 		if u := p.User; users[u] == nil && u != nil {
-			users[u] = &supervise.User{Name: u.Name, UID: u.UID, GID: u.GID, Groups: u.Groups, Home: u.Home, Shell: u.Shell}
+			users[u] = superviseUser(u)
 		}
 		q := &list[i]
 		*q = *common
 		q.Name, q.Command, q.User, q.Directory, q.Environment = p.Name, p.Command, users[p.User], p.Directory, p.Environment
+		if read := p.ReadEnvironment; read != nil {
+			q.FindEnvironment = func() (map[string]string, error) { return read() }
+		}
 		q.Restart = restarts[p.Restart]
-		q.StopSignal, q.StopTimeout = syscall.Signal(p.StopSignal), p.StopTimeout
+		q.StopSignal, q.StopTimeout = syscall.Signal(p.StopSignal), cmp.Or(p.StopTimeout, -1) // 0s: at once
 	}
 	return list
+}
+
+// superviseUser is a user as package supervise takes it: one who is not known is looked for at each launch.
+func superviseUser(u *config.User) *supervise.User {
+	user := &supervise.User{Name: u.Name, UID: u.UID, GID: u.GID, Groups: u.Groups, Home: u.Home, Shell: u.Shell}
+	if !u.Known() {
+		user.Find = func() (*supervise.User, error) {
+			now, err := u.Find()
+			if err != nil {
+				return nil, err
+			}
+			return superviseUser(now), nil
+		}
+	}
+	return user
 }
 
 // settings is a Program that has these and nothing else.
 func (s *service) settings(c *config.Settings) *supervise.Program {
 	p := &supervise.Program{
 		Setup: setup(c), Output: s.output(c.Output), RateLimit: c.RateLimit,
-		OneShot: c.Type == config.Oneshot, Required: c.Required, Essential: c.Essential,
-		PermanentExit: c.PermanentExit, ReloadSignal: syscall.Signal(c.ReloadSignal),
+		Held: !c.Autostart, OneShot: c.Type == config.Oneshot, Required: c.Required, Essential: c.Essential,
+		PermanentExit: c.PermanentExit, ReloadSignal: syscall.Signal(c.ReloadSignal), Kill: kills[c.Kill],
+	}
+	if c.Memory > 0 || c.CPUWeight != nil || c.PIDs != nil {
+		p.Resources = &supervise.Resources{Memory: int64(c.Memory)}
+		if c.CPUWeight != nil {
+			p.Resources.CPUWeight = *c.CPUWeight
+		}
+		if c.PIDs != nil {
+			p.Resources.PIDs = *c.PIDs
+		}
 	}
 	b := supervise.Backoff{Min: c.RestartDelay.Min, Max: c.RestartDelay.Max, ResetAfter: c.RestartDelay.ResetAfter}
 	p.Backoff = &b
@@ -54,11 +82,12 @@ func (s *service) settings(c *config.Settings) *supervise.Program {
 		p.Check = &supervise.Check{Command: k.Command, Every: k.Every, Timeout: k.Timeout, Failures: k.Failures, StartAfter: k.StartAfter}
 	}
 	if c.Gate != nil {
-		p.Gate = &supervise.Gate{Command: c.Gate, Timeout: c.GateTimeout}
+		p.Gate = &supervise.Gate{Command: c.Gate, Timeout: c.GateTimeout, Delay: c.GateDelay, Renew: c.GateRenew}
 	}
 	if c.OnChange != nil {
 		p.Hook = &supervise.Hook{Command: c.OnChange, Timeout: c.OnChangeTimeout}
 	}
+	p.Listen = listen(c)
 	return p
 }
 
@@ -76,6 +105,8 @@ func setup(c *config.Settings) *supervise.Setup {
 	}
 	return u
 }
+
+var kills = map[config.Kill]supervise.Kill{config.Group: supervise.KillGroup, config.Process: supervise.KillProcess}
 
 var restarts = map[config.Restart]supervise.Restart{
 	config.Always: supervise.Always, config.OnFailure: supervise.OnFailure, config.Never: supervise.Never,

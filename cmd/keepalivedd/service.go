@@ -6,15 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/config"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/logging"
-	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
@@ -22,38 +24,25 @@ import (
 type service struct {
 	*options
 	daemon.Daemon
-	config  *config.Config // in force
-	log     *logging.Log
-	set     *supervise.Set
-	outputs outputs
-	running atomic.Pointer[supervise.Set] // once the start is over, for Status
-	conceal func()                        // ends the announcement of our pidfile
-}
-
-// checkMoved refuses a start whose configuration names another pidfile than the daemon that runs with it.
-func (s *service) checkMoved() error {
-	if s.pid != "" {
-		return nil // a second daemon with the same configuration, on purpose
-	}
-	path, _ := pidfile.Ask(s.file, "", promptly)
-	if path == "" || path == s.config.PIDFile {
-		return nil
-	}
-	if st, err := pidfile.Look(path); err == nil && st.State == pidfile.Held {
-		return &pidfile.HeldError{Path: path, PID: st.PID}
-	}
-	return nil
-}
-
-// announce lets the verbs find us by the configuration file when its pidfile has been changed since.
-func (s *service) announce() {
-	path := s.pidfile()
-	if path == "" || s.pid != "" {
-		return
-	}
-	if end, err := pidfile.Announce(s.file, func(string) string { return path }); err == nil {
-		s.conceal = end
-	}
+	config        *config.Config // in force
+	log           *logging.Log
+	set           *supervise.Set
+	spawner       *supervise.Spawner // on the main thread
+	changes       supervise.Changes  // of the last reload that was accepted
+	differing     []string           // keys of the daemon's own that it has changed
+	outputs       outputs
+	running       atomic.Pointer[supervise.Set] // once the start is over, for who asks
+	began         time.Time
+	droppedBefore uint64 // by the log, in programs before this one
+	reloads       reloads
+	metrics       *metricsFile
+	events        *events
+	lines         *lines
+	noted         *notedSessions
+	measuring     sync.Mutex
+	told          atomic.Pointer[supervise.Set] // that tells the events
+	// leftover is the output of the startup command, while what that has left behind may write; nil: nobody.
+	leftover atomic.Pointer[os.File]
 }
 
 // frugal bounds the processors that the runtime makes use of. One goroutine decides all, and the rest wait: more than one
@@ -61,35 +50,69 @@ func (s *service) announce() {
 const frugal = "GOMAXPROCS"
 
 func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error {
-	if os.Getenv(frugal) == "" { // in the foreground
-		runtime.GOMAXPROCS(1)
+	if s.Inherited != nil {
+		return s.goOn(fail, s.Inherited)
 	}
-	s.outputs.config = s.config.Log
+	s.leaveWord()
+	s.outputs.begin(s.config.Log.Facility, s.log)
 	if s.Crashed() {
-		if pids := supervise.EndLeftovers(s.mark()); len(pids) > 0 {
+		if pids := endLeft(s.pidfile()); len(pids) > 0 {
 			s.Log.Warn("ended what the previous daemon, which was killed, had left behind", "pids", pids)
 		}
 	}
-	if err := runHook(ctx, "startup", s.config.Startup); err != nil {
+	cgroup, err := s.cgroup()
+	if err != nil {
 		return err
 	}
-	s.set = supervise.New(supervise.Options{
-		Log: s.Log, Fail: fail, Output: s.outputs.open, Helper: true, Mark: s.mark(),
-		NoRespawn: s.noRespawn, Orphans: true,
-	})
-	err := s.set.Apply(ctx, s.programs(s.config))
+	// What the startup command leaves behind is ours to end, as what programs leave is.
+	unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+	err = s.runHook(ctx, "startup", s.config.Startup)
+	s.set = supervise.New(s.setOptions(fail, cgroup)) // not before: it reaps every child
+	s.set.Keep(int(s.config.Log.Keep))
+	s.told.Store(s.set)
+	if cgroup == "" && s.pidfile() != "" {
+		s.noted.begin(s.set, sessionsFile(s.pidfile()), s.Log)
+	}
 	if err == nil {
-		err = s.set.Await(ctx)
+		s.set.Feed(s.feedOf(s.config))
+		err = s.bringUp(ctx)
 	}
 	if err != nil {
 		now, cancel := context.WithTimeout(context.Background(), s.config.ShutdownTimeout)
 		defer cancel()
-		return errors.Join(err, s.set.Stop(now))
+		s.events.tell(&eventLine{Event: eventStopping})
+		err = errors.Join(err, s.set.Stop(now))
+		s.noted.end()
+		s.endEvents(now)
+		s.lines.end(now)
+		s.outputs.close(now)
+		return err
 	}
 	s.forget()
-	s.announce()
 	s.running.Store(s.set)
+	s.reloads.begin()
+	s.metrics.begin(s.config.MetricsFile, s.metricsText, s.Log)
 	return nil
+}
+
+func (s *service) setOptions(fail func(error), cgroup string) supervise.Options {
+	return supervise.Options{
+		Log: s.Log, Fail: fail, Output: s.outputs.open, Helper: true, Mark: s.mark(),
+		NoRespawn: s.noRespawn, Orphans: true, Spare: s.Askers, Spawner: s.spawner,
+		Cgroup: cgroup, CgroupRequired: s.config.Cgroups == config.Require,
+		Changed: s.changed, Event: s.events.changed, Line: s.lines.heard,
+	}
+}
+
+func (s *service) bringUp(ctx context.Context) error {
+	s.nameLacking()
+	s.Readers = readers(s.config) // whom the startup command may have made
+	changes, err := s.set.Update(ctx, s.programs(s.config))
+	if err != nil {
+		return err
+	}
+	s.nameFailed(changes.Failed)
+	return s.set.Await(ctx)
 }
 
 // reload takes on the configuration as it is now, all of it or nothing. Log files are reopened in any case.
@@ -100,53 +123,134 @@ func (s *service) reload(ctx context.Context) error {
 			s.log.Switch(to)
 		}
 	}
-	s.outputs.reopen(s.Log)
+	s.outputs.reopen(ctx, s.config.Log.Facility)
+	s.reloads.note(err)
+	s.events.reloaded(s.touched(), err)
+	s.metrics.move(s.config.MetricsFile)
+	s.lines.renew()
 	return err
 }
 
-// takeOn does what can fail first.
+// takeOn does first what can fail. The programs come last of that: once the Set has taken them on there is no refusal any
+// more, and those that could not be started are among the changes.
 func (s *service) takeOn(ctx context.Context) error {
-	next, err := config.Load(s.file)
+	next, err := s.next()
 	if err != nil {
 		return err
-	}
-	next = s.override(next)
-	if keys := s.config.NeedsRestart(next); len(keys) > 0 {
-		return fmt.Errorf("%s: %s cannot change while the daemon runs: restart it, or change it back", s.file, strings.Join(keys, ", "))
 	}
 	to, err := s.log.Prepare(s.logOptions(next))
 	if err != nil {
 		return err
 	}
 	defer to.Close()
-	if err := s.set.Apply(ctx, s.programs(next)); err != nil {
+	if err := s.makeThreads(next); err != nil {
 		return err
 	}
+	changes, err := s.set.Update(ctx, s.programs(next))
+	if err != nil {
+		return err
+	}
+	s.changes, s.differing = changes, s.config.Differing(next)
+	s.set.Feed(s.feedOf(next))
+	s.set.Keep(int(next.Log.Keep))
 	s.log.Switch(to)
 	s.Grace = next.ShutdownTimeout
 	s.config = next
+	s.Readers = readers(next)
 	s.forget()
 	return nil
+}
+
+// next is the configuration as it is now, if it may follow the one in force.
+func (s *service) next() (*config.Config, error) {
+	next, err := s.load()
+	if err == nil {
+		next.Lacking = leaveOutOwn(next.Lacking, os.Getpid())
+		err = lacks(next, lacksNow)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if keys := s.config.NeedsRestart(next); len(keys) > 0 {
+		return nil, fmt.Errorf("%s: %s cannot change while the daemon runs: restart it, or change it back", s.file, strings.Join(keys, ", "))
+	}
+	return next, nil
+}
+
+// changed is for whoever wants to know that something has changed.
+func (s *service) changed() {
+	s.metrics.changed()
+	s.noted.changed()
+}
+
+// touched tells in a line what the last reload has changed.
+func (s *service) touched() string { return tellChanges(s.changes, s.differing) }
+
+func tellChanges(changes supervise.Changes, differing []string) string {
+	said := changes.String()
+	if len(differing) > 0 {
+		said += "; settings changed: " + strings.Join(differing, ", ")
+	}
+	return said
+}
+
+// dryRun tells in a line what a reload would change, or why it would be refused.
+func (s *service) dryRun(ctx context.Context) (string, error) {
+	next, err := s.next()
+	if err != nil {
+		return "", err
+	}
+	changes, err := s.set.Plan(ctx, s.programs(next))
+	if err != nil {
+		return "", err
+	}
+	return tellChanges(changes, s.config.Differing(next)), nil
 }
 
 // forget gives back the memory of a configuration that the Set has taken over. With few programs it would be all for
 // nothing: the heap grows back at once.
 func (s *service) forget() {
 	many := len(s.config.Programs) >= 200
-	s.config.Programs = nil
+	s.config.Programs, s.config.Lacking = nil, nil
 	if many {
 		go debug.FreeOSMemory()
 	}
 }
 
 func (s *service) stop(ctx context.Context) error {
+	s.events.tell(&eventLine{Event: eventStopping})
 	err := s.set.Stop(ctx)
-	if s.conceal != nil {
-		s.conceal()
-	}
-	s.outputs.close()
+	s.noted.end()
+	s.endEvents(ctx)
+	s.lines.end(ctx)
+	s.metrics.end(ctx)
+	s.writeOutputs(ctx)
 	s.removeJSON()
-	return errors.Join(err, runHook(ctx, "shutdown", s.config.Shutdown))
+	return errors.Join(err, s.runHook(ctx, "shutdown", s.config.Shutdown))
+}
+
+// writeOutputs leaves the shutdown command its time: a disk that hangs is not to keep it from running. A second is for
+// the disk in any case, while there is one.
+func (s *service) writeOutputs(ctx context.Context) {
+	if until, bounded := ctx.Deadline(); bounded && s.config.Shutdown != nil {
+		left := time.Until(until)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, max(left-s.config.Shutdown.Timeout, min(left, time.Second)))
+		defer cancel()
+	}
+	s.outputs.close(ctx)
+}
+
+// readers are whom the control socket is open to, as far as there are any.
+func readers(c *config.Config) *int {
+	if c.Control == nil || c.Control.Group == (config.GroupName{}) {
+		return nil
+	}
+	gid, err := c.Control.Group.Find()
+	if err != nil {
+		return nil // it is among what is lacking
+	}
+	return &gid
 }
 
 func (s *service) pidfile() string {
@@ -161,8 +265,10 @@ func (s *service) mark() string {
 	if s.config.PIDFile == "none" {
 		return ""
 	}
-	return "KEEPALIVEDD=" + s.config.PIDFile
+	return mark(s.config.PIDFile)
 }
+
+func mark(pidfile string) string { return "KEEPALIVEDD=" + pidfile }
 
 func (s *service) openLog() (err error) {
 	if s.log, err = logging.Open(s.logOptions(s.config)); err != nil {

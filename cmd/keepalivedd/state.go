@@ -1,39 +1,203 @@
 package main
 
 import (
-	"fmt"
+	"context"
+	"encoding/json"
+	"os"
+	"path"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/control"
+	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-// starting is what Status says before the start is over.
-const starting = "starting\n"
+// about is what the log says of a daemon that is ready; who follows the events is told too.
+func (s *service) about() []any {
+	s.events.tell(&eventLine{Event: eventReady})
+	return []any{"version", versionText(), "configuration", s.file, "programs", len(s.set.Status())}
+}
 
-// status is what the daemon says of itself: "UP of WANTED", and a line for each program that is not as it should be.
-func (s *service) status() string {
+// state is what the daemon answers to "status", and what status --json prints. Its fields, and those in it, are only ever added
+// to: docs/status.schema.json and keepalivedd(8) tell them all.
+type state struct {
+	Version       int            `json:"version"` // of this answer
+	Name          string         `json:"name"`
+	Release       string         `json:"release,omitempty"`
+	PID           int            `json:"pid,omitempty"`
+	State         string         `json:"state"` // of the daemon
+	PIDFile       string         `json:"pidfile"`
+	Configuration string         `json:"configuration,omitempty"`
+	Time          time.Time      `json:"time,omitzero"`    // of this answer
+	Started       time.Time      `json:"started,omitzero"` // the daemon
+	Reloads       *reloadState   `json:"reloads,omitempty"`
+	Programs      []programState `json:"programs"`
+	Error         string         `json:"error,omitempty"` // why it could not be asked
+}
+
+// reloadState is what has become of the reloads.
+type reloadState struct {
+	Accepted int       `json:"accepted"`
+	Refused  int       `json:"refused"`
+	Last     bool      `json:"last_accepted"` // as the start was, when there was none
+	InForce  time.Time `json:"in_force"`      // since when the configuration is
+}
+
+// programState is a program, and, when it was asked for by its name, what it is.
+type programState struct {
+	supervise.Status
+	Definition *definition `json:"definition,omitempty"`
+	Output     []string    `json:"output,omitempty"` // the last lines that are kept, with it
+	OutputFrom []lineFrom  `json:"output_from,omitempty"`
+}
+
+// lineFrom is where a line of output is from.
+type lineFrom struct {
+	Time time.Time `json:"time"`
+	PID  int       `json:"pid"` // 0: its process never ran
+}
+
+// mostShown is how many lines of output the status of a program has, as long as no more programs than mostDetailed are asked for.
+const (
+	mostShown    = 10
+	mostDetailed = 100
+)
+
+// definition is what the configuration says of a program, as far as it is shown.
+type definition struct {
+	Command   []string `json:"command"`
+	User      string   `json:"user,omitempty"` // unless it is the daemon's
+	Directory string   `json:"directory"`
+	Check     []string `json:"check,omitempty"`
+	Gate      []string `json:"gate,omitempty"`
+	After     []string `json:"after,omitempty"`
+	Requires  []string `json:"requires,omitempty"`
+}
+
+func definitionOf(p *supervise.Program) *definition {
+	d := &definition{Command: p.Command, Directory: p.Directory}
+	if d.Directory == "" {
+		d.Directory = "/"
+	}
+	if p.User != nil {
+		d.User = p.User.Name
+	}
+	if p.Check != nil {
+		d.Check = p.Check.Command
+	}
+	if p.Gate != nil {
+		d.Gate = p.Gate.Command
+	}
+	if p.Order != nil {
+		d.After, d.Requires = p.Order.After, p.Order.Requires
+	}
+	return d
+}
+
+// statusParams choose programs by name or pattern; none are all.
+type statusParams struct {
+	Programs []string `json:"programs,omitempty"`
+}
+
+func (s *service) answerStatus(_ context.Context, raw json.RawMessage) (any, error) {
+	var q statusParams
+	if err := control.Params(raw, &q); err != nil {
+		return nil, err
+	}
+	a := &state{
+		Version: 1, Name: name, Release: versionText(), PID: os.Getpid(), State: s.State(), Time: time.Now(),
+		PIDFile: s.PIDFile, Configuration: s.file, Started: s.began, Reloads: s.reloads.state(), Programs: []programState{},
+	}
 	set := s.running.Load()
 	if set == nil {
-		return starting
+		return a, nil
 	}
-	list := set.Status()
-	well, lines := 0, []string{}
-	for _, p := range list {
-		if p.State == "up" || p.State == "done" {
-			well++
-			continue
-		}
-		line := "program " + p.Name + ": " + p.State
-		if p.Last != "" {
-			line += ", " + p.Last
-		}
-		if !p.Next.IsZero() {
-			line += fmt.Sprintf(", again in %v", max(0, time.Until(p.Next)).Round(100*time.Millisecond))
-		}
-		lines = append(lines, line)
+	all := set.Status()
+	chosen, err := choose(all, q.Programs)
+	if err != nil {
+		return nil, err
 	}
-	const most = 100
-	if len(lines) > most {
-		lines = append(lines[:most], fmt.Sprintf("and %d more", len(lines)-most))
+	s.measure(chosen)
+	a.Programs = make([]programState, len(chosen))
+	for i, p := range chosen {
+		a.Programs[i].Status = p
+		if len(q.Programs) > 0 {
+			a.Programs[i].Definition = definitionOf(p.Program)
+		}
+		if len(q.Programs) > 0 && len(chosen) <= mostDetailed {
+			a.Programs[i].Output, a.Programs[i].OutputFrom = lastLines(set, p.Name, mostShown)
+		}
 	}
-	return fmt.Sprintf("%d of %d\n%s", well, len(list), strings.Join(lines, "\n"))
+	return a, nil
+}
+
+// measure has what programs take added. One asker at a time: each would take a thread while it reads.
+func (s *service) measure(programs []supervise.Status) {
+	s.measuring.Lock()
+	defer s.measuring.Unlock()
+	supervise.Measure(programs)
+}
+
+// lastLines are the last lines of one program.
+func lastLines(set *supervise.Set, program string, n int) (texts []string, from []lineFrom) {
+	for _, l := range set.Lines(func(name string) bool { return name == program }, n, 64<<10, func() {}) {
+		texts, from = append(texts, string(l.Text)), append(from, lineFrom{l.Time, l.PID})
+	}
+	return texts, from
+}
+
+// choose returns those of the programs that one of the patterns means, in their order; no pattern is all. A pattern that means
+// none is a mistake, which names the one that was probably meant.
+func choose(all []supervise.Status, patterns []string) ([]supervise.Status, error) {
+	if len(patterns) == 0 {
+		return all, nil
+	}
+	meant := make([]bool, len(all))
+	for _, pattern := range patterns {
+		found := false
+		for i, p := range all {
+			is, err := means(pattern, p.Name)
+			if err != nil {
+				return nil, err
+			}
+			if is {
+				meant[i], found = true, true
+			}
+		}
+		if !found {
+			return nil, unknownProgram(all, pattern)
+		}
+	}
+	i := -1
+	return slices.DeleteFunc(slices.Clone(all), func(supervise.Status) bool { i++; return !meant[i] }), nil
+}
+
+// means reports whether a pattern means a program. The name of a section is all of its instances.
+func means(pattern, program string) (bool, error) {
+	section, _, _ := strings.Cut(program, ":")
+	is, err := path.Match(pattern, program)
+	if err != nil {
+		return false, &control.Error{Code: control.CodeParams, Message: strconv.Quote(pattern) + " is no pattern"}
+	}
+	of, _ := path.Match(pattern, section)
+	return is || of, nil
+}
+
+func unknownProgram(all []supervise.Status, pattern string) error {
+	e := &control.Error{Code: control.CodeParams, Message: "there is no program " + strconv.Quote(pattern)}
+	near := config.Nearest(pattern, func(yield func(string) bool) {
+		for _, p := range all {
+			section, _, _ := strings.Cut(p.Name, ":")
+			if !yield(p.Name) || !yield(section) {
+				return
+			}
+		}
+	})
+	if near != "" {
+		e.Message += "; did you mean " + strconv.Quote(near) + "?"
+	}
+	return e
 }

@@ -3,130 +3,93 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/config"
 	"github.com/keepalivedd/keepalivedd/daemon"
-	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
 // promptly is for questions that a daemon in good health answers at once.
-const promptly = time.Second
+const promptly = 5 * time.Second
 
-// talk carries out a verb: by the pidfile and signals alone, so that nothing which is wrong with the daemon but that it
-// does not run can keep it from being told of or stopped.
+// talk carries out a verb. Nothing which is wrong with the daemon but that it does not run can keep it from being told of or
+// signalled: for that the pidfile is enough.
 func (o *options) talk() int {
 	c := o.override(config.Salvage(o.file))
 	if c.PIDFile == "none" {
-		failed := fail(errors.New("there is no pidfile (none), so the daemon cannot be found: name it with -p FILE"))
-		if o.verb == "status" {
-			return statusUnknown
-		}
-		return failed
+		return o.failed(errors.New("there is no pidfile (none), so the daemon cannot be found: name it with -p FILE"))
 	}
-	if path, _ := pidfile.Ask(o.file, "", promptly); o.pid == "" && path != "" {
-		c.PIDFile = path // the configuration may say something else by now
+	if o.pid == "" {
+		c.PIDFile = find(o.file, c.PIDFile)
 	}
 	switch o.verb {
 	case "status":
-		return status(c.PIDFile)
+		return o.status(c.PIDFile)
+	case "metrics":
+		return o.metrics(c.PIDFile)
+	case "events":
+		return o.events(c.PIDFile)
+	case "logs":
+		return o.logs(c.PIDFile)
 	case "reload":
 		return o.reload(c.PIDFile)
+	case "upgrade":
+		return o.upgrade(c.PIDFile)
+	case "up", "down", "restart", "signal":
+		return o.act(c.PIDFile)
 	}
 	return stop(c)
 }
 
-func status(path string) int {
-	st, err := pidfile.Look(path)
-	if err != nil {
-		fail(err)
+// failed is fail, for whatever was asked for: of status, every error is the same status.
+func (o *options) failed(err error) int {
+	status := fail(err)
+	if o.verb == "status" {
 		return statusUnknown
 	}
-	switch st.State {
-	case pidfile.Held:
-		said, _ := pidfile.Ask(path, "", promptly)
-		return statusOf(st.PID, said)
-	case pidfile.Starting:
-		fmt.Printf("%s is starting\n", name)
-		return statusUnknown
-	case pidfile.Stale:
-		fmt.Printf("%s is dead, and has left its pidfile %s\n", name, path)
-		if st, err := os.Stat(daemon.CrashFile(path)); err == nil && st.Size() > 0 {
-			fmt.Printf("it crashed: see %s, or the log after the next start\n", daemon.CrashFile(path))
-		}
-		return statusDead
-	}
-	fmt.Printf("%s is not running\n", name)
-	return statusStopped
+	return status
 }
 
-// statusOf tells of a daemon that runs; said is what it says of itself, if anything.
-func statusOf(pid int, said string) int {
-	if said == starting {
-		fmt.Printf("%s is starting, pid %d\n", name, pid)
-		return statusUnknown
-	}
-	count, lines, _ := strings.Cut(said, "\n")
-	if count == "" {
-		fmt.Printf("%s is running, pid %d\n", name, pid)
-		return statusRunning
-	}
-	fmt.Printf("%s is running, pid %d; programs up: %s\n", name, pid, count)
-	if lines == "" {
-		return statusRunning
-	}
-	fmt.Println(lines)
-	return statusPartly
-}
-
-// reload refuses a broken configuration here, whatever state the daemon is in. The daemon checks again, and what cannot be
-// had of it.
+// reload leaves the check to the daemon, which logs and counts what it refuses. What is wrong is looked for here too only
+// where the daemon has not said it, or has and it is to be shown with its place.
 func (o *options) reload(path string) int {
-	p, err := pidfile.Find(path)
-	if err != nil {
-		return fail(err)
+	ask := daemon.AskReload
+	if o.dryRun {
+		ask = daemon.DryRun
 	}
-	p.Close()
-	if _, err := config.Load(o.file); err != nil {
-		return fail(err)
+	touched, err := ask(path, 0)
+	if touched != "" {
+		fmt.Println(touched)
 	}
-	return fail(daemon.Reload(path, 0))
+	var refused *daemon.RefusedError
+	var unasked *daemon.UnaskedError
+	if errors.As(err, &refused) || errors.As(err, &unasked) {
+		if _, wrong := o.loadWhole(); wrong != nil && (unasked != nil || wrong.Error() == refused.Reason) {
+			err = wrong
+		}
+	}
+	return fail(err)
 }
 
-// stop waits for longer than the daemon allows itself, and only then kills it.
+// stop ends also what a daemon that was killed had left behind, and tells of a daemon that has to be killed before it is.
 func stop(c *config.Config) int {
-	p, err := pidfile.Find(c.PIDFile)
-	if err == nil {
-		defer p.Close()
-		err = p.Signal(unix.SIGTERM)
-	}
-	switch {
-	case errors.Is(err, pidfile.ErrNotRunning):
+	ran, err := daemon.Stop(c.PIDFile, daemon.StopOptions{
+		Patience: promptly,
+		Budget:   c.ShutdownTimeout,
+		Killing:  func(why error) { fail(why) },
+		Left: func() {
+			if pids := endLeft(c.PIDFile); len(pids) > 0 {
+				fmt.Printf("ended what the daemon, which was killed, had left behind: pids %v\n", pids)
+			}
+		},
+	})
+	if !ran {
 		fmt.Printf("%s is not running\n", name)
-		return clean(c.PIDFile)
-	case err != nil:
-		return fail(err)
 	}
-	budget := c.ShutdownTimeout + 5*time.Second
-	if p.Wait(budget) {
-		return ok
+	var killed *daemon.KilledError
+	if errors.As(err, &killed) {
+		fail(killed.Err)
+		return failure
 	}
-	fmt.Fprintf(os.Stderr, "%s: pid %d still runs after %v: killing it\n", name, p.PID, budget)
-	if err := p.Signal(unix.SIGKILL); err != nil && !errors.Is(err, pidfile.ErrNotRunning) {
-		return fail(err)
-	}
-	if !p.Wait(5 * time.Second) {
-		return fail(fmt.Errorf("pid %d runs on even after KILL", p.PID))
-	}
-	return clean(c.PIDFile)
-}
-
-// clean removes the pidfile that a dead daemon has left.
-func clean(path string) int {
-	_, err := pidfile.Running(path)
 	return fail(err)
 }

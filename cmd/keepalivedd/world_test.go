@@ -98,6 +98,16 @@ func (w *world) run(args ...string) (status int, stderr string) {
 	return w.finish(w.command(args...))
 }
 
+// say runs the program to its end, for what it prints.
+func (w *world) say(args ...string) (status int, stdout string) {
+	w.t.Helper()
+	c := w.command(args...)
+	var out bytes.Buffer
+	c.Stdout = &out
+	status, _ = w.finish(c)
+	return status, out.String()
+}
+
 func (w *world) finish(c *exec.Cmd) (status int, stderr string) {
 	w.t.Helper()
 	var out bytes.Buffer

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/keepalivedd/keepalivedd/control"
+	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/pidfile"
+	"github.com/keepalivedd/keepalivedd/supervise"
+)
+
+// act does something to programs, tells what has come of it in a line for each, and returns 0 only if it is what was asked for.
+func (o *options) act(path string) int {
+	steps := [][]string{o.names}
+	if o.verb == "restart" && !o.together && !o.noWait {
+		names, err := o.inTurn(path)
+		if err != nil {
+			return actFailed(err)
+		}
+		steps = nil
+		for _, name := range names {
+			steps = append(steps, []string{name})
+		}
+	}
+	for i, names := range steps {
+		outcomes, err := o.operate(path, names)
+		status := actFailed(err)
+		if err == nil {
+			status = o.tellOutcomes(outcomes)
+		}
+		if status == ok {
+			continue
+		}
+		if left := slices.Concat(steps[i+1:]...); len(left) > 0 {
+			fail(fmt.Errorf("not restarted for that: %s", strings.Join(left, ", ")))
+		}
+		return status
+	}
+	return ok
+}
+
+// operate asks the daemon.
+func (o *options) operate(path string, names []string) ([]supervise.Outcome, error) {
+	q := operateParams{Programs: names, Timeout: o.timeout.Seconds(), NoWait: o.noWait, Dependents: o.dependents, Signal: o.signal}
+	var answer operateAnswer
+	err := askRunning(path, o.verb, o.timeout+promptly, q, &answer)
+	return answer.Programs, err
+}
+
+// askRunning asks a daemon that is neither starting nor dead.
+func askRunning(path, method string, patience time.Duration, q, answer any) error {
+	st, err := pidfile.Look(path)
+	switch {
+	case err != nil:
+		return err
+	case st.State == pidfile.Starting:
+		return errors.New("it is starting: ask again")
+	case st.State != pidfile.Held:
+		return pidfile.ErrNotRunning
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err = control.AskPID(ctx, control.Path(path), st.PID, method, q, answer)
+	var told *control.Error
+	if err != nil && !errors.As(err, &told) {
+		return &daemon.UnaskedError{PID: st.PID, Err: err}
+	}
+	return err
+}
+
+// actFailed tells that nothing was done, and why.
+func actFailed(err error) int {
+	status := fail(err)
+	var told *control.Error
+	switch errors.As(err, &told); {
+	case errors.Is(err, fs.ErrPermission), told != nil && told.Code == control.CodeForbidden:
+		return notPermitted
+	case told != nil && told.Code == control.CodeParams:
+		return programUnknown
+	}
+	return status
+}
+
+// inTurn are the programs that are meant, those first that others come after.
+func (o *options) inTurn(path string) ([]string, error) {
+	var a state
+	if err := askRunning(path, "status", promptly, statusParams{o.names}, &a); err != nil {
+		return nil, err
+	}
+	needs := map[string][]string{}
+	for i := range a.Programs {
+		p := &a.Programs[i]
+		needs[p.Name] = nil
+		if d := p.Definition; d != nil {
+			needs[p.Name] = slices.Concat(d.After, d.Requires)
+		}
+	}
+	var names []string
+	var visit func(name string)
+	visit = func(name string) {
+		before, meant := needs[name]
+		if !meant {
+			return
+		}
+		delete(needs, name)
+		for _, other := range before {
+			visit(other)
+		}
+		names = append(names, name)
+	}
+	for i := range a.Programs {
+		visit(a.Programs[i].Name)
+	}
+	return names, nil
+}
+
+// tellOutcomes prints what is as it should be, and says on standard error what is not.
+func (o *options) tellOutcomes(outcomes []supervise.Outcome) (status int) {
+	for i := range outcomes {
+		is := &outcomes[i]
+		line := plain(is.Name) + isIn(is.State) + plain(is.State)
+		if is.PID != 0 {
+			line += fmt.Sprintf(", pid %d", is.PID)
+		}
+		if is.Done && o.verb == "down" {
+			line += ", and held"
+		}
+		if is.Done && o.verb == "signal" {
+			line = fmt.Sprintf("%s, pid %d, was sent %s", plain(is.Name), is.PID, plain(o.signal))
+		}
+		if is.Why != "" && !is.Done {
+			line += ": " + plain(is.Why)
+		}
+		if is.Output != "" && !is.Done {
+			for text := range strings.SplitSeq(is.Output, "\n") {
+				line += "\n    " + legible(text)
+			}
+		}
+		if is.Done || o.noWait && !is.Failed {
+			if _, err := fmt.Println(line); err != nil {
+				status = failure
+			}
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "%s: %s\n", name, line)
+		switch {
+		case is.Failed, o.verb == "down":
+			status = failure
+		case status == ok:
+			status = programDown
+		}
+	}
+	return status
+}

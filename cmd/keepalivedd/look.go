@@ -1,0 +1,271 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/control"
+	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/pidfile"
+)
+
+// sight is what a look at the daemon has shown.
+type sight struct {
+	status int
+	said   string          // in place of the programs: why there are none to be shown
+	err    error           // it could not be looked, or what was asked for is wrong
+	state  state           // of which nothing but State and PIDFile is known when something was said
+	raw    json.RawMessage // as the daemon has told it
+}
+
+// status shows how the daemon is, and returns the status that LSB has for that.
+func (o *options) status(path string) int {
+	if o.watch {
+		return o.watchStatus(path)
+	}
+	s := look(path, o.names)
+	fail(s.err)
+	if o.json {
+		return s.printJSON()
+	}
+	var out strings.Builder
+	for _, line := range s.lines(o.names, nil, painter(colours())) {
+		out.WriteString(line + "\n")
+	}
+	if _, err := os.Stdout.WriteString(out.String()); err != nil {
+		return o.failed(err)
+	}
+	return s.status
+}
+
+// look asks for the programs of these names, or for all.
+func look(path string, names []string) *sight {
+	s := &sight{status: statusUnknown, state: state{Version: 1, Name: name, State: "unknown", PIDFile: path, Programs: []programState{}}}
+	c, err := daemon.QueryWith(path, promptly, statusParams{names})
+	if err != nil {
+		s.err = err
+		return s
+	}
+	s.state.PID, s.state.State = c.PID, c.State
+	switch {
+	case c.Answer != nil:
+		s.heed(c, len(names) > 0)
+	case c.Unasked != nil:
+		s.unasked(c)
+	case c.State == daemon.Dead:
+		s.status = statusDead
+		s.said = fmt.Sprintf("%s is dead, and has left its pidfile %s", name, path)
+		if st, err := os.Stat(daemon.CrashFile(path)); err == nil && st.Size() > 0 {
+			s.said += fmt.Sprintf("\nit crashed: see %s, or the log after the next start", daemon.CrashFile(path))
+		}
+	case c.State == daemon.Stopped:
+		s.status = statusStopped
+		s.said = name + " is not running"
+	default:
+		s.said = name + " is starting"
+	}
+	return s
+}
+
+// heed takes in what the daemon has answered.
+func (s *sight) heed(c daemon.Condition, named bool) {
+	if c.Unasked = json.Unmarshal(c.Answer, &s.state); c.Unasked != nil {
+		s.unasked(c)
+		return
+	}
+	s.raw = c.Answer
+	s.judge(named)
+}
+
+// unasked is for a daemon that runs.
+func (s *sight) unasked(c daemon.Condition) {
+	var told *control.Error
+	switch {
+	case errors.As(c.Unasked, &told):
+		s.err = told
+		s.state.Error = told.Message
+		return
+	case errors.Is(c.Unasked, fs.ErrPermission):
+		s.said = fmt.Sprintf("%s is running, pid %d; its programs can be asked for by %s only", name, c.PID, mayAsk(c.PIDFile))
+	default:
+		s.said = fmt.Sprintf("%s is running, pid %d, but could not be asked: %s", name, c.PID, plain(c.Unasked.Error()))
+	}
+	s.state.State, s.state.Error = daemon.Running, s.said
+}
+
+// judge finds the status. Of programs that were named, LSB's for a service that runs or not is the answer.
+func (s *sight) judge(named bool) {
+	switch s.state.State {
+	case daemon.Starting, daemon.Stopping:
+		return // it is unknown
+	}
+	s.status = statusRunning
+	for i := range s.state.Programs {
+		if s.state.Programs[i].well() {
+			continue
+		}
+		if s.status = statusPartly; named {
+			s.status = statusStopped
+		}
+	}
+}
+
+// well tells whether the program is as it should be. One that is held is: somebody wants it to be down.
+func (p *programState) well() bool { return p.State == "up" || p.State == "done" || p.isHeld() }
+
+func (p *programState) isHeld() bool { return p.Held != nil }
+
+// mayAsk says whom the daemon serves.
+func mayAsk(path string) string {
+	var st unix.Stat_t
+	if unix.Lstat(control.Path(path), &st) != nil {
+		return "root"
+	}
+	who := "root"
+	if st.Uid != 0 {
+		who = fmt.Sprintf("root and uid %d", st.Uid)
+	}
+	if st.Mode&0o060 == 0o060 {
+		who += " and members of " + groupName(st.Gid)
+	}
+	return who
+}
+
+func groupName(gid uint32) string {
+	number := strconv.FormatUint(uint64(gid), 10)
+	if g, err := user.LookupGroupId(number); err == nil {
+		return "group " + g.Name
+	}
+	return "gid " + number
+}
+
+// printJSON prints what the daemon has told, what this program does not know of included.
+func (s *sight) printJSON() int {
+	raw, err := s.raw, error(nil)
+	if raw == nil {
+		if s.err != nil && s.state.Error == "" {
+			s.state.Error = s.err.Error()
+		}
+		raw, err = json.Marshal(s.state)
+	}
+	var out bytes.Buffer
+	if err == nil {
+		err = json.Indent(&out, raw, "", "\t")
+	}
+	if err == nil {
+		out.WriteByte('\n')
+		_, err = os.Stdout.Write(out.Bytes())
+	}
+	if err != nil {
+		fail(err)
+		return statusUnknown
+	}
+	return s.status
+}
+
+// lines are what is printed for people; before is an earlier sight, or nil.
+func (s *sight) lines(names []string, before *sight, paint painter) []string {
+	a := &s.state
+	switch {
+	case s.said != "":
+		return strings.Split(s.said, "\n")
+	case s.err != nil:
+		return nil
+	case a.State == daemon.Starting:
+		return []string{fmt.Sprintf("%s is starting, pid %d", name, a.PID)}
+	}
+	loads := loadsOf(a, before)
+	if len(names) > 0 {
+		return details(a, loads, paint)
+	}
+	first := fmt.Sprintf("%s is %s, pid %d; programs up: %s", name, plain(a.State), a.PID, a.tally())
+	return append([]string{first}, table(a, loads, paint)...)
+}
+
+// tally counts the programs that are up, of those that are wanted, and says how many of these are done.
+func (a *state) tally() string {
+	up, done, held := 0, 0, 0
+	for i := range a.Programs {
+		switch p := &a.Programs[i]; {
+		case p.isHeld():
+			held++
+		case p.State == "up":
+			up++
+		case p.State == "done":
+			done++
+		}
+	}
+	words := "none wanted"
+	if wanted := len(a.Programs) - held; wanted > 0 {
+		words = fmt.Sprintf("%d of %d", up, wanted)
+	}
+	if done > 0 {
+		words += fmt.Sprintf(", %d done", done)
+	}
+	if held > 0 {
+		words += fmt.Sprintf(", %d held", held)
+	}
+	return words
+}
+
+// metrics prints what the daemon answers to metrics.
+func (o *options) metrics(path string) int {
+	ctx, cancel := context.WithTimeout(context.Background(), promptly)
+	defer cancel()
+	st, err := pidfile.Look(path)
+	if err == nil && st.State != pidfile.Held {
+		err = pidfile.ErrNotRunning
+	}
+	var answer metricsAnswer
+	if err == nil {
+		err = control.AskPID(ctx, control.Path(path), st.PID, "metrics", nil, &answer)
+	}
+	if err == nil {
+		_, err = os.Stdout.WriteString(answer.Text)
+	}
+	return fail(err)
+}
+
+// load is what a program takes of a processor: 1 is all of one.
+type load struct {
+	value float64
+	known bool
+}
+
+// loadsOf reckons from the sight before, or, where that says nothing, from the start of each process.
+func loadsOf(a *state, before *sight) []load {
+	loads := make([]load, len(a.Programs))
+	earlier := map[string]*programState{}
+	if before != nil {
+		for i := range before.state.Programs {
+			earlier[before.state.Programs[i].Name] = &before.state.Programs[i]
+		}
+	}
+	for i := range a.Programs {
+		p := &a.Programs[i]
+		if p.CPUSeconds == nil || p.PID == 0 {
+			continue
+		}
+		used, span := *p.CPUSeconds, time.Duration(0)
+		if was := earlier[p.Name]; was != nil && was.PID == p.PID && was.CPUSeconds != nil {
+			used, span = used-*was.CPUSeconds, a.Time.Sub(before.state.Time)
+		} else if !p.Started.IsZero() && (p.Starts == 1 || p.Cgroup == "") {
+			span = a.Time.Sub(p.Started)
+		}
+		if span > 0 && used >= 0 {
+			loads[i] = load{used / span.Seconds(), true}
+		}
+	}
+	return loads
+}

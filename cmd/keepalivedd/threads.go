@@ -1,0 +1,37 @@
+package main
+
+import (
+	"path/filepath"
+
+	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/logging"
+)
+
+// threads is how many writes may hang at once that the configuration leads to: to the log, and to the outputs of programs.
+// syslog takes none, whatever it does.
+func (s *service) threads(c *config.Config) (n int) {
+	if c.Log.To != "syslog" {
+		n++
+	}
+	for i := range c.Programs {
+		if to := s.output(c.Programs[i].Output); filepath.IsAbs(to) || to == terminal {
+			return n + logging.MostHanging
+		}
+	}
+	return n
+}
+
+// makeThreads is for a reload. While nothing hangs, those that there are for what may hang are free.
+func (s *service) makeThreads(next *config.Config) error {
+	more := s.threads(next) - s.Threads
+	if more <= 0 {
+		return nil
+	}
+	if err := lackOfTasks(2 * more); err != nil {
+		return err
+	}
+	daemon.MakeThreads(s.threads(next) + 4) // the daemon's own, but for the programs' and the hook's
+	s.Threads += more
+	return nil
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// bareProgram leaves somebody behind who has its session, but neither its group nor its environment.
+const bareProgram = `cgroups = "off"
+[program.one]
+command = ["%s", "-c", "set -m; env -i sh -c 'echo $$ >$DIR/bare.new; mv $DIR/bare.new $DIR/bare; exec tail -f $DIR/conf.toml >/dev/null' & echo up >>$DIR/up; exec tail -f $DIR/up"]
+`
+
+// bare holds who was left behind.
+func (w *world) bare() *process {
+	w.t.Helper()
+	w.await(filepath.Join(w.dir, "bare"), "^[0-9]+$")
+	n, _ := strconv.Atoi(strings.TrimSpace(w.read(filepath.Join(w.dir, "bare"))))
+	os.Remove(filepath.Join(w.dir, "bare"))
+	p, err := hold(n)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+// promises U1, T3: what a program has left is found by its session after an upgrade: at its next start, and after a kill -9
+func TestUpgradeKnowsSessions(t *testing.T) {
+	bash, err := exec.LookPath("bash") // others have job control on a terminal only
+	if err != nil {
+		t.Skip(err)
+	}
+	w := newWorld(t, fmt.Sprintf(bareProgram, bash))
+	p := w.up()
+	noted := sessionsFile(w.pidfile)
+	first := w.bare()
+	defer first.close()
+	w.upgrade(newer(t))
+	if status, stderr := w.run("restart", "one"); status != 0 {
+		t.Fatalf("restart: %d, %q", status, stderr)
+	}
+	if !first.ends(patience) {
+		t.Error("what the process before the upgrade has left lives on")
+	}
+	second := w.bare()
+	defer second.close()
+	w.await(noted, fmt.Sprintf("^%d [0-9]+$", w.pids()["one"]))
+	w.upgrade(newer(t))
+	p.signal(t, unix.SIGKILL)
+	p.wait(t)
+	if second.ends(0) {
+		t.Fatal("it has died with the daemon: the test is void")
+	}
+	if status, stderr := w.run(); status != 0 || !strings.Contains(stderr, "stale pidfile") {
+		t.Fatalf("start: %d, %q", status, stderr)
+	}
+	p = w.daemon()
+	if !second.ends(patience) {
+		t.Error("what was noted before the upgrade lives on")
+	}
+	w.down(p)
+	if _, err := os.Lstat(noted); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what was noted is left: %v", err)
+	}
+}
+
+// promise U1: the last lines of a program, and how many there were, go on; so does what it is bound to write to
+func TestUpgradeKeepsLogs(t *testing.T) {
+	w := newWorld(t, `
+[program.one]
+command = ["/bin/sh", "-c", "echo first; echo second >&2; exec tail -n 0 -f $DIR/more"]
+[program.two]
+command = ["/bin/sh", "-c", "echo of two; exec sleep 1000"]
+output = "log"
+`)
+	if err := os.WriteFile(filepath.Join(w.dir, "more"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := w.up()
+	w.await(w.log, `one\[[0-9]+\]: second`)
+	w.await(w.log, `two\[[0-9]+\]: of two`)
+	_, before := w.say("logs", "-n", "all")
+	for range 2 {
+		w.upgrade(newer(t))
+	}
+	if status, after := w.say("logs", "-n", "all"); status != 0 || after != before || strings.Count(after, "\n") < 3 {
+		t.Errorf("status %d, it was %q, and is %q", status, before, after)
+	}
+	f, err := os.OpenFile(filepath.Join(w.dir, "more"), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(f, "third")
+	f.Close()
+	w.await(w.log, `one\[[0-9]+\]: third`)
+	if _, after := w.say("logs", "-n", "all", "one"); !strings.Contains(after, "first") || !strings.Contains(after, "third") {
+		t.Errorf("it says %q", after)
+	}
+	if _, text := w.say("metrics"); !strings.Contains(text, `program_output_lines_total{program="one"} 3`) {
+		t.Errorf("metrics:\n%s", lineWith(text, "output_lines_total{"))
+	}
+	w.down(p)
+}
