@@ -1,0 +1,53 @@
+package examples
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// promise A1: what one begins with builds and passes its tests, and has nothing of the example's name left
+func TestNew(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles a module")
+	}
+	if strings.Contains(os.Getenv("GOFLAGS"), "-mod=vendor") {
+		t.Skip("needs modules, and there are packages only")
+	}
+	dir := filepath.Join(t.TempDir(), "made")
+	run := func(dir, command string, args ...string) {
+		t.Helper()
+		c := exec.Command(command, args...)
+		c.Dir = dir
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%s %s: %v\n%s", command, strings.Join(args, " "), err, out)
+		}
+	}
+	run(".", "./new", "spool-watch", dir)
+	run(dir, "go", "vet", "./...")
+	run(dir, "go", "build")
+	run(dir, "go", "test", "./...")
+	run(dir, "sh", "-n", "packaging/spool-watch.init")
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "spool-watch" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if strings.Contains(strings.ToLower(string(b)+d.Name()), "httpd") {
+			t.Errorf("%s speaks of httpd", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	for name, args := range map[string][]string{
+		"no name": {}, "a name that is none": {"Spool", dir + "2"}, "a directory that is there": {"spool", dir},
+	} {
+		if out, err := exec.Command("./new", args...).CombinedOutput(); err == nil {
+			t.Errorf("%s: it is made: %s", name, out)
+		}
+	}
+}
