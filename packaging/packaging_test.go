@@ -168,6 +168,51 @@ func TestPackagedFiles(t *testing.T) {
 	}
 }
 
+// Every document is in the packages, with what it shows and names, for as long as that is one of docs.
+func TestPackagedDocuments(t *testing.T) {
+	packaged := map[string]bool{}
+	for _, named := range regexp.MustCompile(`(?m)^ +- src: (docs/\S+)$`).FindAllStringSubmatch(read(t, "nfpm.yaml"), -1) {
+		files, err := filepath.Glob(filepath.Join("..", named[1]))
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s is nothing: %v", named[1], err)
+		}
+		for _, file := range files {
+			if packaged[file] {
+				t.Errorf("%s is named twice", file)
+			}
+			packaged[file] = true
+		}
+	}
+	link := regexp.MustCompile(`\]\(([^):#]+)[^):]*\)`)
+	err := filepath.WalkDir("../docs", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) == ".go" {
+			return err
+		}
+		if !packaged[path] {
+			t.Errorf("%s is in no package", path)
+		}
+		if filepath.Ext(path) != ".md" {
+			return nil
+		}
+		for _, to := range link.FindAllStringSubmatch(read(t, path), -1) {
+			target := filepath.Join(filepath.Dir(path), to[1])
+			info, err := os.Stat(target)
+			if err != nil {
+				t.Errorf("%s: %v", path, err)
+			} else if strings.HasPrefix(target, "../docs/") && !info.IsDir() && !packaged[target] {
+				t.Errorf("%s names %s, which is in no package", path, target)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !packaged["../docs/configuration.md"] {
+		t.Error("no document was found")
+	}
+}
+
 // Whoever gives away the program gives away the modules in it, whose licences want to
 // be told.
 func TestCopyright(t *testing.T) {
@@ -188,6 +233,50 @@ func TestCopyright(t *testing.T) {
 	}
 	for module := range linked {
 		t.Errorf("%s is in the program and not in deb/copyright", module)
+	}
+}
+
+// issue 7.C: make install takes what was built, and builds nothing: root's PATH has no Go.
+func TestMakeInstall(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip(err)
+	}
+	top, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracked(t, ".")
+	tree, root := t.TempDir(), t.TempDir()
+	for _, name := range []string{"Makefile", "packaging"} {
+		if err := os.Symlink(filepath.Join(top, name), filepath.Join(tree, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	install := func() (string, error) {
+		cmd := exec.Command("make", "-C", tree, "install", "DESTDIR="+root, "PREFIX=/usr")
+		cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := install(); err == nil || !strings.Contains(out, "there is no bin/keepalivedd: run make build first") {
+		t.Errorf("with nothing built: %v\n%s", err, out)
+	}
+	if err := os.Mkdir(filepath.Join(tree, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(tree, "bin/keepalivedd"), []byte("built"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := install(); err != nil {
+		t.Fatalf("make install: %v\n%s", err, out)
+	}
+	if got := read(t, filepath.Join(root, "usr/sbin/keepalivedd")); got != "built" {
+		t.Errorf("it installed %q", got)
+	}
+	for _, file := range []string{"etc/keepalivedd/keepalivedd.toml", "etc/init.d/keepalivedd", "usr/share/man/man8/keepalivedd.8"} {
+		if _, err := os.Stat(filepath.Join(root, file)); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -137,18 +137,18 @@ func TestOptions(t *testing.T) {
 	}
 	sameWords(t, "options", used, letters)
 
-	_, verbs, _ := strings.Cut(said, "[options] ")
-	verbs = verbs[strings.Index(verbs, "[options] ")+len("[options] "):]
-	verbs, _, _ = strings.Cut(verbs, "\n")
+	lines := submatches(said, `(?m)^ +keepalivedd \[options\] ([a-z|]+)(?: [[N].*)?$`)
 	var commands []string
 	for head := range described {
 		if c, ok := strings.CutPrefix(head, "Cm "); ok {
 			commands = append(commands, c)
 		}
 	}
-	sameWords(t, "commands", commands, strings.Split(verbs, "|"))
-	if !strings.Contains(text, "\n.Cm "+strings.ReplaceAll(verbs, "|", " | ")+"\n") {
-		t.Errorf("the synopsis has not %s", verbs)
+	sameWords(t, "commands", commands, strings.Split(strings.Join(lines, "|"), "|"))
+	for _, verbs := range lines {
+		if !strings.Contains(text, "\n.Cm "+strings.ReplaceAll(verbs, "|", " | ")+"\n") {
+			t.Errorf("the synopsis has not %s", verbs)
+		}
 	}
 }
 
@@ -205,7 +205,7 @@ func TestEnvironment(t *testing.T) {
 	text := section(t, page(t, command), ".Sh", "ENVIRONMENT")
 	for _, name := range []string{
 		"NOTIFY_SOCKET", "WATCHDOG_USEC", "GOMAXPROCS", "NO_COLOR", "KEEPALIVEDD", "PATH", "HOME", "USER", "LOGNAME", "SHELL",
-		"PROGRAM", "OLD_STATE", "NEW_STATE", "STATUS", "COUNT",
+		"PROGRAM", "OLD_STATE", "NEW_STATE", "STATUS", "COUNT", "SKIPPED",
 	} {
 		if !regexp.MustCompile(`(?m)^\.It Ev (\w+ , )*` + name + `\b`).MatchString(text) {
 			t.Errorf("%s is not in the page", name)
@@ -297,8 +297,8 @@ func TestExamples(t *testing.T) {
 			n++
 		}
 	}
-	if n != 5 {
-		t.Errorf("%d configurations, want 5", n)
+	if n != 6 {
+		t.Errorf("%d configurations, want 6", n)
 	}
 }
 

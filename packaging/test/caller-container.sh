@@ -24,7 +24,7 @@ up() {
 	: >/tmp/log
 	unshare --pid --fork --kill-child=KILL --mount-proc --mount "$@" $command >/tmp/log 2>&1 &
 	container=$!
-	within 10 grep -q 'ready pid=1$' /tmp/log
+	within 10 grep -q 'ready pid=1 ' /tmp/log
 	is "$case: ready, as PID 1" 0 $?
 	first=$(pgrep -P $container)
 }

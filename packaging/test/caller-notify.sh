@@ -57,14 +57,15 @@ for socket in /run/notify @notify; do
 	$reload 2>/tmp/said
 	is "$socket: ExecReload of a broken configuration" 6 $?
 	true_that "$socket: it names the place" said 'conf.d/zz.toml:1:'
+	true_that "$socket: RELOADING=1, and READY=1 all the same" within 5 heard "READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1"
 	kill -HUP $main
-	true_that "$socket: HUP then: RELOADING=1, and READY=1 all the same" within 5 heard "READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1"
+	true_that "$socket: HUP then: the same" within 5 heard "READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1"
 	rm /etc/$NAME/conf.d/zz.toml /etc/$NAME/conf.d/more.toml
 
 	kill -TERM $main # KillMode=mixed: to it alone
 	wait $main
 	is "$socket: TERM ends it with" 0 $?
-	true_that "$socket: STOPPING=1 was the last" heard "READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1 STOPPING=1"
+	true_that "$socket: STOPPING=1 was the last" heard "READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1 RELOADING=1 READY=1 STOPPING=1"
 	is "$socket: nothing is left" "0 " "$(instances) $(tick)"
 
 	# A start that fails is not said to be ready.

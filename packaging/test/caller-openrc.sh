@@ -19,7 +19,7 @@ clean "after the boot"
 true_that "the program of conf.d runs" within 5 tick
 gives "status" 0 status
 true_that "status says started" said "status: started"
-nobody_gives "status as nobody" 0 status
+nobody_gives "status as nobody, who may not ask how it is" 4 status
 true_that "rc-status counts it as started" sh -c "rc-status default | grep -q 'keepalivedd.*started'"
 first=$(pid)
 gives "start of what runs" 0 start
@@ -44,6 +44,25 @@ done
 is "broken: the old one lives" "$first" "$(pids)"
 gives "broken: status" 0 status
 rm /etc/$NAME/conf.d/zz.toml /etc/$NAME/conf.d/more.toml
+
+# What the system lacks: a restart stops nothing for it, a start goes without.
+# promise S8, S9, issue 7.A4
+printf '[program.none]\ncommand = ["/usr/sbin/none"]\n' >/etc/$NAME/conf.d/none.toml
+for action in reload restart checkconfig; do
+	refused=$(rc-service keepalivedd $action 2>&1)
+	is "a program is missing: $action fails" 1 $(($? != 0))
+	true_that "a program is missing: $action names it" sh -c "echo '$refused' | grep -q 'conf.d/none.toml:2:.*/usr/sbin/none'"
+done
+is "a program is missing: the old one lives" "$first" "$(pids)"
+gives "a program is missing: stop" 0 stop
+gives "a program is missing: start" 0 start
+true_that "a program is missing: start names it" said "/usr/sbin/none"
+true_that "a program is missing: the other one runs" within 5 tick
+gives "a program is missing: status" 0 status
+true_that "a program is missing: status says started" said "status: started, but a program is not up"
+rm /etc/$NAME/conf.d/none.toml
+gives "without it: reload" 0 reload
+first=$(pid)
 
 kill -KILL "$first"
 gone() { [ "$(instances)" -eq 0 ] && ! tick; }

@@ -96,15 +96,25 @@ blocking() {
 	done
 }
 
+# for_output PID PIPE: a program of the daemon PID writes to it.
+for_output() {
+	for child in $(grep -l "^PPid:[[:space:]]*$1$" /proc/[0-9]*/status 2>/dev/null); do
+		for end in 1 2; do
+			[ "$(readlink "${child%/*}/fd/$end")" != "$2" ] || return 0
+		done
+	done
+	return 1
+}
+
 # No descriptor above 2 but what the daemon opened itself: a pipe only if both
-# ends are its own, otherwise it is somebody's who waits for it to end.
+# ends are its own or a program's, otherwise it is somebody's who waits for it to end.
 strangers() {
 	for fd in "/proc/$1/fd"/*; do
 		[ "${fd##*/}" -gt 2 ] || continue
 		to=$(readlink "$fd") || continue
 		case $to in
-		anon_inode:* | socket:* | /dev/null | "$PIDFILE" | /run/$NAME*) ;;
-		pipe:*) [ "$(find "/proc/$1/fd" -lname "$to" | wc -l)" -ge 2 ] || echo "${fd##*/}=$to" ;;
+		anon_inode:* | socket:* | / | /dev/null | "$PIDFILE" | /run/$NAME* | /memfd:$NAME*) ;;
+		pipe:*) [ "$(find "/proc/$1/fd" -lname "$to" | wc -l)" -ge 2 ] || for_output "$1" "$to" || echo "${fd##*/}=$to" ;;
 		*) echo "${fd##*/}=$to" ;;
 		esac
 	done

@@ -95,6 +95,29 @@ is "repaired: the new version runs" "$NAME v0.1.1" "$(version_runs)"
 install_ "back to the old one" old.deb
 is "back to the old one: it runs" "$NAME v0.1.0" "$(version_runs)"
 
+# A program that the next start could not have is told, and costs nothing.
+# issue 7.A4
+first=$(pid)
+printf '[program.none]\ncommand = ["/usr/sbin/none"]\n' >/etc/$NAME/conf.d/none.toml
+install_ "upgrade with a program missing" new.deb
+true_that "upgrade with a program missing: it says which" said "conf.d/none.toml:2:.*/usr/sbin/none"
+true_that "upgrade with a program missing: it says what runs" said "not restarted, see above; the version before runs on"
+is "upgrade with a program missing: the old one runs on" "$first" "$(pids)"
+is "upgrade with a program missing: installed" "ii " "$(dpkg-query -W -f '${db:Status-Abbrev}' $NAME)"
+rm /etc/$NAME/conf.d/none.toml
+
+# One that only the start finds out about: it has been stopped then, and that is said.
+printf '[program.fails]\ncommand = ["/bin/false"]\nready = "1s"\nrestart = "never"\nrequired = true\n' >/etc/$NAME/conf.d/fails.toml
+install_ "upgrade whose start fails" old.deb
+true_that "upgrade whose start fails: it says which program" said "program fails"
+true_that "upgrade whose start fails: it says that nothing runs" said "stopped and could not be started again, see above: nothing runs"
+is "upgrade whose start fails: so it is" "0 " "$(instances) $(tick)"
+gives "upgrade whose start fails: status" 3 status
+is "upgrade whose start fails: installed" "ii " "$(dpkg-query -W -f '${db:Status-Abbrev}' $NAME)"
+rm /etc/$NAME/conf.d/fails.toml
+service_gives "repaired after that: restart" 0 restart
+single "repaired after that"
+
 # An upgrade restarts exactly once, and keeps what was edited.
 before="$(starts) $(stops)"
 first=$(pid)
@@ -126,7 +149,7 @@ true_that "a program is down: it was restarted" test "$first" != "$(pid)"
 within 10 down
 service_gives "a program is down: service status" 150 status
 true_that "a program is down: it is named" said down
-nobody_gives "a program is down: status as nobody" 150 status
+nobody_gives "a program is down: status as nobody" 4 status
 first=$(pid)
 gives "a program is down: reload again" 0 reload
 gives "a program is down: restart" 0 restart

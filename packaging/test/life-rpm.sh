@@ -57,7 +57,7 @@ cp "$conf" "$root/broken"
 package "upgrade with a broken configuration" -U "$new"
 is "upgrade with a broken configuration: the old one runs on" "$first" "$(pid)"
 true_that "upgrade with a broken configuration: it says why" grep -q "keepalivedd.toml:.*nonsense: unknown key" "$root/said"
-true_that "upgrade with a broken configuration: it says what runs" grep -q "not restarted" "$root/said"
+true_that "upgrade with a broken configuration: it says what runs" grep -q "not restarted, see above; the version before runs on" "$root/said"
 true_that "upgrade: the edited configuration is kept" cmp -s "$root/broken" "$conf"
 true_that "upgrade: the new one is .rpmnew" grep -q "of the new version" "$conf.rpmnew"
 gives "upgrade with a broken configuration: status" 0 status
@@ -73,8 +73,22 @@ is "upgrade: the new version runs" "keepalivedd v0.1.1" "$(in_root /usr/sbin/kee
 is "upgrade: one runs" 1 "$(in_root pgrep -c -x keepalivedd)"
 is "upgrade: chkconfig was not asked to delete" "" "$(grep -e --del "$root/chkconfig.log")"
 
+# Issue 7.A4: the start of the new one fails, and what is said of it is so.
+cat >"$root/etc/keepalivedd/conf.d/fails.toml" <<'TOML'
+[program.fails]
+command = ["/bin/false"]
+ready = "1s"
+restart = "never"
+required = true
+TOML
+package "upgrade whose start fails" -U --oldpackage "$old"
+true_that "upgrade whose start fails: it says that nothing runs" grep -q "stopped and could not be started again, see above: nothing runs" "$root/said"
+gives "upgrade whose start fails: status" 3 status
+rm "$root/etc/keepalivedd/conf.d/fails.toml"
+gives "repaired: start" 0 start
+
 gives "stop" 0 stop
-package "upgrade while stopped" -U --oldpackage "$old"
+package "upgrade while stopped" -U "$new"
 gives "upgrade while stopped: stays stopped" 3 status
 gives "start again" 0 start
 

@@ -6,7 +6,7 @@ first=$(pid)
 cp $DAEMON $DAEMON.new
 mv $DAEMON.new $DAEMON
 gives "replaced: status" 0 status
-nobody_gives "replaced: status as nobody" 0 status
+nobody_gives "replaced: status as nobody" 4 status
 gives "replaced: start" 0 start
 is "replaced: the old one runs" "$first" "$(pids)"
 gives "replaced: reload" 0 reload

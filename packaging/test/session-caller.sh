@@ -42,6 +42,13 @@ timeout 20 bash -c "$INIT restart 2>&1 | cat; exit \${PIPESTATUS[0]}"
 is "restart | cat ends" 0 $?
 single "after the pipes"
 
+# One that does not wait for it: the restart goes on between its stop and its start.
+first=$(pid)
+timeout 20 bash -c "$INIT restart 2>&1 | head -c 1"
+another() { alone && [ "$(pid)" != "$first" ]; }
+true_that "restart | head -c 1 comes to its end" within 20 another
+clean "restart | head -c 1"
+
 # nohup's way: HUP ignored from the script on.
 nohup $INIT restart
 is "nohup restart" 0 $?

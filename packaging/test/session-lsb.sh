@@ -26,7 +26,8 @@ for RUNNER in dash bash "busybox sh"; do
 	is "$sh: the same process" "$first" "$(pids)"
 	gives "$sh: status" 0 status
 	true_that "$sh: status says a sentence" test -s /tmp/said
-	nobody_gives "$sh: status as nobody" 0 status
+	nobody_gives "$sh: status as nobody, who may not ask how it is" 4 status
+	true_that "$sh: but sees that it runs" said "is running, pid $first"
 
 	gives "$sh: reload" 0 reload
 	gives "$sh: force-reload" 0 force-reload
@@ -86,7 +87,7 @@ gives "stop with other options finds nothing there" 0 stop
 gives "start with options of /etc/default" 0 start
 true_that "the options reach it" test -s /run/elsewhere.pid
 gives "status with options" 0 status
-nobody_gives "status with options, as nobody" 0 status
+nobody_gives "status with options, as nobody" 4 status
 gives "reload with options" 0 reload
 gives "restart with options" 0 restart
 gives "stop with options" 0 stop

@@ -57,7 +57,7 @@ restored() { [ "$(pid)" = "$first" ]; }
 true_that "pidfile removed: it is put back" within 5 restored
 rm $PIDFILE
 within 5 restored
-nobody_gives "pidfile removed: status as nobody" 0 status
+nobody_gives "pidfile removed: status as nobody" 4 status
 echo 1 >$PIDFILE
 true_that "pidfile overwritten: it is put right" within 5 restored
 gives "pidfile overwritten: stop" 0 stop

@@ -30,13 +30,37 @@ took=$(($(now) - began))
 is "nothing is left of it then" "0 " "$(instances) $(stubborn)"
 true_that "within the 2 s of shutdown_timeout and some ($took ms)" test $took -le 8000
 
-# A daemon that does not answer at all is killed in the end.
+# One that hangs in the middle of its stop is killed when its own time is over. The
+# stop has failed with that, and the restart goes on: nothing runs any more.
+# promise T5, issue 7.A2
+gives "start again" 0 start
+sleep 0.3
+first=$(pid)
+$INIT restart >/tmp/restart 2>&1 &
+restart=$!
+stopping() { grep -q "$NAME\[$first\]: stopping" /host/messages; }
+true_that "a restart is stopping it" within 10 stopping
+kill -STOP "$first"
+wait $restart
+is "it hangs then: restart" 0 $? || sed 's/^/#   said: /' /tmp/restart >>/host/result
+true_that "it hangs then: its stop has failed" grep -q "^Stopping $NAME: failed" /tmp/restart
+true_that "it hangs then: that it was killed is said" grep -q "pid $first still runs after .*: killing it" /tmp/restart
+single "it hangs then: after the restart"
+true_that "it hangs then: it is another one" test "$first" != "$(pid)"
+
+# A daemon that does not answer at all cannot be asked how long it may take, and
+# is not killed on a guess: its administrator is told how.
 gives "start" 0 start
 kill -STOP "$(pid)"
-began=$(now)
-gives "stop of a stopped process" 0 stop
-took=$(($(now) - began))
-is "it was killed ($took ms)" 0 "$(instances)"
+gives "start of a stopped process" 0 start
+true_that "that finds it running" said "already running"
+gives "stop of a stopped process" 1 stop
+true_that "it is said how to end it" said "kill -KILL $(pid)"
+is "it was not killed" 1 "$(instances)"
+kill -KILL "$(pid)"
+gives "stop of a killed one" 0 stop
+is "it has ended" 0 "$(instances)"
+true_that "its socket is gone" test ! -e "${PIDFILE%.pid}.sock"
 # The kernel's death signal reaches the programs, not what they have started.
 gone() { ! pgrep -f "^/bin/sh -c trap" && ! tick; }
 true_that "and no program outlives it" within 10 gone

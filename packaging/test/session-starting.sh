@@ -94,7 +94,7 @@ for RUNNER in dash bash "busybox sh"; do
 	true_that "$sh: a program is down: status 150" within 10 partly
 	gives "$sh: a program is down: status" 150 status
 	true_that "$sh: a program is down: it is named" said "down"
-	nobody_gives "$sh: a program is down: status as nobody" 150 status
+	nobody_gives "$sh: a program is down: status as nobody" 4 status
 	first=$(pid)
 	gives "$sh: a program is down: start" 0 start
 	true_that "$sh: a program is down: it says that it runs" said "already running"

@@ -49,6 +49,11 @@ export VERSION ARCH
 # nfpm works on a copy, because it takes the times of apk's scripts from the files.
 files=$stage/packaging
 cp -R packaging "$files"
+cp -R docs "$stage/docs"
+# What the documents name of the sources is not in a package.
+page=https://github.com/keepalivedd/keepalivedd/blob/main/
+sed -i "s|](\.\./|]($page|g" "$stage"/docs/*.md
+sed -i "s|](\.\./\.\./|]($page|g" "$stage"/docs/*/*.md
 for page in "$files"/man/*.[58]; do gzip -9n "$page"; done
 gzip -9n <CHANGELOG.md >"$files/changelog.gz"
 sed -e "s/@VERSION@/$VERSION/" -e "s/@DATE@/$(LC_ALL=C date -uR -d "@$SOURCE_DATE_EPOCH")/" "$files/deb/changelog" |
@@ -56,7 +61,7 @@ sed -e "s/@VERSION@/$VERSION/" -e "s/@DATE@/$(LC_ALL=C date -uR -d "@$SOURCE_DAT
 # apk's description is one line.
 awk '/^description:/ { print; getline; print; more = 1; next } more && /^ / { next } { more = 0; print }' \
 	"$files/nfpm.yaml" >"$files/nfpm-apk.yaml"
-find "$files" -type f -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
+find "$files" "$stage/docs" -type f -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 
 for arch in $ARCHS; do
 	# Debian's names, Go's, and nfpm's.

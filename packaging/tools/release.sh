@@ -32,7 +32,7 @@ archive() { # NAME: the directory of that name in $work
 source=keepalivedd-$version
 mkdir "$work/$source"
 git archive HEAD | tar -C "$work/$source" -xf -
-(cd "$work/$source" && go mod vendor)
+(cd "$work/$source" && go mod vendor && cd web && go mod vendor)
 # What is not in git has to be told to those who build from it.
 echo "$1" >"$work/$source/VERSION"
 archive "$source"
@@ -45,6 +45,7 @@ for arch in ${ARCHS:-amd64 arm64 armhf riscv64}; do
 		go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$1" -o "$work/$name/keepalivedd" ./cmd/keepalivedd
 	cp README.md CHANGELOG.md LICENSE "$work/$name"
 	cp packaging/deb/copyright "$work/$name/THIRD-PARTY"
+	cp -R docs "$work/$name/docs"
 	for dir in conf default init.d openrc systemd runit s6 inittab logrotate rsyslog man completions; do
 		[ ! -d "packaging/$dir" ] || cp -R "packaging/$dir" "$work/$name/"
 	done

@@ -71,13 +71,14 @@ func (o option) file() bool { return o.argument == "FILE" }
 
 var (
 	optionLine = regexp.MustCompile(`(?m)^  (?:-(\w), |    )--([\w-]+)(?: ([A-Z]+))? +(.*)$`)
-	verbsLine  = regexp.MustCompile(`(?m)^ +keepalivedd \[options\] ([a-z|]+)$`)
+	verbsLine  = regexp.MustCompile(`(?m)^ +keepalivedd \[options\] ([a-z|]+)(?: [[N].*)?$`)
 )
 
 // values are what an argument can be where the help tells it in prose.
 var values = map[string][]string{
 	"log-facility": {"daemon", "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"},
 	"signum":       {"STOP", "RELOAD", "DATA", "STATS"},
+	"timeout":      {"10s", "90s", "5m"},
 	"umask":        {"022", "027", "077"},
 	"pid":          {"none"},
 }
@@ -87,11 +88,14 @@ func parse(help string) (program, error) {
 	for _, m := range optionLine.FindAllStringSubmatch(help, -1) {
 		p.options = append(p.options, option{m[1], m[2], m[3], strings.NewReplacer("'s", "", "print this", "print the options").Replace(m[4]), values[m[2]]})
 	}
-	verbs := verbsLine.FindStringSubmatch(help)
+	var verbs []string
+	for _, m := range verbsLine.FindAllStringSubmatch(help, -1) {
+		verbs = append(verbs, m[1])
+	}
 	if len(p.options) == 0 || verbs == nil {
 		return p, errors.New("cannot make out the options of keepalivedd --help")
 	}
-	for name := range strings.SplitSeq(verbs[1], "|") {
+	for name := range strings.SplitSeq(strings.Join(verbs, "|"), "|") {
 		meaning := regexp.MustCompile(`(?m)^` + name + ` +([^:\n]*)`).FindStringSubmatch(help)
 		if meaning == nil {
 			return p, fmt.Errorf("cannot make out what %s is for", name)
