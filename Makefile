@@ -1,6 +1,8 @@
 # make demo   builds it and runs it in the foreground, as any user; Ctrl-C ends it
 # make test   the tests, as any user; some need root and say so
 # make install [DESTDIR= PREFIX=], make packages, make release
+# make simulate [SEED= N=]  random lives of programs against a model of the kernel, from a seed on
+# make soak [FOR=1h] [SEED=]  a hundred programs, and whatever may happen to them and to the daemon; as root
 # make bench  ours beside Debian's keepalived and a go-daemon sample, as ratios
 
 VERSION ?= $(shell cat VERSION 2>/dev/null || git describe --tags --always --dirty 2>/dev/null)
@@ -17,14 +19,30 @@ demo: build
 
 test:
 	go test ./...
+	cd web && go test ./...
+
+# make web  the page, a program and a module of its own: docs/web.md
+web:
+	cd web && $(GOBUILD) -o ../bin/keepalivedd-web .
+
+SEED ?= $(shell date +%s)000000
+N    ?= 100000
+simulate:
+	SIMULATE_SEED=$(SEED) SIMULATE_N=$(N) go test -count 1 -timeout 0 -run '^TestSimulation$$' ./supervise
+
+FOR ?= 1h
+soak:
+	.ci/soak '$(FOR)' '$(SEED)'
 
 bench:
 	go run ./bench
 
-# make install  into DESTDIR, for PREFIX; a configuration that is there stays
+# make install  what was built, into DESTDIR, for PREFIX; a configuration that is there stays. It builds nothing: root's PATH
+# need not have Go.
 PREFIX  ?= /usr/local
 DESTDIR ?=
-install: build
+install:
+	@[ -x bin/keepalivedd ] || { echo 'install: there is no bin/keepalivedd: run make build first' >&2; exit 1; }
 	install -d '$(DESTDIR)/etc/keepalivedd/conf.d' '$(DESTDIR)/etc/init.d' '$(DESTDIR)/var/log/keepalivedd'
 	install -D -m 755 bin/keepalivedd '$(DESTDIR)$(PREFIX)/sbin/keepalivedd'
 	for f in keepalivedd/keepalivedd.toml:conf default/keepalivedd:default logrotate.d/keepalivedd:logrotate; do \
@@ -53,4 +71,4 @@ clean:
 	rm -rf bin dist
 
 FORCE:
-.PHONY: build demo test bench install packages release clean FORCE
+.PHONY: build demo test web simulate soak bench install packages release clean FORCE
