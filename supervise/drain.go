@@ -223,12 +223,19 @@ func (r *reader) known(sources []source, pid int) {
 	}
 }
 
-// know has what was written be read, which could not be told whose it was before.
+// know reads what was written before it was known by whom. It reads now: to be told of it once more would be to read it
+// behind what has been written to the other outlet since.
 func (o *outlet) know(r *reader, pid int) {
-	if o.pid = int32(pid); o.early {
-		o.early = false
+	o.pid = int32(pid)
+	if !o.early {
+		return
+	}
+	o.early = false
+	_, then := o.read(r)
+	if then == goOn || then == idle {
 		r.resume(o)
 	}
+	r.proceed(o, then)
 }
 
 // settle reads what a process has left that has ended.

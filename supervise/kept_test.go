@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // promise L3: what is kept of each program is the last of what it wrote, in its order and whole; all together stay within the
@@ -89,5 +92,42 @@ func TestKeptOfTheQuiet(t *testing.T) {
 	}
 	if flood.used < mostKept/4 || g.taken > mostKept {
 		t.Errorf("%d bytes of the flood are kept, %d in all", flood.used, g.taken)
+	}
+}
+
+// issue 7.A5: what a process writes while its start is still being told is read in its order, so that its last line, on
+// standard error, comes last
+func TestEarlyOutputKeepsItsOrder(t *testing.T) {
+	r := newReader(&Set{requests: make(chan any)}, nil)
+	defer r.letGo()
+	lines := make(chan string, 2)
+	s := &Sink{Split: true, Line: func(_ bool, text []byte) { lines <- string(text) }}
+	var outlets [2]*outlet
+	var ends [2]int
+	for i := range outlets {
+		read, write, err := openPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(write)
+		outlets[i], ends[i] = &outlet{pipe: read, sink: s, stderr: i == 1}, write
+		if err := r.add(outlets[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unix.Write(ends[0], []byte("opening it\n"))
+	for early := false; !early; runtime.Gosched() {
+		r.mu.Lock()
+		early = outlets[0].early
+		r.mu.Unlock()
+	}
+	r.mu.Lock()
+	unix.Write(ends[1], []byte("cannot open it\n"))
+	for _, o := range outlets {
+		o.know(r, 1)
+	}
+	r.mu.Unlock()
+	if first, last := <-lines, <-lines; first != "opening it" || last != "cannot open it" {
+		t.Errorf("%q was read before %q", first, last)
 	}
 }
