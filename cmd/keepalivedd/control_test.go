@@ -172,7 +172,7 @@ func hostile() {
 			unix.Listen(fd, 100)
 		}
 		fmt.Println("ready")
-		select {}
+		time.Sleep(time.Hour) // a select without cases is a deadlock to the runtime
 	case "flood":
 		names = append(names, control.Path(path))
 		for n := 0; ; n++ {

@@ -225,6 +225,9 @@ output = "syslog"
 	if err != nil {
 		t.Skip("no unshare")
 	}
+	if out, err := exec.Command(unshare, "-m", "true").CombinedOutput(); err != nil {
+		t.Skipf("no mount namespace can be made, as in a chroot: %v, %s", err, out)
+	}
 	c := w.command()
 	c.Path = unshare
 	c.Args = append([]string{"unshare", "-m", "sh", "-c", `mount --bind "$0" /run && exec "$@"`, dir, w.binary}, c.Args[1:]...)

@@ -104,7 +104,7 @@ func failing() {
 	if os.Getenv("_DAEMON_REHEARSAL") != "" {
 		switch how {
 		case "hangs":
-			select {}
+			time.Sleep(time.Hour) // a select without cases is a deadlock to the runtime, which ends it
 		case "is killed":
 			unix.Kill(os.Getpid(), unix.SIGKILL)
 		case "panics":
