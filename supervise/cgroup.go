@@ -2,9 +2,9 @@ package supervise
 
 import (
 	"bufio"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -75,7 +75,9 @@ func cgroupMount() (mount, root string, err error) {
 func cgroupOf(set string, p *Program) string {
 	name := escape(p.Name)
 	if len(name) > 200 {
-		name = fmt.Sprintf("%s-%x", name[:180], sha256.Sum256([]byte(p.Name)))[:200]
+		h := fnv.New64a()
+		h.Write([]byte(p.Name))
+		name = fmt.Sprintf("%s-%016x", name[:180], h.Sum64())
 	}
 	return set + "/" + name + [...]string{KillGroup: endedSuffix, KillProcess: keptSuffix}[p.Kill]
 }
