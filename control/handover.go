@@ -38,12 +38,21 @@ func (s *Server) Handover() (fds [2]int, err error) {
 	}
 	s.mu.Lock()
 	s.closed, s.why = true, &Error{Code: CodeAgain, Message: "the daemon is being upgraded: ask again"}
+	s.sendAway()
 	s.mu.Unlock()
 	close(s.ending)
 	s.at.close()
 	s.accepts.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.cancel()
+	s.awaitServed(2 * slowestAtTheEnd)
+	return fds, nil
+}
+
+// sendAway tells whoever is being served to ask again. It is called with s.mu, under which closed was set: nobody leaves, or
+// begins, between the two.
+func (s *Server) sendAway() {
 	for _, c := range s.served {
 		if !c.follows && !c.later {
 			why := s.why
@@ -61,9 +70,6 @@ func (s *Server) Handover() (fds [2]int, err error) {
 		}
 	}
 	s.served = slices.DeleteFunc(s.served, func(c *conn) bool { return !c.follows })
-	s.cancel()
-	s.awaitServed(2 * slowestAtTheEnd)
-	return fds, nil
 }
 
 // Take is [Listen] with the descriptors of a Handover, which are its from now on.
@@ -89,10 +95,12 @@ type serving struct {
 	*conn
 }
 
-func (x *serving) mayAskAgain(is bool) {
+// begins is called before a method is; false: it is not to be, for who has asked for it was told to ask again.
+func (x *serving) begins(again bool) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.again = is
+	x.again = again
+	return !x.closed || x.why.Code != CodeAgain
 }
 
 // Defer takes the answer to the request of ctx, that of a Method, upon the caller: it is followed by [Server.Handover], and by

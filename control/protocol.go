@@ -103,8 +103,9 @@ func answer(ctx context.Context, line []byte, calls map[string]call, reads bool)
 	case reads && !call.reads:
 		return encode(r.id, nil, &Error{Code: CodeForbidden, Message: r.method + ": not for those who may only read"}), nil
 	case call.method != nil:
-		if x, is := ctx.Value(connKey{}).(interface{ mayAskAgain(is bool) }); is {
-			x.mayAskAgain(call.reads || call.again)
+		x, is := ctx.Value(connKey{}).(interface{ begins(again bool) bool })
+		if is && !x.begins(call.reads || call.again) {
+			return nil, nil
 		}
 		result, err := call.method(context.WithValue(ctx, idKey{}, r.id), r.params)
 		return encode(r.id, result, err), nil

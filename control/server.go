@@ -61,7 +61,7 @@ type conn struct {
 	working bool // guarded by the Server's mu: a request has come, and its answer has not gone yet
 	follows bool // guarded too: that is a stream
 	later   bool // guarded too: somebody else answers, see Defer
-	again   bool // guarded too: what it has asked for it may ask for again
+	again   bool // guarded too: what it has asked for has not begun, or it may simply ask for it again
 }
 
 // Listen serves methods at path, which must be absolute, until [Server.Close]. Call it only under a lock that keeps out every
@@ -193,6 +193,9 @@ func (s *Server) admit(fd int) {
 		admitted, reads = s.admits(fd, cred)
 	}
 	switch {
+	case s.closed && s.why.Code == CodeAgain:
+		turnAway(fd, s.why)
+		return
 	case s.closed:
 		unix.Close(fd)
 		return
@@ -266,7 +269,7 @@ func (s *Server) serve(c *conn) {
 func (s *Server) works(c *conn, working bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.working = working
+	c.working, c.again = working, true
 	return !s.closed && slices.Contains(s.served, c)
 }
 

@@ -260,12 +260,12 @@ func TestUpgradeAndStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if status, stderr := w.run("status"); status != 0 {
-			t.Errorf("status: %d, %s", status, stderr)
+		if status, stdout := w.say("status"); status != 0 {
+			t.Errorf("status: %d, %s", status, stdout)
 		}
 	}
 	if status, stderr := w.run("stop"); status != 0 {
-		t.Errorf("stop: %d, %s", status, stderr)
+		t.Errorf("stop: %d, %s; the log:\n%s", status, stderr, w.read(w.log))
 	}
 	c.Wait()
 	p.wait(t)

@@ -1,0 +1,83 @@
+//go:build linux
+
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// promise U1: who is let in while the daemon hands over is told to ask again, and is not just hung up on
+func TestHandoverTellsTheLast(t *testing.T) {
+	path := socket(t)
+	s := listen(t, path, nil)
+	s.mu.Lock()
+	s.closed, s.why = true, &Error{Code: CodeAgain, Message: "ask again"}
+	s.mu.Unlock()
+	defer func() { // as it was, for Close
+		s.mu.Lock()
+		s.closed = false
+		s.mu.Unlock()
+	}()
+	fd, _, err := connect(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	unix.Poll(p, 60_000)
+	buf := make([]byte, 1024)
+	n, err := unix.Read(fd, buf)
+	var r refusal
+	if err != nil || json.Unmarshal(buf[:max(0, n)], &r) != nil || r.Error == nil || r.Error.Code != CodeAgain {
+		t.Errorf("%q, %v", buf[:max(0, n)], err)
+	}
+}
+
+// promise U1: whoever asks while one hands over to another, again and again, is answered each time
+func TestHandoverAnswersEverybody(t *testing.T) {
+	path := socket(t)
+	methods := map[string]Method{"ping": func(context.Context, json.RawMessage) (any, error) { return "pong", nil }}
+	o := Options{Log: slog.New(slog.DiscardHandler), Reads: methods}
+	s, err := Listen(path, nil, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { s.Close() }()
+	const askers, questions = 4, 100
+	wrong := make(chan error, askers)
+	for range askers {
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			for i := range questions {
+				var said string
+				if err := Ask(ctx, path, "ping", nil, &said); err != nil || said != "pong" {
+					wrong <- fmt.Errorf("question %d: %q, %w", i, said, err)
+					return
+				}
+			}
+			wrong <- nil
+		}()
+	}
+	for left := askers; left > 0; {
+		fds, err := s.Handover()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s = Take(path, fds, nil, o)
+		select {
+		case err := <-wrong:
+			if left--; err != nil {
+				t.Error(err)
+			}
+		default:
+		}
+	}
+}
