@@ -251,33 +251,34 @@ func (c *command) openCgroup() (leave func(), err error) {
 	return func() {}, nil
 }
 
-// inCgroup starts a process in its group. Where clone3(2) is not allowed (seccomp), or too old (before Linux 5.7), the
-// process enters it right after, and what it has started by then is not in it.
-func (c *command) inCgroup(attr *syscall.ProcAttr, start func() (int, error)) (pid int, err error) {
+// inCgroup starts a process in its group. Where clone3(2) is not allowed (seccomp), is too old (before Linux 5.7), or what it
+// makes there does not live, the process enters it before it executes anything.
+func (c *command) inCgroup(attr *syscall.ProcAttr, start func(join int) (int, error)) (pid int, err error) {
 	if c.cgroup == 0 {
-		return start()
+		return start(0)
 	}
 	attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, c.cgroup
-	pid, err = start()
+	pid, err = start(0)
 	switch {
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL), errors.Is(err, unix.E2BIG), errors.Is(err, unix.EPERM),
-		errors.Is(err, unix.EACCES), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EBUSY), errors.Is(err, unix.ENODEV):
+		errors.Is(err, unix.EACCES), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EBUSY), errors.Is(err, unix.ENODEV),
+		errors.Is(err, errStillborn):
 	default:
 		return pid, err
 	}
 	attr.Sys.UseCgroupFD = false
-	if pid, err = start(); err != nil {
-		return 0, err
-	}
 	fd, err := unix.Openat(c.cgroup, "cgroup.procs", unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err == nil {
-		_, err = unix.Write(fd, strconv.AppendInt(nil, int64(pid), 10))
-		unix.Close(fd)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errNotJoined, err)
+	} else {
+		defer unix.Close(fd)
+		pid, err = start(fd)
 	}
-	if err != nil && c.must {
-		unix.Kill(-pid, unix.SIGKILL)
-		unix.Wait4(pid, nil, 0, nil)
-		return 0, fmt.Errorf("cgroup %s: %w", c.group, err)
+	switch {
+	case !errors.Is(err, errNotJoined):
+		return pid, err
+	case c.must:
+		return 0, fmt.Errorf("%w: %s", err, c.group)
 	}
-	return pid, nil
+	return start(0)
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,6 +90,35 @@ func TestCgroupIsKilled(t *testing.T) {
 	}
 	gone(t, first["stray"])
 	w.logged("did not end: killed")
+}
+
+// promise T1, issue 8.5: whoever writes to cgroup.kill ends a program, and does not keep it down. Linux 6.14 and later go on to
+// kill whom clone3(2) puts into such a group. The set up ones start by another way.
+func TestCgroupThatWasKilled(t *testing.T) {
+	dir := cgroup(t)
+	w := newWorld(t, supervise.Options{Cgroup: dir, Helper: true})
+	p := w.program("a", `(`+strings.Replace(announce, "$NAME", "child", 1)+`exec sleep 1000) & `+announce+hold)
+	up := w.program("b", announce+hold, func(p *supervise.Program) { p.Setup = &supervise.Setup{NoNewPrivileges: true} })
+	w.apply(p, up)
+	w.collect(3)
+	for range 3 {
+		for _, group := range []string{"a.group", "b.group"} {
+			kill := filepath.Join(dir, group, "cgroup.kill")
+			if _, err := os.Stat(kill); err != nil {
+				t.Skip("needs Linux 5.14: ", err)
+			}
+			if err := os.WriteFile(kill, []byte("1"), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pids := w.collect(3)
+		for name, group := range map[string]string{"a": "a.group", "child": "a.group", "b": "b.group"} {
+			b, _ := os.ReadFile(filepath.Join(dir, group, "cgroup.procs"))
+			if !slices.Contains(strings.Fields(string(b)), strconv.Itoa(pids[name])) {
+				t.Errorf("%s is not in %s: %s", name, group, b)
+			}
+		}
+	}
 }
 
 // promise T4: a program that has done its work by starting a daemon is done; the daemon ends at the removal

@@ -1,6 +1,8 @@
 package supervise
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -31,6 +33,10 @@ type fork struct {
 	keep []any // what the calls point to
 	exec int   // the index of execve in the list
 	dir  int   // of chdir
+	into bool  // a cgroup, by clone3(2)
+	join int   // the cgroup.procs of a group that the child enters; 0: of none
+
+	joins uintptr // the index of that
 }
 
 // forkExec is [syscall.ForkExec], of which it knows Dir, Env, Files and, of Sys, Setsid, Pdeathsig, Credential and
@@ -48,10 +54,11 @@ func (x *fork) carryOut() (pid int, err error) {
 	}
 	x.Run(x.list)
 	runtime.KeepAlive(x.keep)
-	if x.Err == 0 {
+	stillborn := x.Err == 0 && x.At == 0
+	if x.Err == 0 && !(stillborn && x.into) {
 		return int(x.PID), nil
 	}
-	if x.At > 0 {
+	if x.At > 0 || stillborn {
 		x.forget()
 		var ws syscall.WaitStatus
 		for {
@@ -60,8 +67,21 @@ func (x *fork) carryOut() (pid int, err error) {
 			}
 		}
 	}
+	switch {
+	case stillborn:
+		return 0, errStillborn
+	case x.join > 0 && x.At == x.joins:
+		return 0, fmt.Errorf("%w: %w", errNotJoined, x.Err)
+	}
 	return 0, x.Err
 }
+
+// errStillborn is of a child that was killed before its first instruction, as the kernel does to whom clone3(2) puts into a
+// cgroup whose cgroup.kill was written to more often than that of the parent's own (Linux 6.14 and later).
+var errStillborn = errors.New("killed before its first instruction")
+
+// errNotJoined is of a child that could not enter its group.
+var errNotJoined = errors.New("it cannot enter its cgroup")
 
 // child is the PID of a child that is on its way; 0: there is none yet.
 func (x *fork) child() int { return int(atomic.LoadInt32(&x.PID)) }
@@ -95,6 +115,12 @@ func (x *fork) prepare(argv0 string, argv []string, attr *syscall.ProcAttr) erro
 	}
 	x.clone(sys)
 	x.signals()
+	if x.join > 0 {
+		self := []byte("0")
+		x.keep = append(x.keep, self)
+		x.joins = uintptr(len(x.list))
+		x.add(unix.SYS_WRITE, uintptr(x.join), uintptr(unsafe.Pointer(&self[0])), 1)
+	}
 	if sys.Setsid {
 		x.add(unix.SYS_SETSID)
 	}
@@ -138,6 +164,7 @@ func (x *fork) clone(sys *syscall.SysProcAttr) {
 	pid := uintptr(unsafe.Pointer(&x.PID))
 	switch {
 	case sys.UseCgroupFD:
+		x.into = true
 		args := &[11]uint64{0: flags | unix.CLONE_INTO_CGROUP, 3: uint64(pid), 4: uint64(unix.SIGCHLD), 10: uint64(sys.CgroupFD)}
 		x.keep = append(x.keep, args)
 		x.add(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args))

@@ -50,7 +50,7 @@ func (s *launcher) execGuard(c command, g *Gate) (pid int, err error) {
 	}
 	args := slices.Concat([]string{guardName, g.Renew.String(), g.Timeout.String()}, c.steps(), []string{"--"}, c.argv)
 	pid, err = s.fork(selfExe, args, &syscall.ProcAttr{
-		Env: c.env, Files: append(files, uintptr(socket)), Sys: &syscall.SysProcAttr{Setsid: true}})
+		Env: c.env, Files: append(files, uintptr(socket)), Sys: &syscall.SysProcAttr{Setsid: true}}, 0)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", c.argv[0], err)
 	}

@@ -86,7 +86,7 @@ func (s *launcher) exec(c command) (pid int, err error) {
 	}
 	attr := &syscall.ProcAttr{Dir: c.dir, Env: c.env, Files: c.files,
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Credential: c.user.credential()}}
-	pid, err = c.inCgroup(attr, func() (int, error) { return s.fork(cmp.Or(c.path, c.argv[0]), c.argv, attr) })
+	pid, err = c.inCgroup(attr, func(join int) (int, error) { return s.fork(cmp.Or(c.path, c.argv[0]), c.argv, attr, join) })
 	if err != nil && s.helper && c.path == "" && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOMEM) {
 		return s.execSetup(c) // which can tell what it was that failed
 	}
@@ -112,11 +112,11 @@ func (s *launcher) marks(c *command) {
 }
 
 // fork forks, within Options.Fork.
-func (s *launcher) fork(path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+func (s *launcher) fork(path string, argv []string, attr *syscall.ProcAttr, join int) (pid int, err error) {
 	if s.around == nil {
-		return s.spawner.fork(&fork{}, path, argv, attr)
+		return s.spawner.fork(&fork{join: join}, path, argv, attr)
 	}
-	s.around(func() { pid, err = s.spawner.fork(&fork{}, path, argv, attr) })
+	s.around(func() { pid, err = s.spawner.fork(&fork{join: join}, path, argv, attr) })
 	return pid, err
 }
 

@@ -61,8 +61,8 @@ func (s *launcher) execSetup(c command) (pid int, err error) {
 		files = append(files, uintptr(c.guard))
 	}
 	attr := &syscall.ProcAttr{Env: c.env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}}
-	pid, err = c.inCgroup(attr, func() (int, error) {
-		return s.fork(selfExe, slices.Concat([]string{setupName}, steps, []string{"--"}, c.argv), attr)
+	pid, err = c.inCgroup(attr, func(join int) (int, error) {
+		return s.fork(selfExe, slices.Concat([]string{setupName}, steps, []string{"--"}, c.argv), attr, join)
 	})
 	unix.Close(p[1])
 	if err != nil {
