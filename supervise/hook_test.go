@@ -109,8 +109,8 @@ func TestSlowHook(t *testing.T) {
 	if err := os.WriteFile(wait, []byte("go\n"), 0); err != nil {
 		t.Fatal(err)
 	}
-	second, _ := w.told()
-	if second.was != "blocked" || second.count < starts || second.skipped < 3*(starts-1) {
+	second, _ := w.told() // the last may not be up yet, and was not counted when its turn to start had come
+	if second.was != "blocked" || second.count < starts-1 || second.skipped < 3*(starts-1) {
 		t.Errorf("after %d starts: %+v", starts, second)
 	}
 	for range starts {

@@ -75,14 +75,24 @@ func TestEndSessions(t *testing.T) {
 func TestEndSessionsSparesAncestors(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
 	c := w.role("sessions")
-	outer := exec.Command("/bin/sh", "-c", `NAME=other sh -c '`+announce+hold+`' & sh -c '"$0"; echo inner' "$0"; echo outer`, c.Path)
+	outer := exec.Command("/bin/sh", "-c", `NAME=other sh -c '`+announce+hold+`' & read go; sh -c '"$0"; echo inner' "$0"; echo outer`, c.Path)
 	outer.Env, outer.SysProcAttr = c.Env, &syscall.SysProcAttr{Setsid: true}
-	out, err := outer.Output()
+	var out strings.Builder
+	outer.Stdout = &out
+	in, err := outer.StdinPipe()
+	if err == nil {
+		err = outer.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	other := w.expect("other")
 	t.Cleanup(func() { unix.Kill(other, unix.SIGKILL) })
+	fmt.Fprintln(in, "go")
+	err = outer.Wait()
 	gone(t, other)
-	if want := fmt.Sprintf("[%d]\ninner\nouter\n", other); err != nil || string(out) != want {
-		t.Errorf("%q, %v, want %q", out, err, want)
+	if want := fmt.Sprintf("[%d]\ninner\nouter\n", other); err != nil || out.String() != want {
+		t.Errorf("%q, %v, want %q", out.String(), err, want)
 	}
 }
 

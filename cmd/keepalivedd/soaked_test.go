@@ -188,7 +188,7 @@ func (s *soaker) obey(word, value string, _ bool) {
 		}
 		os.Exit(0)
 	case "check":
-		if exists(filepath.Join(s.dir, "sick", strings.TrimSuffix(s.name, ".check"))) {
+		if !s.calm() && exists(filepath.Join(s.dir, "sick", strings.TrimSuffix(s.name, ".check"))) {
 			os.Exit(1)
 		}
 		os.Exit(0)
