@@ -114,6 +114,21 @@ func dial(address string) (net.Conn, error) {
 	return c, err
 }
 
+// refused waits until nobody listens on an address: a child of another Set of this process has all our descriptors until its
+// exec.
+func refused(t *testing.T, address string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		c, err := dial(address)
+		if err != nil {
+			return
+		}
+		if c.Close(); time.Now().After(deadline) {
+			t.Fatalf("%s is open", address)
+		}
+	}
+}
+
 // answer is who answers on an address.
 func answer(t *testing.T, address string) string {
 	t.Helper()
