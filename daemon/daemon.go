@@ -117,8 +117,9 @@ type Daemon struct {
 	// disk that is gone, beside the one that a hook itself is in. Run makes the threads for them, and for itself, before
 	// Start: see [MakeThreads].
 	Threads int
-	// Childless says that Start starts no process that could take all that the machine has: the threads are made when the
-	// daemon is ready, which is sooner then.
+	// Childless says that Start starts no process that could take all that the machine has, or inherit what we were told to
+	// ignore: the threads are made, and USR1, USR2 and the signals that mean nothing taken, when the daemon is ready,
+	// which is sooner then.
 	Childless bool
 
 	// OOMScoreAdj, below zero, makes the kernel end others before this process when memory runs out. Only root may have it
@@ -153,9 +154,12 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if status, is := d.Rehearse(); is {
 		return rehearsed(status)
 	}
-	requests, release := signals.Notify()
+	requests, others, release := signals.NotifyFirst()
 	if d.Inherited == nil {
 		d.Inherited = Inherit()
+	}
+	if !d.Childless || d.Inherited != nil {
+		others()
 	}
 	if err := closeOnExec(); err != nil {
 		return err
@@ -169,7 +173,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	} else if d.passed == nil {
 		d.passed = takePassed()
 	}
-	r := &run{Daemon: d, requests: requests, release: release, asked: make(chan question), life: life, fail: fail,
+	r := &run{Daemon: d, requests: requests, others: others, release: release, asked: make(chan question), life: life, fail: fail,
 		systemd: systemdSocket(), period: d.watchdogTime()}
 	defer func() { r.release() }()
 	r.enter(Starting, true)
@@ -227,6 +231,7 @@ func (r *run) serve() (err error) {
 	served := r.State() == Running
 	if err == nil {
 		if r.Childless {
+			r.others()
 			r.makeThreads()
 		}
 		err = r.loop()
@@ -242,6 +247,7 @@ func (r *run) serve() (err error) {
 type run struct {
 	*Daemon
 	requests   signals.Requests
+	others     func() // catches those that are not yet
 	release    func() // ends the catching of those
 	owesReload bool   // that was asked for before an upgrade, or one that was refused
 	unprotect  func() // of a program that has taken over

@@ -27,24 +27,39 @@ type Requests struct {
 // A HUP means a reload, but for a process that has a controlling terminal when Notify is called and has lost it when
 // the HUP comes: the terminal was closed, and there is nobody left to run in the foreground for.
 func Notify() (Requests, func()) {
+	requests, others, release := NotifyFirst()
+	others()
+	return requests, release
+}
+
+// NotifyFirst is Notify in two steps, for who is waited for: each signal takes a while. It takes those that ask for a stop
+// or a reload, and PIPE, and others takes the rest: call it before the first child is started, which would inherit what is
+// ignored. Until then a USR1 or USR2 does nothing, and one of job control what it does to any process.
+func NotifyFirst() (requests Requests, others, release func()) {
 	stop, reload := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	dump, stats := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	hangup, dropped := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
-	signal.Notify(dump, unix.SIGUSR1)
-	signal.Notify(stats, unix.SIGUSR2)
-	// The runtime catches ALRM, WINCH, XFSZ and the like by itself, and nothing comes of them. Not these two, or not
-	// everywhere. And not signal.Ignore, which children would inherit.
-	signal.Notify(dropped, unix.SIGPIPE, unix.SIGCONT)
-	if !hasTerminal() { // the usual daemon: no goroutine between the signal and the loop
+	signal.Notify(dropped, unix.SIGPIPE) // of standard error, which is deadly
+	attached := hasTerminal()
+	if !attached { // the usual daemon: no goroutine between the signal and the loop
 		signal.Notify(reload, unix.SIGHUP)
-		// Job control has no meaning here, and children would inherit it from a caller who ignored it.
-		signal.Notify(dropped, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 	} else {
 		signal.Notify(hangup, unix.SIGHUP)
 		go sort(hangup, stop, reload)
 	}
-	return Requests{stop, reload, dump, stats}, func() {
+	others = func() {
+		signal.Notify(dump, unix.SIGUSR1)
+		signal.Notify(stats, unix.SIGUSR2)
+		// The runtime catches ALRM, WINCH, XFSZ and the like by itself, and nothing comes of them. Not PIPE and this one, or
+		// not everywhere. And not signal.Ignore, which children would inherit.
+		signal.Notify(dropped, unix.SIGCONT)
+		if !attached {
+			// Job control has no meaning here, and children would inherit it from a caller who ignored it.
+			signal.Notify(dropped, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
+		}
+	}
+	return Requests{stop, reload, dump, stats}, others, func() {
 		for _, c := range []chan os.Signal{stop, reload, dump, stats, hangup, dropped} {
 			signal.Stop(c)
 		}

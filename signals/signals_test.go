@@ -21,7 +21,14 @@ import (
 func TestMain(m *testing.M) {
 	switch os.Getenv("SIGNALS_TEST") {
 	case "listen":
-		listen()
+		requests, end := signals.Notify()
+		defer end()
+		listen(requests, func() {})
+		return
+	case "listen in two steps":
+		requests, others, end := signals.NotifyFirst()
+		defer end()
+		listen(requests, others)
 		return
 	case "spoil and listen": // what nohup and a careless caller hand down
 		spoil()
@@ -33,9 +40,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func listen() {
-	requests, end := signals.Notify()
-	defer end()
+func listen(requests signals.Requests, reloaded func()) {
 	fmt.Println("ready")
 	for {
 		select {
@@ -43,6 +48,7 @@ func listen() {
 			fmt.Println("stop", s)
 			return
 		case s := <-requests.Reload:
+			reloaded()
 			fmt.Println("reload", s)
 		case s := <-requests.Dump:
 			fmt.Println("dump", s)
@@ -127,6 +133,21 @@ func TestMeanings(t *testing.T) {
 			l.expect("stop terminated")
 		})
 	}
+}
+
+// issue 12.1: whoever is waited for takes first what asks for something; the rest does nothing until then.
+func TestFirst(t *testing.T) {
+	l := start(t, "listen in two steps", nil)
+	l.signal(unix.SIGUSR1)
+	l.signal(unix.SIGPIPE)
+	l.signal(unix.SIGHUP)
+	l.expect("reload hangup")
+	l.signal(unix.SIGUSR1)
+	l.expect("dump user defined signal 1")
+	l.signal(unix.SIGUSR2)
+	l.expect("stats user defined signal 2")
+	l.signal(unix.SIGTERM)
+	l.expect("stop terminated")
 }
 
 // promise R2: what is not a request never ends the process
