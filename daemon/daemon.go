@@ -121,6 +121,9 @@ type Daemon struct {
 	// ignore: the threads are made, and USR1, USR2 and the signals that mean nothing taken, when the daemon is ready,
 	// which is sooner then.
 	Childless bool
+	// Exits says that the process exits as soon as Run has returned: the signals stay caught, and so do nothing any more.
+	// Else they are what they were before Run.
+	Exits bool
 
 	// OOMScoreAdj, below zero, makes the kernel end others before this process when memory runs out. Only root may have it
 	// (CAP_SYS_RESOURCE), who may not has a score above 0 lowered to that. A process that was started with one below
@@ -175,7 +178,11 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	}
 	r := &run{Daemon: d, requests: requests, others: others, release: release, asked: make(chan question), life: life, fail: fail,
 		systemd: systemdSocket(), period: d.watchdogTime()}
-	defer func() { r.release() }()
+	defer func() {
+		if !r.Exits {
+			r.release()
+		}
+	}()
 	r.enter(Starting, true)
 	defer func() {
 		if err != nil {

@@ -31,6 +31,24 @@ func TestLife(t *testing.T) {
 	w.gone()
 }
 
+// issue 12.2: a program that goes on after Run has its signals back; in one that exits they stay caught.
+func TestSignalsAfterRun(t *testing.T) {
+	for does, want := range map[string]int{"is-stopped-again": 128 + int(unix.SIGTERM), "is-stopped-again exits": 0} {
+		w := newWorld(t, does)
+		pid := w.up()
+		w.expect("start")
+		w.signal(pid, unix.SIGTERM)
+		w.expect("stop")
+		if want == 0 {
+			w.expect("lives on")
+		}
+		if status := w.end(pid); status != want {
+			t.Errorf("%s: it ended with %d, want %d", does, status, want)
+		}
+		w.gone()
+	}
+}
+
 // promise S1: nothing to do is something that can be done
 func TestNoHooks(t *testing.T) {
 	w := newWorld(t, "no-hooks")

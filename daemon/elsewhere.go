@@ -50,6 +50,7 @@ type Daemon struct {
 	Reaps        bool
 	Threads      int
 	Childless    bool
+	Exits        bool
 	OOMScoreAdj  int
 	Upgrades     Upgrades
 	Inherited    *Inherited

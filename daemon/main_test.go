@@ -180,6 +180,10 @@ func testDaemon(words []string) int {
 		d.Dump = func(context.Context) error { tell(state()); return nil }
 	}
 	err := d.Run(context.Background())
+	if does("is-stopped-again") {
+		unix.Kill(os.Getpid(), unix.SIGTERM)
+		tell("lives on")
+	}
 	if does("tells-its-log") {
 		slog.Error("testd", "err", err)
 	} else if err != nil {

@@ -34,6 +34,7 @@ func shape(d *daemon.Daemon, does func(string) bool, tell func(string)) {
 		}
 		d.Dump = func(context.Context) error { ill.Store(true); return nil }
 	}
+	d.Exits = does("exits")
 	if does("stop-freezes") {
 		d.Stop = func(context.Context) error {
 			unix.Kill(unix.Getpid(), unix.SIGSTOP)

@@ -100,6 +100,7 @@ func (s *service) daemon() *daemon.Daemon {
 		Threads:      s.threads(s.config),
 		OOMScoreAdj:  -900,
 		Childless:    s.config.Startup == nil && s.config.Events == nil && len(s.config.Programs) == 0,
+		Exits:        true,
 		Start:        s.start,
 		Reload:       s.reload,
 		Stop:         s.stop,
