@@ -65,7 +65,7 @@ type system struct {
 
 func host() system {
 	return system{
-		dial:   dialSyslogd,
+		dial:   func() (net.Conn, error) { return dialSyslogd(syslogSockets()) },
 		put:    unix.Write,
 		stderr: unix.Stderr,
 		retry:  time.Second,

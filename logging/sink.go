@@ -30,8 +30,9 @@ var errAbsent = errors.New("nobody listens")
 type sink struct {
 	device   device
 	layout   layout
-	whose    string // begins the report of losses
-	midline  bool   // what was written last does not end its line
+	whose    string    // begins the report of losses
+	midline  bool      // what was written last does not end its line
+	absent   time.Time // of the last attempt that has found nobody
 	queue    *queue
 	retry    time.Duration
 	closing  chan struct{} // closed by end
@@ -100,35 +101,38 @@ func (s *sink) report(at time.Time, level slog.Level, text string) []byte {
 // deliver writes the batch, and returns how much of it was written. While
 // nobody is there it keeps the rest, and the queue behind it, for the next
 // attempt; at the end there is none, and the time of a stop is not spent on trying
-// each.
+// each, nor on trying anew what was tried within the retry interval.
 func (s *sink) deliver(batch []record) int {
 	for written := 0; ; {
 		last := isClosed(s.closing)
-		tried := time.Now()
-		n, err := s.device.write(batch[written:])
-		written += n
-		if err == nil || !errors.Is(err, errAbsent) {
-			return written
+		if !last || time.Since(s.absent) >= s.retry {
+			tried := time.Now()
+			n, err := s.device.write(batch[written:])
+			written += n
+			if err == nil || !errors.Is(err, errAbsent) {
+				return written
+			}
+			s.absent = tried
 		}
 		if last {
 			s.queue.settle(batch, written)
 			s.queue.abandon()
 			return written
 		}
-		s.pause(tried)
+		s.pause()
 	}
 }
 
 // pause waits for a reason to try again: a newer record, but no sooner than the
 // retry interval after the last attempt. As long as nothing is logged there is
 // no reason, and no timer.
-func (s *sink) pause(tried time.Time) {
+func (s *sink) pause() {
 	select {
 	case <-s.queue.ready:
 	case <-s.closing:
 		return
 	}
-	t := time.NewTimer(time.Until(tried.Add(s.retry)))
+	t := time.NewTimer(time.Until(s.absent.Add(s.retry)))
 	defer t.Stop()
 	select {
 	case <-t.C:

@@ -2,6 +2,7 @@ package logging
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"log/syslog"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // late is the age from which a message says how old it is: syslogd dates it by
@@ -26,13 +29,18 @@ type syslogd struct {
 	conn     net.Conn // nil until reached, and after an error
 }
 
-// dialSyslogd connects to where syslogd may listen.
-func dialSyslogd() (conn net.Conn, err error) {
-	for _, network := range []string{"unixgram", "unix"} {
-		for _, path := range []string{"/dev/log", "/var/run/syslog", "/var/run/log"} {
-			if conn, err = net.Dial(network, path); err == nil {
-				return conn, nil
-			}
+// syslogSockets are where syslogd may listen.
+func syslogSockets() []string { return []string{"/dev/log", "/var/run/syslog", "/var/run/log"} }
+
+// dialSyslogd connects to the first of paths where somebody listens, for datagrams or, as some do, for a stream.
+func dialSyslogd(paths []string) (conn net.Conn, err error) {
+	for _, path := range paths {
+		conn, err = net.Dial("unixgram", path)
+		if errors.Is(err, unix.EPROTOTYPE) {
+			conn, err = net.Dial("unix", path)
+		}
+		if err == nil {
+			return conn, nil
 		}
 	}
 	return nil, err
