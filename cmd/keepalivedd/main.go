@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/daemon"
@@ -104,6 +105,7 @@ func (s *service) daemon() *daemon.Daemon {
 		Start:        s.start,
 		Reload:       s.reload,
 		Stop:         s.stop,
+		Ready:        func() { time.AfterFunc(settled, dropUnneeded) },
 		Dump:         s.dump,
 		Stats:        s.stats,
 		About:        s.about,
