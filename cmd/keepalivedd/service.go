@@ -210,7 +210,7 @@ func (s *service) dryRun(ctx context.Context) (string, error) {
 // forget gives back the memory of a configuration that the Set has taken over. With few programs it would be all for
 // nothing: the heap grows back at once.
 func (s *service) forget() {
-	many := len(s.config.Programs) >= 200
+	many := len(s.config.Programs) >= 50
 	s.config.Programs, s.config.Lacking = nil, nil
 	if many {
 		go debug.FreeOSMemory()
