@@ -149,8 +149,12 @@ func (g *keeping) keep(k *kept, line *Line) {
 	k.put(head[20:22])
 }
 
-// makeRoom has the ring of k grow for so many bytes more, unless all others are smaller and there is no memory left.
+// makeRoom has the ring of k grow for so many bytes more, unless there is no memory left and no other would still have as much
+// without half of its own. While a line has its place, that is looked for once in a round of the ring, not with each.
 func (g *keeping) makeRoom(k *kept, size int) {
+	if n := len(k.ring); size <= n && (k.first+k.used)%n+size < n {
+		return
+	}
 	for len(k.ring)-k.used < size {
 		next := max(smallestRing, 2*len(k.ring))
 		for next < size {
@@ -161,8 +165,8 @@ func (g *keeping) makeRoom(k *kept, size int) {
 			continue
 		}
 		fat := g.fattest()
-		if fat == nil || fat == k || len(fat.ring) < next {
-			return
+		if fat == nil || fat == k || len(fat.ring) < next || len(fat.ring) == next && size <= len(k.ring) {
+			return // two that took the last half from each other would copy all that they have with each line
 		}
 		g.halve(fat)
 	}

@@ -76,6 +76,31 @@ func sum(all []int) (n int) {
 	return n
 }
 
+// issue 12.4: those who have as much as others leave it to them. To take halves from each other with each line cost a third of
+// the time of a daemon with a hundred busy programs.
+func TestKeptSettles(t *testing.T) {
+	t.Parallel()
+	g := keeping{bound: mostKept}
+	for range 100 {
+		g.rings = append(g.rings, &kept{})
+	}
+	resized := 0
+	var before []int
+	for step := range 100_000 {
+		if step == 50_000 { // all are full by now
+			before = sizes(g.rings)
+		}
+		g.keep(g.rings[step%100], &Line{Text: make([]byte, 200)})
+		if now := sizes(g.rings); before != nil && !slices.Equal(now, before) {
+			resized++
+			before = now
+		}
+	}
+	if resized > 0 {
+		t.Errorf("%d lines of 50,000 have had rings resized that were full", resized)
+	}
+}
+
 // promise L3: who floods is cut, and those who say little keep all of it
 func TestKeptOfTheQuiet(t *testing.T) {
 	t.Parallel()
