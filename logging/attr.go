@@ -83,6 +83,11 @@ func unquoted(s string) bool {
 func appendEscaped(b []byte, s string, tabs bool) []byte {
 	s = bounded(s)
 	for i := 0; i < len(s); {
+		if n := ordinary(s[i:]); n > 0 {
+			b = append(b, s[i:i+n]...)
+			i += n
+			continue
+		}
 		r, n := utf8.DecodeRuneInString(s[i:])
 		if printable(r) || r == '\t' && tabs {
 			b = append(b, s[i:i+n]...)
@@ -93,6 +98,14 @@ func appendEscaped(b []byte, s string, tabs bool) []byte {
 		i += n
 	}
 	return b
+}
+
+// ordinary returns how much of s begins it in printable ASCII, which most lines are made of.
+func ordinary(s string) (n int) {
+	for n < len(s) && s[n] >= ' ' && s[n] <= '~' {
+		n++
+	}
+	return n
 }
 
 // printable treats every U+FFFD as the sign of a broken character.
