@@ -83,6 +83,7 @@ type queue struct {
 	drained   chan struct{} // somebody waits for all to be written; closed then
 	hurried   bool          // nobody is to wait any more
 	closed    bool
+	over      bool // closed, and all is written: write is not started again
 	report    bool // losses are reported once more at the end
 	reported  bool // since the last record: a report that fails must not be next for ever
 	abandoned bool
@@ -163,7 +164,7 @@ func (q *queue) hurry() {
 func (q *queue) drain(ctx context.Context) (left uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.writing || q.abandoned {
+	if !q.writing || q.abandoned || q.over {
 		return 0
 	}
 	if q.drained == nil {
@@ -231,7 +232,7 @@ func (q *queue) next(batch []record, limit int) (_ []record, over bool) {
 	}
 	if len(batch) == 0 {
 		over = q.closed
-		q.writing = over
+		q.writing, q.over = over, over
 		if q.drained != nil {
 			close(q.drained)
 			q.drained = nil
