@@ -3,7 +3,7 @@
 # make install [DESTDIR= PREFIX=], make packages, make release
 # make simulate [SEED= N=]  random lives of programs against a model of the kernel, from a seed on
 # make soak [FOR=1h] [SEED=]  a hundred programs, and whatever may happen to them and to the daemon; as root
-# make bench  ours beside Debian's keepalived and a go-daemon sample, as ratios
+# make bench [OUT=docs/benchmarks.md]  ours beside others that are installed, as ratios; OUT writes the page and its chart
 
 VERSION ?= $(shell cat VERSION 2>/dev/null || git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
@@ -35,7 +35,7 @@ soak:
 	.ci/soak '$(FOR)' '$(SEED)'
 
 bench:
-	go run ./bench
+	go run ./bench $(if $(OUT),-o '$(OUT)')
 
 # make install  what was built, into DESTDIR, for PREFIX; a configuration that is there stays. It builds nothing: root's PATH
 # need not have Go.

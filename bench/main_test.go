@@ -1,0 +1,82 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// issue 12.6: all of it works, on whatever is installed. The figures are not looked at.
+func TestEverythingOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds and runs daemons")
+	}
+	o := options{only: strings.Join(names(), ","), out: filepath.Join(t.TempDir(), "benchmarks.md")}
+	o.quicken()
+	o.idle, o.talk = 10*time.Millisecond, 200*time.Millisecond
+	var said strings.Builder
+	if err := o.measure(t.Context(), &said); err != nil {
+		t.Fatalf("%v\n%s", err, &said)
+	}
+	page, err := os.ReadFile(o.out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range append(append([]figure{}, ratios...), sums...) {
+		row := (&table{options: o}).name(f)
+		if !strings.Contains(string(page), "| "+row+" |") || !strings.Contains(said.String(), row) {
+			t.Errorf("there is no row %q", row)
+		}
+	}
+	for _, name := range []string{"go-floor", "keepalivedd", "go-daemon"} {
+		if strings.Contains(said.String(), name+" is left out") {
+			t.Error(name + " is built here, and left out")
+		}
+	}
+	chart, err := os.Open(strings.TrimSuffix(o.out, ".md") + ".svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer chart.Close()
+	for d := xml.NewDecoder(chart); ; {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s\n%s", &said, page)
+	}
+}
+
+// A peer without a figure leaves its field empty, and the first that has it is 1.
+func TestText(t *testing.T) {
+	a, b, c := &peer{name: "a"}, &peer{name: "b"}, &peer{name: "c"}
+	tab := &table{peers: []*peer{a, b, c}}
+	for _, v := range []float64{20, 10, 30} {
+		tab.add(respawn, b, v)
+		tab.add(respawn, c, 10*v)
+	}
+	tab.add(linesLost, a, 2)
+	tab.add(linesLost, a, 3)
+	for want, got := range map[string]string{
+		"":                    tab.text(respawn, a),
+		"1 (0.50-1.50)":       tab.text(respawn, b),
+		"10 (5-15)":           tab.text(respawn, c),
+		"5":                   tab.text(linesLost, a),
+		"20 ms":               tab.unit(respawn),
+		"respawn of one of 0": tab.name(respawn),
+	} {
+		if got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}
