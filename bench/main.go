@@ -6,6 +6,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -101,10 +102,10 @@ func (o options) measure(ctx context.Context, w io.Writer) error {
 			t.output(ctx, p)
 		})
 	}
-	if ctx.Err() != nil || len(peers) == 0 {
-		return ctx.Err()
-	}
 	t.print(w)
+	if ctx.Err() != nil {
+		return errors.New("cut short: these are the figures so far, and no page is written")
+	}
 	if o.out != "" {
 		return t.page(o.out)
 	}

@@ -125,8 +125,10 @@ func (t *table) ask(c *crew, verb string) (wall, cpu time.Duration, err error) {
 		before := look([]int{c.pid}).cpu
 		began := time.Now()
 		client := exec.Command(argv[0], argv[1:]...)
+		var said strings.Builder
+		client.Stderr = &said
 		if err := client.Run(); err != nil {
-			return 0, 0, fmt.Errorf("%s: %w", verb, err)
+			return 0, 0, fmt.Errorf("%s: %w: %s", verb, err, &said)
 		}
 		walls = append(walls, float64(time.Since(began)))
 		theirs := client.ProcessState.UserTime() + client.ProcessState.SystemTime()
