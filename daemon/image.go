@@ -23,7 +23,8 @@ import (
 )
 
 // image is all of a Daemon that travels to the program that takes over, in a sealed memfd(2). Fields are only ever added; a
-// program passes over those that it does not know. Descriptors go by their numbers; -1 is none.
+// program passes over those that it does not know. Descriptors go by their numbers; -1 is none. State stands behind it, as it
+// is: within, each end would read it once more for nothing, in the pause.
 type image struct {
 	Version    int               `json:"version"`
 	PID        int               `json:"pid"`
@@ -46,7 +47,8 @@ type image struct {
 	Files      map[string]int    `json:"files,omitempty"`
 	// Descriptors are those that State tells of.
 	Descriptors []int           `json:"descriptors,omitempty"`
-	State       json.RawMessage `json:"state,omitempty"`
+	Behind      int             `json:"behind,omitempty"` // the length of State there
+	State       json.RawMessage `json:"state,omitempty"`  // only programs of before have it here
 }
 
 // passedState is one of [Daemon.Passed].
@@ -85,24 +87,28 @@ func (x *image) descriptors() []int {
 
 // write returns the descriptor of a sealed memfd with x.
 func (x *image) write() (fd int, err error) {
-	text, err := json.Marshal(x)
+	first := *x
+	first.State, first.Behind = nil, len(x.State)
+	text, err := json.Marshal(&first)
 	if err != nil {
 		return -1, fmt.Errorf("write down the state: %w", err)
 	}
-	return sealed(text)
+	return sealed(text, x.State)
 }
 
-func sealed(text []byte) (fd int, err error) {
+func sealed(texts ...[]byte) (fd int, err error) {
 	fd, err = unix.MemfdCreate("upgrade", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return -1, fmt.Errorf("memory for the state: %w", err)
 	}
-	for written := 0; err == nil && written < len(text); {
-		var n int
-		if n, err = unix.Pwrite(fd, text[written:], int64(written)); errors.Is(err, unix.EINTR) {
-			err = nil
+	for _, text := range texts {
+		for err == nil && len(text) > 0 {
+			var n int
+			if n, err = unix.Write(fd, text); errors.Is(err, unix.EINTR) {
+				err = nil
+			}
+			text = text[max(0, n):]
 		}
-		written += max(0, n)
 	}
 	if err == nil {
 		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
@@ -147,6 +153,13 @@ func decodeImage(text []byte, strict bool) (*image, error) {
 	}
 	if x.Version < 1 || x.Version > imageVersion {
 		return nil, fmt.Errorf("state of the daemon: it is of version %d, and known are those up to %d", x.Version, imageVersion)
+	}
+	switch behind := text[d.InputOffset():]; {
+	case x.Behind == 0 && x.State != nil: // of a program of before
+	case x.Behind != len(behind):
+		return nil, fmt.Errorf("state of the daemon: %d bytes are behind it, and should be %d", len(behind), x.Behind)
+	case x.Behind > 0:
+		x.State = behind
 	}
 	return x, nil
 }

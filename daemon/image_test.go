@@ -39,6 +39,30 @@ func TestImagesOfBefore(t *testing.T) {
 	}
 }
 
+// promise U1: what a daemon leaves gets to the other as it is, of whatever form; cut short it is no state
+func TestImageWithState(t *testing.T) {
+	for _, state := range []string{"", "{}", "{\n}", "no JSON: \xff\x00{"} {
+		fd, err := (&image{Version: imageVersion, PID: 7, State: []byte(state)}).write()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		text, err := readSealed(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := decodeImage(text, true)
+		if err != nil || x.PID != 7 || string(x.State) != state {
+			t.Errorf("%q: %+v, %v", state, x, err)
+		}
+		for _, wrong := range [][]byte{append(bytes.Clone(text), 'x'), text[:len(text)-1]} {
+			if x, err := decodeImage(wrong, false); err == nil {
+				t.Errorf("%q is taken for %q", wrong, x.State)
+			}
+		}
+	}
+}
+
 func FuzzImage(f *testing.F) {
 	text, _ := os.ReadFile("testdata/image-1.json")
 	f.Add(text)

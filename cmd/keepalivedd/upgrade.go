@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -38,9 +37,10 @@ func (o *options) upgrade(path string) int {
 }
 
 // serviceState is what a daemon leaves to the one that takes over, beside what package daemon does. Fields are only ever added.
+// The state of the Set stands behind it, as it is.
 type serviceState struct {
 	Version  int             `json:"version"`
-	Programs json.RawMessage `json:"programs"` // of the Set
+	Programs json.RawMessage `json:"programs,omitempty"` // of the Set; only programs of before have it here
 	Began    time.Time       `json:"began"`
 	Reloads  reloadState     `json:"reloads"`
 	Events   uint64          `json:"events"`
@@ -60,8 +60,11 @@ func decodeService(state json.RawMessage, strict bool) (*serviceState, error) {
 	if err := d.Decode(st); err != nil {
 		return nil, fmt.Errorf("state of the service: %w", err)
 	}
-	if _, more := d.Token(); more != io.EOF || st.Version < 1 || st.Version > serviceStateVersion {
+	if st.Version < 1 || st.Version > serviceStateVersion {
 		return nil, fmt.Errorf("state of the service: it is of version %d, and known are those up to %d", st.Version, serviceStateVersion)
+	}
+	if st.Programs == nil {
+		st.Programs = state[d.InputOffset():]
 	}
 	return st, nil
 }
@@ -111,12 +114,13 @@ func (s *service) copyState(ctx context.Context) (json.RawMessage, error) {
 }
 
 func (s *service) state(programs []byte, leftover int) (json.RawMessage, error) {
-	st := serviceState{Version: serviceStateVersion, Programs: programs, Began: s.began, Events: s.events.last(), Noted: s.noted.begun(), Dropped: s.dropped(),
+	st := serviceState{Version: serviceStateVersion, Began: s.began, Events: s.events.last(), Noted: s.noted.begun(), Dropped: s.dropped(),
 		Leftover: leftover}
 	if now := s.reloads.state(); now != nil {
 		st.Reloads = *now
 	}
-	return json.Marshal(st)
+	text, err := json.Marshal(st)
+	return append(text, programs...), err
 }
 
 // keepLeftover returns a duplicate of the leftover's descriptor; 0: there is none.
