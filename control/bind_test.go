@@ -264,3 +264,28 @@ func withDescriptors(t *testing.T, spare uint64, do func()) {
 type lines chan string
 
 func (l lines) Write(b []byte) (int, error) { l <- string(b); return len(b), nil }
+
+// issue 10: a watch that was ended has another close what is left of it, and whoever takes over watches again.
+func TestEndWatch(t *testing.T) {
+	path := socket(t)
+	s := listen(t, path, testMethods)
+	fd := s.EndWatch()
+	if err := unix.Close(fd); err != nil {
+		t.Errorf("descriptor %d: %v", fd, err)
+	}
+	if fd := s.EndWatch(); fd != -1 {
+		t.Errorf("there is another, %d", fd)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	fds, err := s.Handover()
+	if err != nil {
+		t.Fatal(err)
+	}
+	untilBack(t, path, func() error {
+		next := Take(path, fds, testMethods, Options{Log: slog.New(slog.DiscardHandler)})
+		t.Cleanup(next.Close)
+		return nil
+	})
+}

@@ -46,6 +46,7 @@ func Follow(_ context.Context, path string, _ int, _ string, _ any, _ func(json.
 }
 func (s *Server) Close()                              {}
 func (s *Server) Unwatch()                            {}
+func (s *Server) EndWatch() int                       { return -1 }
 func (s *Server) SetReaders(*int)                     {}
 func (s *Server) Handover() ([2]int, error)           { return [2]int{-1, -1}, errNeedsLinux }
 func (f *Follower) Send(any) error                    { return errNeedsLinux }

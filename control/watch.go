@@ -69,6 +69,21 @@ func (s *Server) Unwatch() {
 	}
 }
 
+// EndWatch is Unwatch for who has no 10 ms to lose: what is left of the watch is the caller's, to be closed when there is time.
+// -1: there was no watch.
+func (s *Server) EndWatch() (fd int) {
+	fd = -1
+	if w := s.watch; w != nil {
+		s.Unwatch()
+		if raw, err := w.notify.SyscallConn(); err == nil {
+			raw.Control(func(notify uintptr) { fd, _ = unix.FcntlInt(notify, unix.F_DUPFD_CLOEXEC, 3) })
+		}
+		w.notify.Close()
+		s.watch = nil
+	}
+	return fd
+}
+
 func (s *Server) closeWatch() {
 	if s.watch != nil {
 		s.Unwatch()

@@ -45,6 +45,7 @@ type image struct {
 	Passed     []passedState     `json:"passed,omitempty"` // in their order
 	Asked      *control.Deferred `json:"asked,omitempty"`  // who waits for an answer
 	Files      map[string]int    `json:"files,omitempty"`
+	Idle       []int             `json:"idle,omitempty"` // to be closed, when there is time: the kernel takes its own for that
 	// Descriptors are those that State tells of.
 	Descriptors []int           `json:"descriptors,omitempty"`
 	Behind      int             `json:"behind,omitempty"` // the length of State there
@@ -81,8 +82,20 @@ func (x *image) descriptors() []int {
 	for _, f := range x.Passed {
 		fds = append(fds, f.FD)
 	}
-	fds = slices.Concat(fds, x.Descriptors)
+	fds = slices.Concat(fds, x.Idle, x.Descriptors)
 	return slices.DeleteFunc(fds, func(fd int) bool { return fd < 0 })
+}
+
+// closeIdle keeps nobody waiting.
+func (x *image) closeIdle() {
+	if idle := x.Idle; len(idle) > 0 {
+		x.Idle = nil
+		go func() {
+			for _, fd := range idle {
+				unix.Close(fd)
+			}
+		}()
+	}
 }
 
 // write returns the descriptor of a sealed memfd with x.

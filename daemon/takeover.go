@@ -265,4 +265,5 @@ func (i *Inherited) tellReady(r *run) {
 	if i.image.Asked != nil {
 		i.image.Asked.Answer(v, err)
 	}
+	i.image.closeIdle()
 }

@@ -185,8 +185,15 @@ func (r *run) become(u *upgrading, saved *Saved, x *image) (err error) {
 	}
 	defer unix.Close(old)
 	x.Old = old
+	defer x.closeIdle()
+	idle := func(fd int) {
+		if fd >= 0 {
+			x.Idle = append(x.Idle, fd)
+		}
+	}
 	if r.file != nil {
 		x.PIDFile, x.Stale = r.file.Path(), r.crashed
+		idle(r.file.EndWatch())
 		fds, err := r.file.Suspend()
 		defer func() {
 			if err := r.file.Resume(r.log()); err != nil {
@@ -202,6 +209,7 @@ func (r *run) become(u *upgrading, saved *Saved, x *image) (err error) {
 		x.Asked = d
 	}
 	if server := r.server.Load(); server != nil {
+		idle(server.EndWatch())
 		if x.Socket, err = server.Handover(); err != nil {
 			return err
 		}

@@ -73,6 +73,7 @@ func (f *File) Watch(*slog.Logger) error          { return errNeedsLinux }
 func (f *File) Suspend() ([2]int, error)          { return [2]int{-1, -1}, errNeedsLinux }
 func (f *File) Resume(*slog.Logger) error         { return errNeedsLinux }
 func (f *File) Unwatch()                          {}
+func (f *File) EndWatch() int                     { return -1 }
 func (p *Process) Signal(unix.Signal) error       { return errNeedsLinux }
 func (p *Process) May(unix.Signal) error          { return errNeedsLinux }
 func (p *Process) Wait(time.Duration) bool        { return false }

@@ -76,6 +76,21 @@ func (f *File) Unwatch() {
 	}
 }
 
+// EndWatch is Unwatch for who has no 10 ms to lose: what is left of the watch is the caller's, to be closed when there is time.
+// -1: there was no watch.
+func (f *File) EndWatch() (fd int) {
+	fd = -1
+	if w := f.watch; w != nil {
+		f.Unwatch()
+		if raw, err := w.notify.SyscallConn(); err == nil {
+			raw.Control(func(notify uintptr) { fd, _ = unix.FcntlInt(notify, unix.F_DUPFD_CLOEXEC, 3) })
+		}
+		w.notify.Close()
+		f.watch = nil
+	}
+	return fd
+}
+
 // closeWatch is for Release: the watch must not put back what Release removes.
 func (f *File) closeWatch() {
 	if f.watch != nil {

@@ -5,6 +5,7 @@ package pidfile_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -247,4 +248,31 @@ func TestLockKeptByAChildOfADeadOwner(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// promise P3, issue 10: a watch that was ended has another close what is left of it, and can be begun anew
+func TestEndWatch(t *testing.T) {
+	p := path(t)
+	f, err := pidfile.Acquire(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Release()
+	log := slog.New(slog.DiscardHandler)
+	if err := f.Watch(log); err != nil {
+		t.Fatal(err)
+	}
+	fd := f.EndWatch()
+	if err := unix.Close(fd); err != nil {
+		t.Errorf("descriptor %d: %v", fd, err)
+	}
+	if fd := f.EndWatch(); fd != -1 {
+		t.Errorf("there is another, %d", fd)
+	}
+	os.Remove(p)
+	untilRestored(t, p, fmt.Sprintln(os.Getpid()), func() {
+		if err := f.Watch(log); err != nil {
+			t.Error(err)
+		}
+	})
 }
