@@ -36,39 +36,39 @@ const (
 type Program struct {
 	Name        string
 	Command     []string          // the first is an absolute path
-	User        *User             // nil: that of this process
-	Directory   string            // zero: /
-	Environment map[string]string // on top of PATH and, with a User, HOME, USER, LOGNAME and SHELL
+	User        *User             `json:",omitzero"` // nil: that of this process
+	Directory   string            `json:",omitzero"` // zero: /
+	Environment map[string]string `json:",omitzero"` // on top of PATH and, with a User, HOME, USER, LOGNAME and SHELL
 	// FindEnvironment, unless nil, gives the environment in place of Environment whenever something is started, because
 	// it could not be had before. Its error is why that cannot be started.
 	FindEnvironment func() (map[string]string, error) `json:"-"`
-	Setup           *Setup                            // what else the process is to be given before it runs
-	Output          string                            // [Null], [Inherit], or whatever Options.Output knows; zero: Options.Log, under its name
-	RateLimit       int                               // lines of output a second, the rest is counted; zero: no limit
+	Setup           *Setup                            `json:",omitzero"` // what else the process is to be given before it runs
+	Output          string                            `json:",omitzero"` // [Null], [Inherit], or whatever Options.Output knows; zero: Options.Log, under its name
+	RateLimit       int                               `json:",omitzero"` // lines of output a second, the rest is counted; zero: no limit
 
-	Held      bool // it is not started when it is new to the Set, until [Set.Up] or [Set.Restart] asks for it, see [Hold]
-	OneShot   bool // it has done its work when it exits with status 0, and is not started again then
-	Required  bool // [Set.Await] waits until it is ready; without Ready: until it has lived for a second
-	Essential bool // Options.Fail is called when it has ended for good
-	Restart   Restart
-	Backoff   *Backoff
-	GiveUp    *GiveUp
+	Held      bool     `json:",omitzero"` // it is not started when it is new to the Set, until [Set.Up] or [Set.Restart] asks for it, see [Hold]
+	OneShot   bool     `json:",omitzero"` // it has done its work when it exits with status 0, and is not started again then
+	Required  bool     `json:",omitzero"` // [Set.Await] waits until it is ready; without Ready: until it has lived for a second
+	Essential bool     `json:",omitzero"` // Options.Fail is called when it has ended for good
+	Restart   Restart  `json:",omitzero"`
+	Backoff   *Backoff `json:",omitzero"`
+	GiveUp    *GiveUp  `json:",omitzero"`
 	// PermanentExit are exit statuses after which it is not started again.
-	PermanentExit []int
+	PermanentExit []int `json:",omitzero"`
 
-	Ready *Ready // nil: when it is started
-	Order *Order
-	Check *Check
-	Gate  *Gate
-	Hook  *Hook
+	Ready *Ready `json:",omitzero"` // nil: when it is started
+	Order *Order `json:",omitzero"`
+	Check *Check `json:",omitzero"`
+	Gate  *Gate  `json:",omitzero"`
+	Hook  *Hook  `json:",omitzero"`
 
-	Resources *Resources // of its cgroup; nil: no bounds. A change is applied to what runs
-	Listen    *Listen    // nil: it gets no sockets
+	Resources *Resources `json:",omitzero"` // of its cgroup; nil: no bounds. A change is applied to what runs
+	Listen    *Listen    `json:",omitzero"` // nil: it gets no sockets
 
-	Kill         Kill           // what the signals go to; zero: KillGroup
-	StopSignal   syscall.Signal // zero: SIGTERM
-	StopTimeout  time.Duration  // from the stop signal to KILL; zero: 10 s, negative: none
-	ReloadSignal syscall.Signal // to its process, in place of a restart, when only the environment has changed; zero: restart
+	Kill         Kill           `json:",omitzero"` // what the signals go to; zero: KillGroup
+	StopSignal   syscall.Signal `json:",omitzero"` // zero: SIGTERM
+	StopTimeout  time.Duration  `json:",omitzero"` // from the stop signal to KILL; zero: 10 s, negative: none
+	ReloadSignal syscall.Signal `json:",omitzero"` // to its process, in place of a restart, when only the environment has changed; zero: restart
 }
 
 // Values of Program.Output that a Set knows by itself.

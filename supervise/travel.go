@@ -69,7 +69,7 @@ type programState struct {
 	Status   int           `json:"status,omitempty"`
 	Why      string        `json:"why,omitempty"`
 	Fault    string        `json:"fault,omitempty"`
-	Exits    Exits         `json:"exits"`
+	Exits    Exits         `json:"exits,omitzero"`
 	Leaves   bool          `json:"leaves,omitempty"`
 	Session  int           `json:"session,omitempty"`
 	Swept    bool          `json:"swept,omitempty"`

@@ -78,3 +78,11 @@ func FuzzState(f *testing.F) {
 		})
 	})
 }
+
+// issue 10: what is zero is not written down, and need not be read in the pause.
+func TestStateOfSpecIsShort(t *testing.T) {
+	text, err := json.Marshal(specOf(&Program{Name: "a", Command: []string{"/bin/a"}}))
+	if want := `{"Name":"a","Command":["/bin/a"]}`; string(text) != want || err != nil {
+		t.Errorf("%s, %v; want %s", text, err, want)
+	}
+}

@@ -20,16 +20,18 @@ func CheckState(state []byte) error {
 }
 
 func decodeState(state []byte, strict bool) (*setState, error) {
-	d := json.NewDecoder(bytes.NewReader(state))
-	if strict {
-		d.DisallowUnknownFields()
-	}
 	s := &setState{}
-	err := d.Decode(s)
-	if err == nil {
-		if _, more := d.Token(); more != io.EOF {
-			err = errors.New("there is more behind it")
+	var err error
+	if strict {
+		d := json.NewDecoder(bytes.NewReader(state))
+		d.DisallowUnknownFields()
+		if err = d.Decode(s); err == nil {
+			if _, more := d.Token(); more != io.EOF {
+				err = errors.New("there is more behind it")
+			}
 		}
+	} else {
+		err = json.Unmarshal(state, s)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("state of the programs: %w", err)
