@@ -61,9 +61,10 @@ func Inherit() *Inherited {
 		var x *image
 		if x, err = decodeImage(text, false); err == nil && x.PID == os.Getpid() {
 			os.WriteFile("/proc/self/comm", []byte(x.Comm), 0)
-			unix.CloseOnExec(fd)
-			for _, fd := range x.descriptors() {
-				unix.CloseOnExec(fd)
+			if closeOnExec() != nil {
+				for _, fd := range append(x.descriptors(), fd) {
+					unix.CloseOnExec(fd)
+				}
 			}
 			return &Inherited{State: x.State, From: x.From, image: x, document: fd, failed: why, caught: caught, owed: owed}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,11 +52,40 @@ func (r *reader) carry(s *setState, sinks map[*Sink]int) (fd int, err error) {
 	return fd, nil
 }
 
+// carryEpoll returns a duplicate of the epoll descriptor, 0: there is none. Whoever takes over need not put all sources into
+// another. The reader's lock is held.
+func (r *reader) carryEpoll() (fd int, err error) {
+	if r.epoll == nil {
+		return 0, nil
+	}
+	for s := range r.late {
+		r.resume(s) // nobody else will
+	}
+	raw, err := r.epoll.SyscallConn()
+	if err == nil {
+		e := raw.Control(func(epoll uintptr) { fd, err = unix.FcntlInt(epoll, unix.F_DUPFD_CLOEXEC, 3) })
+		err = errors.Join(e, err)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("keep the epoll descriptor: %w", err)
+	}
+	return fd, nil
+}
+
+// goOnWith reads by another reader's epoll descriptor, which stays the caller's.
+func (r *reader) goOnWith(epoll, sources int) error {
+	fd, err := unix.FcntlInt(uintptr(epoll), unix.F_DUPFD_CLOEXEC, 3)
+	if err == nil {
+		err = r.open(fd, sources)
+	}
+	if err != nil {
+		return fmt.Errorf("descriptor %d: epoll: %w", epoll, err)
+	}
+	return nil
+}
+
 // keepOn takes over what another reader has carried. Nothing is read yet.
 func (r *reader) keepOn(s *setState, sinks []*Sink) error {
-	if s.Kept > 0 {
-		unix.CloseOnExec(s.Kept)
-	}
 	at := int64(0)
 	for i, sink := range sinks {
 		of := s.Sinks[i].Kept
@@ -99,5 +129,22 @@ func (g *keeping) fill(k *kept, b []byte) {
 	}
 	if len(b) > 0 {
 		k.put(b)
+	}
+}
+
+// closeOnExec sorts fds, which are mostly in a row: a call for each would take its time in the pause.
+func closeOnExec(fds []int) {
+	slices.Sort(fds)
+	for len(fds) > 0 {
+		n := 1
+		for n < len(fds) && fds[n] <= fds[n-1]+1 {
+			n++
+		}
+		if n == 1 || unix.CloseRange(uint(fds[0]), uint(fds[n-1]), unix.CLOSE_RANGE_CLOEXEC) != nil { // Linux before 5.11
+			for _, fd := range fds[:n] {
+				unix.CloseOnExec(fd)
+			}
+		}
+		fds = fds[n:]
 	}
 }

@@ -22,7 +22,7 @@ type Frozen struct {
 	Files []int
 
 	thaw chan struct{}
-	kept int // the descriptor of kept lines; 0: there are none
+	own  []int // descriptors that are for the other Set only
 }
 
 // Freeze has the Set stop as it is. It waits until no process is on its way to its executable; programs that are to be started
@@ -43,10 +43,14 @@ func (s *Set) Freeze(ctx context.Context) (*Frozen, error) {
 
 // Thaw has the Set go on.
 func (f *Frozen) Thaw() {
-	if f.kept > 0 {
-		unix.Close(f.kept)
-	}
+	closeAll(f.own)
 	close(f.thaw)
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
 }
 
 type freezeRequest struct {
@@ -93,12 +97,13 @@ func (l *loop) freeze() (over bool) {
 	l.reader.mu.Lock()
 	defer l.reader.mu.Unlock()
 	f.freezeRequest = nil
-	state, files, kept, err := l.encode()
+	state, files, own, err := l.encode()
 	if err != nil {
+		closeAll(own)
 		r.reply <- frozen{err: err}
 		return true
 	}
-	all := &Frozen{State: state, Files: files, kept: kept, thaw: make(chan struct{})}
+	all := &Frozen{State: state, Files: append(files, own...), own: own, thaw: make(chan struct{})}
 	r.reply <- frozen{Frozen: all}
 	<-all.thaw
 	return true
@@ -114,8 +119,9 @@ func (l *loop) notFrozen(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// encode writes down all that there is, and returns which descriptor is that of kept lines, 0: none. Its caller has the reader's locks.
-func (l *loop) encode() (state []byte, files []int, kept int, err error) {
+// encode writes down all that there is. Of the descriptors that have to stay open own are made for this, and its caller's, whatever it
+// returns. The reader's locks are held.
+func (l *loop) encode() (state []byte, files, own []int, err error) {
 	now := l.kernel.sinceBoot()
 	due := func(a *alarm) moment {
 		if a.index == 0 {
@@ -220,19 +226,22 @@ func (l *loop) encode() (state []byte, files []int, kept int, err error) {
 		s.Kin[pid] = kinState{r.start, r.ancestor}
 	}
 	if s.Kept, err = l.reader.carry(s, sinks); err != nil {
-		return nil, nil, 0, err
+		return nil, nil, nil, err
 	}
 	if s.Kept > 0 {
-		files = append(files, s.Kept)
+		own = append(own, s.Kept)
+	}
+	if s.Epoll, err = l.reader.carryEpoll(); err != nil {
+		return nil, nil, own, err
+	}
+	if s.Epoll > 0 {
+		own = append(own, s.Epoll)
 	}
 	state, err = json.Marshal(s)
 	if err == nil {
 		err = s.check() // a fault of ours is found before anything has happened
 	}
-	if err != nil && s.Kept > 0 {
-		unix.Close(s.Kept)
-	}
-	return state, files, s.Kept, err
+	return state, files, own, err
 }
 
 // encode writes down a program, but for its sink; files are descriptors that are not read. A source may have come to its end

@@ -21,8 +21,9 @@ type reader struct {
 	mu      sync.Mutex // held while one source is read, once; what a source does with it does not wait
 	epoll   *os.File   // nil: there was nothing to read yet, or never will be
 	sources map[int]source
-	said    []any  // what was read, and the loop has not taken
-	buf     []byte // what is being read; nobody has one of his own
+	late    map[source]bool // those that could not be read for want of something, and are not read now
+	said    []any           // what was read, and the loop has not taken
+	buf     []byte          // what is being read; nobody has one of his own
 	outputs sync.WaitGroup
 	kept    keeping
 	closing bool
@@ -58,28 +59,41 @@ func (r *reader) add(s source) error {
 	defer r.mu.Unlock()
 	if r.epoll == nil {
 		fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+		if err == nil {
+			err = r.open(fd, 0)
+		}
 		if err != nil {
 			return fmt.Errorf("epoll: %w", err)
 		}
-		unix.SetNonblock(fd, true) // for os.NewFile to have the poller wait for it
-		epoll := os.NewFile(uintptr(fd), "epoll")
-		if err := epoll.SetReadDeadline(time.Time{}); err != nil { // it is not in the poller, for want of something
-			epoll.Close()
-			return fmt.Errorf("epoll: %w", unix.ENOMEM)
-		}
-		r.epoll = epoll
-		r.sources, r.buf = map[int]source{}, make([]byte, longestLine)
-		go r.run(r.epoll)
 	}
 	if err := r.control(unix.EPOLL_CTL_ADD, s.fd(), unix.EPOLLIN); err != nil {
 		return fmt.Errorf("epoll: %w", err)
 	}
+	r.note(s)
+	return nil
+}
+
+// open begins to read by an epoll descriptor, which is closed if that cannot be. So many sources are to be expected.
+func (r *reader) open(fd, sources int) error {
+	unix.SetNonblock(fd, true) // for os.NewFile to have the poller wait for it
+	epoll := os.NewFile(uintptr(fd), "epoll")
+	if err := epoll.SetReadDeadline(time.Time{}); err != nil { // it is not in the poller, for want of something
+		epoll.Close()
+		return unix.ENOMEM
+	}
+	r.epoll = epoll
+	r.sources, r.late, r.buf = make(map[int]source, sources), map[source]bool{}, make([]byte, longestLine)
+	go r.run(r.epoll)
+	return nil
+}
+
+// note is for a source that is in the epoll set.
+func (r *reader) note(s source) {
 	r.sources[s.fd()] = s
 	if o, ok := s.(*outlet); ok {
 		o.sink.outlets = append(o.sink.outlets, o)
 		r.outputs.Add(1)
 	}
-	return nil
 }
 
 func (r *reader) control(operation, fd int, events uint32) (err error) {
@@ -164,6 +178,7 @@ func (r *reader) proceed(s source, then next) {
 		r.control(unix.EPOLL_CTL_MOD, s.fd(), unix.EPOLLET) // the end of the other side would be told over and over
 	case later:
 		r.control(unix.EPOLL_CTL_MOD, s.fd(), unix.EPOLLET)
+		r.late[s] = true
 		time.AfterFunc(100*time.Millisecond, func() {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -176,6 +191,7 @@ func (r *reader) proceed(s source, then next) {
 
 // resume has a source read again that is paused.
 func (r *reader) resume(s source) {
+	delete(r.late, s)
 	if r.has(s) {
 		r.control(unix.EPOLL_CTL_MOD, s.fd(), unix.EPOLLIN)
 	}
@@ -193,6 +209,7 @@ func (r *reader) close(s source) {
 	r.control(unix.EPOLL_CTL_DEL, s.fd(), 0)
 	unix.Close(s.fd())
 	delete(r.sources, s.fd())
+	delete(r.late, s)
 	s.gone(r)
 	r.endWhenEmpty()
 }

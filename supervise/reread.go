@@ -1,17 +1,21 @@
 package supervise
 
-import (
-	"fmt"
-
-	"golang.org/x/sys/unix"
-)
+import "fmt"
 
 // sources has everything read on.
 func (x *restoring) sources() error {
 	x.byFD = make(map[int]source, len(x.Sources))
+	add := x.reader.add
+	if x.Epoll > 0 {
+		if err := x.reader.goOnWith(x.Epoll, len(x.Sources)); err != nil {
+			return err
+		}
+		x.reader.mu.Lock()
+		defer x.reader.mu.Unlock()
+		add = func(s source) error { x.reader.note(s); return nil }
+	}
 	for i := range x.Sources {
 		s := &x.Sources[i]
-		unix.CloseOnExec(s.FD)
 		p, present := x.programs[s.Program], false
 		if present = p != nil; !present {
 			p = &program{spec: &Program{}} // nobody's: its notices are void
@@ -39,7 +43,7 @@ func (x *restoring) sources() error {
 			}
 			of = &gateLines{pipe: s.FD, p: p, g: g, guarded: s.Guarded, line: s.Line, opened: s.Opened}
 		}
-		if err := x.reader.add(of); err != nil {
+		if err := add(of); err != nil {
 			return fmt.Errorf("descriptor %d: %w", s.FD, err)
 		}
 		x.byFD[s.FD] = of
@@ -68,12 +72,6 @@ func (x *restoring) connect(p *program, s *programState) {
 			}
 		}
 	}
-	if g := p.gate; g != nil && g.socket >= 0 {
-		unix.CloseOnExec(g.socket)
-	}
-	if n := p.notified; n != nil && n.main != 0 {
-		unix.CloseOnExec(n.mainFD)
-	}
 }
 
 // outlets has those go on that waited for room.
@@ -88,7 +86,11 @@ func (x *restoring) outlets() {
 		}
 	}
 	for i := range x.Sources {
-		if s := &x.Sources[i]; s.Stalled {
+		s := &x.Sources[i]
+		if s.Kind == kindOutput && s.PID == 0 { // it was not to be read yet, and the epoll set has it so
+			r.resume(x.byFD[s.FD])
+		}
+		if s.Stalled {
 			o := x.byFD[s.FD].(*outlet)
 			room := make(chan struct{})
 			close(room)

@@ -20,10 +20,10 @@ func Restore(o Options, state []byte, programs []Program) (*Set, error) {
 	s := &Set{requests: make(chan any), ended: make(chan struct{})}
 	l := newLoop(o, s, newLinux())
 	l.reader.turn.Lock() // nothing is read before all is well
-	defer l.reader.turn.Unlock()
 	if err := l.restore(state, programs); err != nil {
 		return nil, err
 	}
+	l.reader.turn.Unlock()
 	go l.run()
 	return s, nil
 }
@@ -56,6 +56,7 @@ func (l *loop) restore(state []byte, programs []Program) error {
 		}
 	}
 	l.noteOrder()
+	closeOnExec(s.descriptors())
 	for i := range s.Sinks {
 		k := &s.Sinks[i]
 		sink := l.openSink(&Program{Name: k.Program, Output: k.Output})
@@ -73,8 +74,10 @@ func (l *loop) restore(state []byte, programs []Program) error {
 	}
 	x.rest()
 	x.outlets()
-	if s.Kept > 0 {
-		unix.Close(s.Kept)
+	for _, fd := range []int{s.Kept, s.Epoll} {
+		if fd > 0 {
+			unix.Close(fd)
+		}
 	}
 	return nil
 }
@@ -250,9 +253,6 @@ func (x *restoring) rest() {
 		n := &socket{listener: listener{Socket: Socket{Address: s.Address}, fd: s.FD, dev: s.Dev, ino: s.Ino}}
 		for _, name := range s.Users {
 			n.users = append(n.users, l.programs[name])
-		}
-		if s.FD >= 0 {
-			unix.CloseOnExec(s.FD)
 		}
 		l.sockets[s.Address] = n
 	}

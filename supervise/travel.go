@@ -27,6 +27,7 @@ type setState struct {
 	Sockets   []socketState    `json:"sockets,omitempty"`
 	Silent    int              `json:"silent,omitempty"`
 	Kept      int              `json:"kept,omitempty"`  // a descriptor with what is kept of output; 0: nothing is
+	Epoll     int              `json:"epoll,omitempty"` // a descriptor, whose set are the sources; 0: they are in none
 	Keep      int              `json:"keep,omitempty"`  // the bound of what is kept of output
 	Lines     uint64           `json:"lines,omitempty"` // the number of the last one
 	Keeps     []int            `json:"keeps,omitempty"` // of kin

@@ -62,8 +62,10 @@ func (s *setState) check() error {
 			return wrong("descriptor %d: a number cannot be", x.FD)
 		}
 	}
-	if s.Kept != 0 && (s.Kept < 3 || sources[s.Kept] != "") {
-		return wrong("descriptor %d is there twice, or cannot be", s.Kept)
+	for _, fd := range []int{s.Kept, s.Epoll} {
+		if fd != 0 && (fd < 3 || sources[fd] != "") {
+			return wrong("descriptor %d is there twice, or cannot be", fd)
+		}
 	}
 	for _, x := range s.Sinks {
 		if x.Kept != nil && (x.Kept.Records < 0 || x.Kept.Records > 0 && s.Kept < 3) {
@@ -161,6 +163,28 @@ func (s *setState) check() error {
 		}
 	}
 	return nil
+}
+
+// descriptors are those that have to be open.
+func (s *setState) descriptors() (fds []int) {
+	fds = make([]int, 0, len(s.Sources)+len(s.Sockets)+8)
+	fds = append(fds, s.Kept, s.Epoll)
+	for i := range s.Sources {
+		fds = append(fds, s.Sources[i].FD)
+	}
+	for i := range s.Sockets {
+		fds = append(fds, s.Sockets[i].FD)
+	}
+	for i := range s.Programs {
+		p := &s.Programs[i]
+		if p.Gate != nil {
+			fds = append(fds, p.Gate.Socket)
+		}
+		if p.Notified != nil && p.Notified.Main != 0 {
+			fds = append(fds, p.Notified.MainFD)
+		}
+	}
+	return slices.DeleteFunc(fds, func(fd int) bool { return fd < 3 })
 }
 
 func (p *programState) told() *changeState {
