@@ -131,7 +131,9 @@ func (l *loop) encode() (state []byte, files, own []int, err error) {
 	}
 	s := &setState{Version: stateVersion, Now: now, Age: time.Since(l.epoch), Stops: l.stops, Cgroup: l.Cgroup, Inhabited: l.inhabited,
 		Silent: l.silent, Keep: l.reader.kept.bound, Lines: l.reader.kept.n}
-	sinks := map[*Sink]int{}
+	s.Programs = make([]programState, 0, len(l.programs))
+	s.Sources = make([]sourceState, 0, len(l.reader.sources))
+	sinks := make(map[*Sink]int, len(l.programs))
 	sink := func(k *Sink) int {
 		i, known := sinks[k]
 		if !known {
