@@ -103,6 +103,7 @@ func (s *service) daemon() *daemon.Daemon {
 		Childless:    s.config.Startup == nil && s.config.Events == nil && len(s.config.Programs) == 0,
 		Exits:        true,
 		Start:        s.start,
+		Ready:        s.forget,
 		Reload:       s.reload,
 		Stop:         s.stop,
 		Ready:        func() { time.AfterFunc(settled, dropUnneeded) },

@@ -88,7 +88,6 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 		s.outputs.close(now)
 		return err
 	}
-	s.forget()
 	s.running.Store(s.set)
 	s.reloads.begin()
 	s.metrics.begin(s.config.MetricsFile, s.metricsText, s.Log)
@@ -208,7 +207,7 @@ func (s *service) dryRun(ctx context.Context) (string, error) {
 }
 
 // forget gives back the memory of a configuration that the Set has taken over. With few programs it would be all for
-// nothing: the heap grows back at once.
+// nothing: the heap grows back at once. It is called when nobody waits for anything any more: to collect garbage takes time.
 func (s *service) forget() {
 	many := len(s.config.Programs) >= 50
 	s.config.Programs, s.config.Lacking = nil, nil

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -172,6 +173,7 @@ func (s *service) save(ctx context.Context) (*daemon.Saved, error) {
 
 // goOn is start for a program that takes over.
 func (s *service) goOn(fail context.CancelCauseFunc, in *daemon.Inherited) error {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // nearly all that is made here stays, and the programs wait for it
 	st, err := decodeService(in.State, false)
 	if err != nil {
 		return err
@@ -199,7 +201,6 @@ func (s *service) goOn(fail context.CancelCauseFunc, in *daemon.Inherited) error
 		s.noted.changed() // since the one before has written last
 	}
 	s.set.Feed(s.feedOf(s.config))
-	s.forget()
 	s.running.Store(s.set)
 	s.reloads.goOn(st.Reloads)
 	s.metrics.begin(s.config.MetricsFile, s.metricsText, s.Log)
