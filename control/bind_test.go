@@ -289,3 +289,25 @@ func TestEndWatch(t *testing.T) {
 		return nil
 	})
 }
+
+// promise Q2: a socket whose connections nobody would be told of is not gone on with, for another can be made.
+func TestTakeWithoutPoller(t *testing.T) {
+	path := socket(t)
+	s := listen(t, path, testMethods)
+	s.EndWatch()
+	fds, err := s.Handover()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(fds[0])
+	if fds[0], err = unix.Open(t.TempDir(), unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil { // what epoll refuses
+		t.Fatal(err)
+	}
+	if Take(path, fds, testMethods, Options{Log: slog.New(slog.DiscardHandler)}) != nil {
+		t.Error("it listens where nobody can connect")
+	}
+	listen(t, path, testMethods)
+	if said, err := ask(t, path, "echo"); said != `{"n":1}` || err != nil {
+		t.Errorf("%q, %v", said, err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -72,7 +73,8 @@ func (s *Server) sendAway() {
 	s.served = slices.DeleteFunc(s.served, func(c *conn) bool { return !c.follows })
 }
 
-// Take is [Listen] with the descriptors of a Handover, which are its from now on.
+// Take is [Listen] with the descriptors of a Handover, which are its from now on. It returns nil, and they are closed, when nobody
+// could be told of who connects, for want of something: Listen makes another socket, then or later.
 func Take(path string, fds [2]int, methods map[string]Method, o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -80,7 +82,12 @@ func Take(path string, fds [2]int, methods map[string]Method, o Options) *Server
 	for _, fd := range fds {
 		unix.CloseOnExec(fd)
 	}
-	return serve(path, &bound{listener: os.NewFile(uintptr(fds[0]), path), name: fds[1]}, methods, o)
+	at := &bound{listener: os.NewFile(uintptr(fds[0]), path), name: fds[1]}
+	if at.listener.SetReadDeadline(time.Time{}) != nil { // it is not in the poller
+		at.close()
+		return nil
+	}
+	return serve(path, at, methods, o)
 }
 
 // Deferred is a request that is answered by other means than the return of its [Method], perhaps by another program.

@@ -83,13 +83,16 @@ func (r *run) listen() (end func()) {
 		}
 		return err
 	}
+	r.listenLater = func(err error) {
+		r.log().Warn("the daemon cannot be asked, only signalled; trying on", "err", err)
+		trying.Go(func() { r.tryOn(life, listen) })
+	}
 	if fds := r.inheritedSocket(); fds[0] >= 0 {
-		r.server.Store(r.take(fds))
+		r.take(fds)
 	} else if err := listen(); errors.Is(err, unix.ENAMETOOLONG) {
 		r.log().Warn("the daemon cannot be asked, only signalled", "err", err)
 	} else if err != nil {
-		r.log().Warn("the daemon cannot be asked, only signalled; trying on", "err", err)
-		trying.Go(func() { r.tryOn(life, listen) })
+		r.listenLater(err)
 	}
 	return func() {
 		cancel()
@@ -101,9 +104,13 @@ func (r *run) listen() (end func()) {
 }
 
 // take answers on a socket that is listened on already.
-func (r *run) take(fds [2]int) *control.Server {
+func (r *run) take(fds [2]int) {
 	methods, options := r.answers()
-	return control.Take(control.Path(r.file.Path()), fds, methods, options)
+	server := control.Take(control.Path(r.file.Path()), fds, methods, options)
+	r.server.Store(server)
+	if server == nil {
+		r.listenLater(errors.New("the socket cannot be waited for"))
+	}
 }
 
 func (r *run) answers() (methods map[string]control.Method, options control.Options) {

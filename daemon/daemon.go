@@ -266,6 +266,8 @@ type run struct {
 	file       *pidfile.File                  // nil: no pidfile
 	word       *lastWord                      // nil: none
 	server     atomic.Pointer[control.Server] // nil: nobody can ask
+	// listenLater has somebody try to listen until that can be.
+	listenLater func(err error)
 	readers    atomic.Pointer[int]            // Readers, for the goroutine that tries to listen
 }
 

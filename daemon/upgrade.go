@@ -213,7 +213,7 @@ func (r *run) become(u *upgrading, saved *Saved, x *image) (err error) {
 		if x.Socket, err = server.Handover(); err != nil {
 			return err
 		}
-		defer func() { r.server.Store(r.take(x.Socket)) }()
+		defer func() { r.take(x.Socket) }()
 	}
 	document, err := x.write()
 	if err != nil {
