@@ -140,6 +140,10 @@ func failing() {
 		for _, fd := range opened[len(opened)-left:] {
 			unix.Close(fd)
 		}
+	case "traced":
+		if os.Getenv("_DAEMON_RETURNED") == "" {
+			awaitTracer(filepath.Dir(os.Args[2]))
+		}
 	case "configuration":
 		os.Remove(os.Args[2]) // -f FILE
 	}
