@@ -219,6 +219,11 @@ func TestUpgradeInAStorm(t *testing.T) {
 	p := w.up()
 	w.await(filepath.Join(w.dir, "up"), "up")
 	was := w.pids()
+	defer func() {
+		if t.Failed() && p.ends(time.Second) {
+			t.Logf("the daemon has ended with %d", p.wait(t))
+		}
+	}()
 	over, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
