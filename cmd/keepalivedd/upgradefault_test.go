@@ -31,7 +31,7 @@ func TestUpgradeWithFaults(t *testing.T) {
 	if len(calls) < 20 {
 		t.Fatalf("it has called but %v:\n%s", calls, w.read(w.trace))
 	}
-	names := []string{"openat", "fcntl", "fstat", "epoll_ctl", "inotify_init1", "pwrite64", "clone", "clone3"}
+	names := []string{"openat", "fcntl", "fstat", "epoll_ctl", "ftruncate", "inotify_init1", "pwrite64", "clone", "clone3"}
 	most := 1
 	if long() {
 		names, most = slices.Sorted(maps.Keys(calls)), 1000
