@@ -154,7 +154,7 @@ func (o *outputs) flush(ctx context.Context) error {
 		if log == nil {
 			continue
 		}
-		if err := log.Flush(ctx); ctx.Err() != nil && t.file() {
+		if err := log.Flush(ctx); err != nil && ctx.Err() != nil && t.file() {
 			return fmt.Errorf("program %s: its output is not written: %w", t.program, err)
 		}
 	}

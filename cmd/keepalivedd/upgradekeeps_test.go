@@ -110,3 +110,23 @@ output = "log"
 	}
 	w.down(p)
 }
+
+// promise U1, issue 10.5: after a reload, which opens every file anew, as logrotate asks for
+func TestUpgradeAfterReload(t *testing.T) {
+	w := newWorld(t, `
+[program.one]
+command = ["/bin/sh", "-c", "echo first; exec sleep 1000"]
+output = "$DIR/one.log"
+`)
+	p := w.up()
+	w.await(filepath.Join(w.dir, "one.log"), "first")
+	if status, stderr := w.run("reload"); status != 0 {
+		t.Fatalf("reload: status %d, %q", status, stderr)
+	}
+	was := w.pids()
+	w.upgrade(newer(t))
+	if now := w.pids(); now["one"] != was["one"] {
+		t.Errorf("the program was %v, is %v", was, now)
+	}
+	w.down(p)
+}
