@@ -70,7 +70,8 @@ func fail(err error) int {
 		return tellHint(err)
 	}
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(os.Stderr, "%s: %s\n", name, strings.TrimSuffix(line, "\n"))
+		// The words of another of us, as in an upgrade's rehearsal, begin so.
+		fmt.Fprintf(os.Stderr, "%s: %s\n", name, strings.TrimPrefix(strings.TrimSuffix(line, "\n"), name+": "))
 	}
 	return tellHint(err)
 }

@@ -26,7 +26,7 @@ func (o *options) upgrade(path string) int {
 	var refused *daemon.UpgradeError
 	switch {
 	case errors.As(err, &refused):
-		return fail(fmt.Errorf("not upgraded: %w", err))
+		return fail(fmt.Errorf("not upgraded, all goes on as before: %w", err))
 	case err != nil:
 		return fail(err)
 	case o.dryRun:
