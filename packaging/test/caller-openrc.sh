@@ -64,6 +64,29 @@ rm /etc/$NAME/conf.d/none.toml
 gives "without it: reload" 0 reload
 first=$(pid)
 
+# The .apk's script after an upgrade, with the program replaced on disk. issue 10.5
+replaced() {
+	cp $DAEMON $DAEMON.new
+	mv $DAEMON.new $DAEMON
+}
+post_upgrade() { sh /host/packaging/apk/post-upgrade >/tmp/said 2>&1; }
+child=$(tick)
+replaced
+true_that "replaced: post-upgrade" post_upgrade
+true_that "replaced: it says what came of it" said "upgraded from .*, in .* ms"
+is "replaced: the new one runs, as the same process with its program" "$first $child $DAEMON" \
+	"$(pids) $(tick) $(readlink "/proc/$first/exe")"
+gives "replaced: status" 0 status
+echo 'nonsense = 1' >/etc/$NAME/conf.d/zz.toml
+replaced
+true_that "replaced and broken: post-upgrade does not fail" post_upgrade
+true_that "replaced and broken: it says why" said "conf.d/zz.toml:1:1"
+true_that "replaced and broken: it says what runs" said "what runs could not be upgraded, see above; it was not restarted"
+is "replaced and broken: the old one runs" "$first $child $DAEMON (deleted)" "$(pids) $(tick) $(readlink "/proc/$first/exe")"
+rm /etc/$NAME/conf.d/zz.toml
+gives "repaired: upgrade, as it was told" 0 upgrade
+is "repaired: the new one runs" "$first $child $DAEMON" "$(pids) $(tick) $(readlink "/proc/$first/exe")"
+
 kill -KILL "$first"
 gone() { [ "$(instances)" -eq 0 ] && ! tick; }
 true_that "kill -9: neither it nor its program is left" within 5 gone
@@ -95,6 +118,8 @@ gives "start" 0 start
 single "started"
 gives "stop" 0 stop
 is "stop: nothing is left" "0 " "$(instances) $(tick)"
+true_that "stopped: post-upgrade" post_upgrade
+is "stopped: it stays so, with no word" "0 " "$(instances) $(cat /tmp/said)"
 gives "stop of what is stopped" 0 stop
 
 # By hand, behind OpenRC's back: nothing is started a second time.

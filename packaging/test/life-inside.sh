@@ -1,6 +1,6 @@
 #!/bin/sh
-# sshd and cron as programs of the daemon, and the daemon restarted, upgraded and
-# started from within: over that ssh, and by that cron. In /host are old.deb and
+# sshd and cron as programs of the daemon, and the daemon restarted, upgraded in place
+# and started from within: over that ssh, and by that cron. In /host are old.deb and
 # new.deb. Started by packages.sh.
 #
 # promise T4, issue 7.B1, 7.B2
@@ -55,7 +55,15 @@ by_cron() {
 }
 
 # ask WHAT HOW COMMAND: asked for so, it succeeds, and what comes after it is done.
+# Afterwards it is another process; with "whole" before them, the same with the same
+# sshd.
 ask() {
+	whole=
+	[ "$1" != whole ] || {
+		whole=yes
+		shift
+	}
+	listener=$(program sshd)
 	first=$(pid)
 	"$2" "$3 && echo to the end >/tmp/end" >/tmp/said 2>&1
 	is "$1: status" 0 $? || sed 's/^/#   said: /' /tmp/said >>/host/result
@@ -63,7 +71,11 @@ ask() {
 	rm -f /tmp/end
 	true_that "$1: the daemon and its programs run" within 10 both
 	single "$1"
-	true_that "$1: it is another one" test "$first" != "$(pid)"
+	if [ -n "$whole" ]; then
+		is "$1: the same process, and its sshd" "$first $listener" "$(pid) $(program sshd)"
+	else
+		true_that "$1: it is another one" test "$first" != "$(pid)"
+	fi
 	is "$1: the package is configured" "ii " "$(dpkg-query -W -f '${db:Status-Abbrev}' $NAME)"
 	# What was spared has ended by itself.
 	true_that "$1: no connection is left" within 10 no_more sshd
@@ -102,11 +114,11 @@ for kill in '' 'kill = "process"'; do
 
 	ask "$how: restart over ssh" over_ssh "service $NAME restart"
 	ask "$how: restart by cron" by_cron "service $NAME restart"
-	ask "$how: upgrade over ssh" over_ssh "$upgrade"
+	ask whole "$how: upgrade over ssh" over_ssh "$upgrade"
 	version old.deb
-	ask "$how: upgrade over ssh, with a log" over_ssh "$upgrade 2>&1 | tee /tmp/upgrade.log"
+	ask whole "$how: upgrade over ssh, with a log" over_ssh "$upgrade 2>&1 | tee /tmp/upgrade.log"
 	version old.deb
-	ask "$how: upgrade by cron" by_cron "$upgrade"
+	ask whole "$how: upgrade by cron" by_cron "$upgrade"
 	version old.deb
 	# It has ended, and with it its sshd; who is logged in starts it again.
 	ask "$how: start over ssh after a crash" over_ssh "kill -KILL $(pid) && service $NAME start"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # mkroot.sh KIND: prints the path of a tarball with a small Debian, safe to boot in
-# namespaces: "sysvinit" boots with that, and has sshd and cron to be programs;
+# namespaces: "sysvinit" boots with that, and has sshd, cron and nginx to be programs;
 # "callers" has the others, OpenRC under sysvinit's init, busybox, runit and s6. Built when the cache has none of this
 # month's; needs root, mmdebstrap and zstd then.
 set -eu
@@ -9,7 +9,7 @@ kind=$1
 suite=${KEEPALIVEDD_SUITE:-bookworm}
 packages=sysvinit-core,initscripts,sysvinit-utils,busybox-syslogd,procps
 case $kind in
-sysvinit) packages=$packages,sysv-rc,insserv,lsb-base,openssh-server,cron ;;
+sysvinit) packages=$packages,sysv-rc,insserv,lsb-base,openssh-server,cron,nginx-light ;;
 callers) packages=$packages,openrc,runit,s6 ;;
 *) echo "usage: $0 sysvinit|callers" >&2 && exit 2 ;;
 esac
@@ -64,7 +64,7 @@ END
 # and no K script at all.
 for name in hwclock.sh checkroot.sh checkfs.sh checkroot-bootclean.sh mountall.sh mountall-bootclean.sh \
 	mountkernfs.sh mountdevsubfs.sh mount-configfs brightness urandom procps mountnfs.sh \
-	mountnfs-bootclean.sh umountnfs.sh umountfs umountroot hostname.sh busybox-klogd cgroups cron ssh; do
+	mountnfs-bootclean.sh umountnfs.sh umountfs umountroot hostname.sh busybox-klogd cgroups cron ssh nginx; do
 	script=$root/etc/init.d/$name
 	[ -f "$script" ] || continue
 	{

@@ -5,7 +5,7 @@
 # and the count; what cannot be checked here is told as skipped. The status is 0 if
 # nothing failed.
 #
-# ONLY="lint bytes lintian piuparts life inside rpm apk" chooses; KEEP=1 keeps the output.
+# ONLY="lint bytes lintian piuparts life upgrade inside rpm apk" chooses; KEEP=1 keeps the output.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -83,6 +83,9 @@ if part bytes; then
 	is "a second build gives the same bytes" "$(cd "$work/old" && sha256sum -- *)" "$(cd "$work/again" && sha256sum -- *)"
 	took bytes
 fi
+# What cannot take over: it does not know the state of the others, as an older one.
+sed -i 's/^const serviceStateVersion = .*/const serviceStateVersion = 0/' "$work/another/place/cmd/keepalivedd/upgrade.go"
+(cd "$work/another/place" && umask 022 && ARCHS=amd64 FORMATS="deb rpm" packaging/tools/package.sh v0.1.2 "$work/unknowing") >"$work/log" 2>&1 || cat "$work/log"
 # The new version has another default configuration, which must not push aside an
 # edited one.
 echo '# This is of the new version.' >>"$work/one/packaging/conf/keepalivedd.toml"
@@ -91,6 +94,8 @@ old_deb=$work/old/keepalivedd_0.1.0-1_amd64.deb
 new_deb=$work/new/keepalivedd_0.1.1-1_amd64.deb
 old_rpm=$work/old/keepalivedd-0.1.0-1.x86_64.rpm
 new_rpm=$work/new/keepalivedd-0.1.1-1.x86_64.rpm
+unknowing_deb=$work/unknowing/keepalivedd_0.1.2-1_amd64.deb
+unknowing_rpm=$work/unknowing/keepalivedd-0.1.2-1.x86_64.rpm
 
 if part lintian lintian; then
 	# On standard error it warns of root. "N:" is its account of what is overridden.
@@ -124,9 +129,23 @@ if part life && as_root life; then
 	mkdir "$work/life"
 	cp "$old_deb" "$work/life/old.deb"
 	cp "$new_deb" "$work/life/new.deb"
+	cp "$unknowing_deb" "$work/life/unknowing.deb"
 	session life "$work/root" life-deb.sh 130 180 /sbin/init
 	rm -rf "$work/root"
 	took life
+fi
+
+# Upgraded over ssh, in place, with twenty programs, while nginx is one of them.
+if part upgrade && as_root upgrade; then
+	unpack sysvinit "$work/root" || exit 1
+	mkdir "$work/upgrade"
+	cp "$old_deb" "$work/upgrade/old.deb"
+	cp "$new_deb" "$work/upgrade/new.deb"
+	cp "$unknowing_deb" "$work/upgrade/unknowing.deb"
+	cp "$here/requests.pl" "$work/upgrade/requests.pl"
+	session upgrade "$work/root" life-upgrade.sh 130 180 /sbin/init
+	rm -rf "$work/root"
+	took upgrade
 fi
 
 # Restarted and upgraded over an sshd and by a cron that are programs of its own.
@@ -152,7 +171,7 @@ if part rpm rpm unshare && as_root rpm; then
 		echo "$*" >>/chkconfig.log
 	EOT
 	chmod 755 "$work/rpmroot/sbin/chkconfig"
-	unshare --pid --fork --kill-child=KILL --mount --propagation private "$here/life-rpm.sh" "$work/rpmroot" "$old_rpm" "$new_rpm" \
+	unshare --pid --fork --kill-child=KILL --mount --propagation private "$here/life-rpm.sh" "$work/rpmroot" "$old_rpm" "$new_rpm" "$unknowing_rpm" \
 		>"$work/result" 2>"$work/rpm.log" </dev/null
 	status=$?
 	results rpm "$work/result"

@@ -11,7 +11,9 @@ for RUNNER in dash bash "busybox sh"; do
 	nobody_gives "$sh: status when stopped, as nobody" 3 status
 	gives "$sh: try-restart when stopped" 0 try-restart
 	gives "$sh: condrestart when stopped" 0 condrestart
-	is "$sh: both leave it stopped" 0 "$(instances)"
+	gives "$sh: upgrade when stopped" 0 upgrade
+	true_that "$sh: it has nothing to say" test ! -s /tmp/said
+	is "$sh: all of them leave it stopped" 0 "$(instances)"
 	gives "$sh: reload when stopped" 7 reload
 	gives "$sh: force-reload when stopped" 7 force-reload
 	gives "$sh: restart when stopped starts it" 0 restart
@@ -34,6 +36,9 @@ for RUNNER in dash bash "busybox sh"; do
 	gives "$sh: configtest" 0 configtest
 	nobody_gives "$sh: configtest as nobody" 0 configtest
 	is "$sh: the same process after both reloads" "$first" "$(pids)"
+	gives "$sh: upgrade" 0 upgrade
+	true_that "$sh: upgrade says so" said "Upgrading keepalivedd: ok"
+	is "$sh: the same process after the upgrade" "$first" "$(pids)"
 
 	gives "$sh: restart" 0 restart
 	single "$sh: after the restart"
@@ -51,7 +56,7 @@ for RUNNER in dash bash "busybox sh"; do
 	nobody_gives "$sh: no argument as nobody" 2
 	nobody_gives "$sh: an unknown action as nobody" 3 dance
 	first=$(pid)
-	for action in start stop restart try-restart condrestart reload force-reload; do
+	for action in start stop restart try-restart condrestart reload force-reload upgrade; do
 		nobody_gives "$sh: $action as nobody" 4 $action
 	done
 	is "$sh: nobody has changed nothing" "$first" "$(pids)"
@@ -89,6 +94,8 @@ true_that "the options reach it" test -s /run/elsewhere.pid
 gives "status with options" 0 status
 nobody_gives "status with options, as nobody" 4 status
 gives "reload with options" 0 reload
+gives "upgrade with options" 0 upgrade
+true_that "it reaches it" said "upgraded from"
 gives "restart with options" 0 restart
 gives "stop with options" 0 stop
 true_that "the other pidfile is gone" test ! -e /run/elsewhere.pid
