@@ -53,7 +53,7 @@ single "fresh install"
 is "fresh install: one start, no stop" "1 0" "$(starts) $(stops)"
 is "fresh install: S links" 4 "$(links | grep -c 'rc[2345].d/S'$NAME)"
 is "fresh install: K links" 3 "$(links | grep -c 'rc[016].d/K'$NAME)"
-is "conffiles" "$DEFAULTS $INIT $CONF /etc/logrotate.d/$NAME" \
+is "conffiles" "$DEFAULTS $INIT $CONF /etc/logrotate.d/$NAME /etc/needrestart/conf.d/$NAME.conf" \
 	"$(dpkg-query -W -f '${Conffiles}\n' $NAME | awk 'NF { print $1 }' | sort | tr '\n' ' ' | sed 's/ $//')"
 true_that "conf.d is there" test -d /etc/$NAME/conf.d
 

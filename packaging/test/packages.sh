@@ -55,6 +55,7 @@ if part lint; then
 	if command -v rsyslogd >/dev/null; then
 		true_that "rsyslogd -N1" quietly rsyslogd -N1 -f "$here/../rsyslog/keepalivedd.conf"
 	fi
+	true_that "perl -c needrestart/keepalivedd.conf" quietly perl -c needrestart/keepalivedd.conf
 	for tool in dash bash busybox shellcheck checkbashisms logrotate rsyslogd; do
 		command -v $tool >/dev/null || echo "skipped - lint by $tool (it is not installed)"
 	done

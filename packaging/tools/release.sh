@@ -46,7 +46,7 @@ for arch in ${ARCHS:-amd64 arm64 armhf riscv64}; do
 	cp README.md CHANGELOG.md LICENSE "$work/$name"
 	cp packaging/deb/copyright "$work/$name/THIRD-PARTY"
 	cp -R docs "$work/$name/docs"
-	for dir in conf default init.d openrc systemd runit s6 inittab logrotate rsyslog man completions; do
+	for dir in conf default init.d openrc systemd runit s6 inittab logrotate needrestart rsyslog man completions; do
 		[ ! -d "packaging/$dir" ] || cp -R "packaging/$dir" "$work/$name/"
 	done
 	# The tests and the generator of what is there already.
