@@ -55,8 +55,12 @@ if part lint; then
 	if command -v rsyslogd >/dev/null; then
 		true_that "rsyslogd -N1" quietly rsyslogd -N1 -f "$here/../rsyslog/keepalivedd.conf"
 	fi
-	true_that "perl -c needrestart/keepalivedd.conf" quietly perl -c needrestart/keepalivedd.conf
-	for tool in dash bash busybox shellcheck checkbashisms logrotate rsyslogd; do
+	if command -v perl >/dev/null; then
+		for file in needrestart/keepalivedd.conf test/requests.pl; do
+			true_that "perl -c $file" quietly perl -c "$file"
+		done
+	fi
+	for tool in dash bash busybox shellcheck checkbashisms logrotate perl rsyslogd; do
 		command -v $tool >/dev/null || echo "skipped - lint by $tool (it is not installed)"
 	done
 	took lint
