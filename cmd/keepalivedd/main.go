@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
-	"time"
 
 	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/daemon"
@@ -103,10 +102,9 @@ func (s *service) daemon() *daemon.Daemon {
 		Childless:    s.config.Startup == nil && s.config.Events == nil && len(s.config.Programs) == 0,
 		Exits:        true,
 		Start:        s.start,
-		Ready:        s.forget,
+		Ready:        s.ready,
 		Reload:       s.reload,
 		Stop:         s.stop,
-		Ready:        func() { time.AfterFunc(settled, dropUnneeded) },
 		Dump:         s.dump,
 		Stats:        s.stats,
 		About:        s.about,

@@ -206,8 +206,14 @@ func (s *service) dryRun(ctx context.Context) (string, error) {
 	return tellChanges(changes, s.config.Differing(next)), nil
 }
 
+// ready is called when nobody waits for anything any more.
+func (s *service) ready() {
+	s.forget()
+	time.AfterFunc(settled, dropUnneeded)
+}
+
 // forget gives back the memory of a configuration that the Set has taken over. With few programs it would be all for
-// nothing: the heap grows back at once. It is called when nobody waits for anything any more: to collect garbage takes time.
+// nothing: the heap grows back at once.
 func (s *service) forget() {
 	many := len(s.config.Programs) >= 50
 	s.config.Programs, s.config.Lacking = nil, nil

@@ -15,17 +15,36 @@ const settled = 100 * time.Millisecond
 // dropUnneeded unmaps what the start has read of the program: a daemon that waits needs little of it, and what it does need is
 // mapped again when it is touched, from the kernel's cache.
 func dropUnneeded() {
-	maps, _ := os.ReadFile("/proc/self/maps")
-	for line := range strings.Lines(string(maps)) {
+	smaps, _ := os.ReadFile("/proc/self/smaps")
+	for _, m := range asInFiles(string(smaps)) {
+		unix.RawSyscall(unix.SYS_MADVISE, m.begin, m.end-m.begin, unix.MADV_DONTNEED)
+	}
+}
+
+// mapping is a range of addresses.
+type mapping struct{ begin, end uintptr }
+
+// asInFiles are the mappings that hold what is in their files, and nothing else: in others, those of a program that was linked to be
+// put anywhere (PIE), or is being traced, pages were written before they were made read-only.
+func asInFiles(smaps string) (same []mapping) {
+	var m *mapping
+	for line := range strings.Lines(smaps) {
 		f := strings.Fields(line)
-		if len(f) < 6 || f[4] == "0" || strings.Contains(f[1], "w") { // what was written is not in the file
-			continue
-		}
-		from, to, _ := strings.Cut(f[0], "-")
-		begin, err1 := strconv.ParseUint(from, 16, 64)
-		end, err2 := strconv.ParseUint(to, 16, 64)
-		if err1 == nil && err2 == nil {
-			unix.RawSyscall(unix.SYS_MADVISE, uintptr(begin), uintptr(end-begin), unix.MADV_DONTNEED)
+		switch {
+		case len(f) > 4 && strings.Contains(f[0], "-"):
+			m = nil
+			from, to, _ := strings.Cut(f[0], "-")
+			begin, err1 := strconv.ParseUint(from, 16, strconv.IntSize)
+			end, err2 := strconv.ParseUint(to, 16, strconv.IntSize)
+			if err1 == nil && err2 == nil && f[4] != "0" && !strings.Contains(f[1], "w") {
+				m = &mapping{uintptr(begin), uintptr(end)}
+			}
+		case m != nil && len(f) > 1 && f[0] == "Anonymous:":
+			if f[1] == "0" {
+				same = append(same, *m)
+			}
+			m = nil
 		}
 	}
+	return same
 }

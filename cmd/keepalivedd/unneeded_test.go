@@ -35,3 +35,21 @@ func TestUnneededIsDropped(t *testing.T) {
 	}
 	w.down(d)
 }
+
+// promise C8: pages that are not as in the file are never dropped; they would come back as they were there
+func TestWrittenPagesStay(t *testing.T) {
+	const smaps = `00400000-00600000 r-xp 00000000 fe:01 123 /usr/sbin/keepalivedd
+Rss:                1000 kB
+Anonymous:             0 kB
+VmFlags: rd ex mr mw me
+00600000-00700000 r--p 00200000 fe:01 123 /usr/sbin/keepalivedd
+Anonymous:             4 kB
+00700000-00800000 rw-p 00300000 fe:01 123 /usr/sbin/keepalivedd
+Anonymous:             0 kB
+c000000000-c000400000 r--p 00000000 00:00 0
+Anonymous:             0 kB
+`
+	if got := asInFiles(smaps); len(got) != 1 || got[0] != (mapping{0x400000, 0x600000}) {
+		t.Errorf("%x", got)
+	}
+}
