@@ -268,7 +268,7 @@ type run struct {
 	server     atomic.Pointer[control.Server] // nil: nobody can ask
 	// listenLater has somebody try to listen until that can be.
 	listenLater func(err error)
-	readers    atomic.Pointer[int]            // Readers, for the goroutine that tries to listen
+	readers     atomic.Pointer[int] // Readers, for the goroutine that tries to listen
 }
 
 // errAsked is the cause of a life that ended because it was asked for.
