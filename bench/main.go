@@ -71,6 +71,7 @@ func (o options) measure(ctx context.Context, w io.Writer) error {
 	}
 	defer os.RemoveAll(dir)
 	defer endAll()
+	load := number("/proc/loadavg", "")
 	if err := makeChild(dir, w); err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func (o options) measure(ctx context.Context, w io.Writer) error {
 		return o.measureScale(ctx, dir, w)
 	}
 	peers := findPeers(dir, strings.Split(o.only, ","), w)
-	t := &table{options: o, peers: peers, dir: dir}
+	t := &table{options: o, peers: peers, dir: dir, load: load}
 	for round := 0; round < o.rounds && ctx.Err() == nil; round++ {
 		each(peers, func(p *peer) {
 			if p.argv == nil || p.slow && round%8 != 0 {

@@ -45,6 +45,7 @@ func (t *table) page(path string) error {
 	for _, fact := range append(machine(), t.versions()...) {
 		fmt.Fprintf(&b, "| %s | %s |\n", fact[0], fact[1])
 	}
+	fmt.Fprintf(&b, "| load before it | %s; at 1 and above, not even the ratios mean much |\n", short(t.load))
 	fmt.Fprintf(&b, "| rounds | %d, and %d with many programs; on %s |\n", t.options.rounds, t.options.keeps, time.Now().UTC().Format("2 January 2006"))
 	return errors.Join(os.WriteFile(path, []byte(b.String()), 0o644), os.WriteFile(chart, []byte(t.chart()), 0o644))
 }

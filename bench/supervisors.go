@@ -70,7 +70,14 @@ func runit(p *peer) error {
 		if j.n > 1000 {
 			return nil, errors.New("runsvdir keeps a thousand at most")
 		}
-		return []string{runsvdir, j.dir}, j.services(svlogd)
+		if err := j.services(svlogd); err != nil || j.log == "" {
+			return []string{runsvdir, j.dir}, err
+		}
+		var err error
+		for i := range j.n { // s6-log is told the same: no file is full before the end
+			err = errors.Join(err, os.WriteFile(filepath.Join(j.log, j.program(i), "config"), []byte("s16777215\n"), 0o644))
+		}
+		return []string{runsvdir, j.dir}, err
 	}
 	p.end = unix.SIGHUP
 	p.change = renew(sv, "restart")

@@ -52,7 +52,8 @@ var (
 // table is what was measured.
 type table struct {
 	options options
-	dir     string // scratch
+	dir     string  // scratch
+	load    float64 // of the machine, before
 	peers   []*peer
 	cells   map[cell][]float64
 }
