@@ -185,14 +185,12 @@ var harmless = [...]os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGUSR1, unix.SIGUS
 // unasked are those of them that package signals has no use for.
 const unasked = 8
 
-// quiet ends the catching of signals. Those that have come before are in their channels when it returns. TERM is deadly then:
-// it would be lost otherwise.
-func quiet() {
+// quiet ends the catching of signals, of which release stops that of TERM. Those that have come before are in their channels
+// when it returns. TERM is deadly then: it would be lost otherwise.
+func quiet(release func()) {
 	signal.Ignore(harmless[:]...)
+	release() // by signal.Stop, which waits for what is on its way; signal.Reset would lose it
 	signal.Reset(unix.SIGTERM)
-	idle := make(chan os.Signal, 1)
-	signal.Notify(idle, unix.SIGURG) // which the runtime catches in any case
-	signal.Stop(idle)                // waits for what is on its way
 }
 
 // execute has the process become the program of a descriptor, with these arguments and descriptors and nothing else of it. It returns only

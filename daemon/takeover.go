@@ -151,7 +151,7 @@ func (i *Inherited) Return(cause error, abandon func(state json.RawMessage)) err
 
 func (i *Inherited) execute(cause error) (err error) {
 	do := func() {
-		quiet()
+		quiet(func() { signal.Stop(i.caught) })
 		if len(i.caught) > 0 {
 			i.owed = owesStop
 		}

@@ -239,13 +239,12 @@ func numberOf(file *os.File) (n int, err error) {
 // execute is the last step. From the moment on at which signals would be lost they are not caught any more: HUP and INT are
 // ignored, and TERM is deadly.
 func (r *run) execute(binary, document int, x *image) error {
-	quiet()
+	quiet(r.release)
 	var owed owed
 	if len(r.requests.Reload) > 0 {
 		owed = owesReload
 	}
 	defer func() {
-		r.release() // which leaves ignored what is
 		r.requests, r.release = signals.Notify()
 		signal.Reset(harmless[unasked:]...)
 		r.owesReload = owed == owesReload
