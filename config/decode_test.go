@@ -1,7 +1,7 @@
 package config
 
 import (
-	"reflect"
+	"io/fs"
 	"testing"
 )
 
@@ -25,21 +25,24 @@ func TestDecodeTypes(t *testing.T) {
 		"conut = 1":                        `/x:1:1: conut: unknown key; did you mean "count"?`,
 		"yes.no = 1\ncount = [1]\nx.y = 1": "/x:1:1: yes: must be true or false without quotes, not a table\n/x:2:9: count: must be a whole number without quotes, not a list\n/x:3:1: x: unknown key",
 	} {
-		root, mistakes := parse(newSource("/x", []byte(doc)), memory{})
-		d := newDecoder(nil)
-		d.report(mistakes...)
 		var v schema
-		d.table(reflect.ValueOf(&v).Elem(), root)
-		d.mistakes.sort()
+		d := Document{Files: oneFile(doc)}
+		d.Read("/x", &v)
 		var got any = v
-		if len(d.mistakes) > 0 {
-			got = d.mistakes.Error()
+		if mistakes := d.Mistakes(); len(mistakes) > 0 {
+			got = mistakes.Error()
 		}
 		if got != want {
 			t.Errorf("%s\ngot  %v\nwant %v", doc, got, want)
 		}
 	}
 }
+
+// oneFile is all that there is.
+type oneFile string
+
+func (f oneFile) Read(string) ([]byte, ID, error) { return []byte(f), "x", nil }
+func (oneFile) List(string) ([]string, error)     { return nil, fs.ErrNotExist }
 
 func TestDistance(t *testing.T) {
 	t.Parallel()

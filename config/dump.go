@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding"
 	"fmt"
 	"io"
@@ -12,29 +13,21 @@ import (
 	"time"
 )
 
-// Dump writes the configuration as it was understood, as TOML: defaults filled in, includes merged,
-// programs sorted by name, a section with instances once, as it is. [Load] reads an equal Config from it.
-func (c *Config) Dump(w io.Writer) error {
-	top := *c
-	top.Programs = nil
-	b, err := appendTable(nil, reflect.ValueOf(&top).Elem(), "")
-	for i := 0; i < len(c.Programs) && err == nil; i++ {
-		p, file := &c.Programs[i], ""
-		name, number := p.section()
-		if s := c.sections[name]; s != nil && number == "1" {
-			p, file = &s.program, s.environmentFile
-		} else if s != nil {
-			continue
-		}
-		b, err = appendHeaded(b, reflect.ValueOf(p).Elem(), "program."+quoteKey(name))
-		if file != "" {
-			b = append(appendQuoted(append(b, "environment_file = "...), file), '\n')
-		}
+// Dump writes the struct that from points to, as TOML that [Load] reads: defaults filled in, includes merged.
+func Dump(w io.Writer, from any) error {
+	b, err := appendTable(nil, reflect.ValueOf(from).Elem(), "")
+	if err == nil {
+		_, err = w.Write(bytes.TrimLeft(b, "\n"))
 	}
-	if err != nil {
-		return err
+	return err
+}
+
+// DumpTable writes one table, the struct that from points to, with its header in brackets.
+func DumpTable(w io.Writer, header string, from any) error {
+	b, err := appendHeaded(nil, reflect.ValueOf(from).Elem(), header)
+	if err == nil {
+		_, err = w.Write(b)
 	}
-	_, err = w.Write(b)
 	return err
 }
 
@@ -47,7 +40,7 @@ func appendTable(b []byte, v reflect.Value, prefix string) ([]byte, error) {
 		fv, present := valueOf(v, &f)
 		switch {
 		case !present:
-		case isTable(f.typ) && prefix == "":
+		case (isTable(f.typ) || isTables(f.typ)) && prefix == "":
 			tables = append(tables, f)
 		default:
 			b = append(append(b, f.name...), " = "...)
@@ -59,11 +52,30 @@ func appendTable(b []byte, v reflect.Value, prefix string) ([]byte, error) {
 	}
 	for _, f := range tables {
 		fv, _ := valueOf(v, &f)
-		if b, err = appendHeaded(b, reflect.Indirect(fv), prefix+f.name); err != nil {
-			return nil, err
+		if !isTables(f.typ) {
+			if b, err = appendHeaded(b, reflect.Indirect(fv), f.name); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for i := range fv.Len() {
+			header := "[" + f.name + "]"
+			if isNamedTables(f.typ) {
+				header = f.name + "." + QuoteKey(nameOf(fv.Index(i)))
+			}
+			if b, err = appendHeaded(b, fv.Index(i), header); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return b, nil
+}
+
+// nameOf is the name of a named table.
+func nameOf(v reflect.Value) string {
+	fields := schemaOf(v.Type()).fields
+	i := slices.IndexFunc(fields, func(f field) bool { return f.name == "" })
+	return v.FieldByIndex(fields[i].index).String()
 }
 
 // valueOf is the value of a key that is written to a dump.
@@ -72,7 +84,10 @@ func valueOf(v reflect.Value, f *field) (fv reflect.Value, present bool) {
 		return reflect.Value{}, false
 	}
 	fv, err := v.FieldByIndexErr(f.index)
-	return fv, err == nil && !isEmpty(fv) // the error is an embedded pointer that is nil
+	if err != nil { // an embedded pointer is nil
+		return reflect.Value{}, false
+	}
+	return fv, !isEmpty(fv) || fv.Kind() == reflect.String && (f.preset != "" || f.required)
 }
 
 func appendHeaded(b []byte, v reflect.Value, name string) ([]byte, error) {
@@ -116,31 +131,31 @@ func isEmpty(v reflect.Value) bool {
 }
 
 func appendValue(b []byte, v reflect.Value) ([]byte, error) {
-	if v.Type() != reflect.TypeFor[*User]() {
-		v = reflect.Indirect(v)
-	}
 	switch x := v.Interface().(type) {
 	case encoding.TextMarshaler:
 		text, err := x.MarshalText()
 		return appendQuoted(b, string(text)), err
-	case Socket:
-		if x == (Socket{Address: x.Address}) {
-			return appendQuoted(b, x.Address), nil
-		}
-	case Limits:
-		keys := x.table()
-		return appendInline(b, reflect.ValueOf(&keys).Elem())
+	case Encoder:
+		return appendValue(b, reflect.ValueOf(x.Encode()))
 	case time.Duration:
-		return appendQuoted(b, shorten(x.String())), nil
+		return appendQuoted(b, FormatDuration(x)), nil
 	}
-	switch v.Kind() {
-	case reflect.String:
+	switch kind := v.Kind(); {
+	case kind == reflect.Pointer:
+		return appendValue(b, v.Elem())
+	case kind == reflect.String:
 		return appendQuoted(b, v.String()), nil
-	case reflect.Bool:
+	case kind == reflect.Bool:
 		return strconv.AppendBool(b, v.Bool()), nil
-	case reflect.Int:
+	case v.CanInt():
 		return strconv.AppendInt(b, v.Int(), 10), nil
-	case reflect.Slice:
+	case v.CanUint():
+		return strconv.AppendUint(b, v.Uint(), 10), nil
+	case v.CanFloat():
+		return appendFloat(b, v.Float(), v.Type().Bits()), nil
+	case isNamedTables(v.Type()):
+		return appendNamed(b, v)
+	case kind == reflect.Slice:
 		b = append(b, '[')
 		for i := range v.Len() {
 			if i > 0 {
@@ -152,7 +167,7 @@ func appendValue(b []byte, v reflect.Value) ([]byte, error) {
 			}
 		}
 		return append(b, ']'), nil
-	case reflect.Map:
+	case kind == reflect.Map:
 		values := make(map[string]string, v.Len())
 		for it := v.MapRange(); it.Next(); {
 			values[it.Key().String()] = it.Value().String()
@@ -162,7 +177,7 @@ func appendValue(b []byte, v reflect.Value) ([]byte, error) {
 			if i > 0 {
 				b = append(b, ", "...)
 			}
-			b = append(append(b, quoteKey(name)...), " = "...)
+			b = append(append(b, QuoteKey(name)...), " = "...)
 			b = appendQuoted(b, values[name])
 		}
 		return append(b, " }"...), nil
@@ -173,29 +188,59 @@ func appendValue(b []byte, v reflect.Value) ([]byte, error) {
 	panic(fmt.Sprintf("cannot dump %s", v.Type()))
 }
 
-// shorten takes the zeros from the end of a duration such as 2m0s or 1h0m0s.
-func shorten(duration string) string {
-	if s, ok := strings.CutSuffix(duration, "m0s"); ok {
-		duration = s + "m"
+// appendNamed writes named tables within a table.
+func appendNamed(b []byte, v reflect.Value) ([]byte, error) {
+	open := "{ "
+	for i := range v.Len() {
+		b = append(append(append(b, open...), QuoteKey(nameOf(v.Index(i)))...), " = "...)
+		var err error
+		if b, err = appendInline(b, v.Index(i)); err != nil {
+			return nil, err
+		}
+		open = ", "
 	}
-	if s, ok := strings.CutSuffix(duration, "h0m"); ok {
-		duration = s + "h"
-	}
-	return duration
+	return append(b, " }"...), nil
 }
 
-// quoteKey writes a key bare where TOML lets it.
-func quoteKey(name string) string {
+// appendFloat writes a number that TOML knows for one that need not be whole.
+func appendFloat(b []byte, f float64, bits int) []byte {
+	text := strings.ToLower(strconv.FormatFloat(f, 'g', -1, bits))
+	if strings.Trim(text, "+-0123456789") == "" {
+		text += ".0"
+	}
+	return append(b, text...)
+}
+
+// QuoteKey writes one part of a key, bare where TOML lets it.
+func QuoteKey(name string) string {
 	bare := name != "" && strings.IndexFunc(name, func(r rune) bool {
 		return r > 0x7f || !isAlnum(byte(r)) && r != '_' && r != '-'
 	}) < 0
 	if bare {
 		return name
 	}
-	return string(appendQuoted(nil, name))
+	return Quote(name)
 }
 
-// appendQuoted writes a basic string. Not strconv.Quote, some of whose escapes TOML has not.
+func isAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// Quote writes a string as TOML does. Not strconv.Quote, some of whose escapes TOML has not.
+func Quote(s string) string { return string(appendQuoted(nil, s)) }
+
+// QuoteList writes a list of strings as TOML does.
+func QuoteList(list []string) string {
+	b := []byte{'['}
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = appendQuoted(b, s)
+	}
+	return string(append(b, ']'))
+}
+
 func appendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
 	for i := range len(s) {

@@ -17,15 +17,8 @@ type Error struct {
 	Key    string // dotted, as TOML would write it, such as program.web.command; empty when no key is meant
 	Err    error  // what is wrong and what to do
 
-	// Program is the name of the program for which the system lacks something; empty when the mistake is no program's,
-	// and in what the configuration says wrongly.
-	Program string
-	// More is what other instances of the program's section lack at the same place; Error tells only their number.
-	More Errors
 	// Text is the line of the file, without its end; empty when it is not known, or so long that nobody reads it.
 	Text string
-
-	again func() error // looks once more for what is lacking
 }
 
 // Error formats the mistake as FILE:LINE:COLUMN: KEY: MESSAGE, on one line, leaving out what is not known.
@@ -42,9 +35,6 @@ func (e *Error) Error() string {
 		b.WriteString(e.Key + ": ")
 	}
 	b.WriteString(e.Err.Error())
-	if n := len(e.More); n > 0 {
-		fmt.Fprintf(&b, "; and so for %d more of its instances", n)
-	}
 	return oneLine(b.String())
 }
 
@@ -68,6 +58,13 @@ func oneLine(s string) string {
 // Unwrap returns e.Err, so that errors.Is(err, fs.ErrNotExist) finds a missing file.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Compare orders by file, line, column and key.
+func (e *Error) Compare(other *Error) int {
+	return cmp.Or(
+		cmp.Compare(e.File, other.File), cmp.Compare(e.Line, other.Line), cmp.Compare(e.Column, other.Column),
+		cmp.Compare(e.Key, other.Key))
+}
+
 // Errors is every mistake of a configuration, by file, line and column. It is never empty when
 // [Load] returns it as its error.
 type Errors []*Error
@@ -90,32 +87,4 @@ func (e Errors) Unwrap() []error {
 	return errs
 }
 
-// Still looks again for what was lacking, and returns what still is: another program, a startup command or an
-// administrator may have put it there. What is no longer the same says so.
-func (e Errors) Still() Errors {
-	var still Errors
-	for _, mistake := range e {
-		now := *mistake
-		now.More = mistake.More.Still()
-		if now.again != nil {
-			now.Err = now.again()
-		}
-		if now.Err == nil && len(now.More) > 0 {
-			first, more := now.More[0], now.More[1:]
-			now = *first
-			now.More = more
-		}
-		if now.Err != nil {
-			still = append(still, &now)
-		}
-	}
-	return still
-}
-
-func (e Errors) sort() {
-	slices.SortStableFunc(e, func(a, b *Error) int {
-		return cmp.Or(
-			cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
-			cmp.Compare(a.Key, b.Key))
-	})
-}
+func (e Errors) sort() { slices.SortStableFunc(e, (*Error).Compare) }

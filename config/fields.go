@@ -4,13 +4,13 @@ import "slices"
 
 // fields is what a table holds, in the order of the file. Its zero value is empty.
 type fields struct {
-	list  []*node
-	index map[string]*node // nil while the list is short: most tables are, and a map costs them most of their time
+	list  []*Value
+	index map[string]*Value // nil while the list is short: most tables are, and a map costs them most of their time
 }
 
 const short = 8
 
-func (f *fields) get(name []byte) *node {
+func (f *fields) get(name []byte) *Value {
 	if f.index != nil {
 		return f.index[string(name)]
 	}
@@ -23,15 +23,15 @@ func (f *fields) get(name []byte) *node {
 }
 
 // add adds a node whose name is not there yet.
-func (f *fields) add(n *node) {
+func (f *fields) add(n *Value) {
 	if f.list == nil {
-		f.list = make([]*node, 0, short)
+		f.list = make([]*Value, 0, short)
 	}
 	f.list = append(f.list, n)
 	if f.index != nil {
 		f.index[n.name] = n
 	} else if len(f.list) > short {
-		f.index = make(map[string]*node, 2*short)
+		f.index = make(map[string]*Value, 2*short)
 		for _, n := range f.list {
 			f.index[n.name] = n
 		}
@@ -39,10 +39,10 @@ func (f *fields) add(n *node) {
 }
 
 // take removes a node and returns it, or nil.
-func (f *fields) take(name string) *node {
+func (f *fields) take(name string) *Value {
 	n := f.get([]byte(name))
 	if n != nil {
-		f.list = slices.DeleteFunc(f.list, func(other *node) bool { return other == n })
+		f.list = slices.DeleteFunc(f.list, func(other *Value) bool { return other == n })
 		delete(f.index, name)
 	}
 	return n

@@ -11,78 +11,58 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // maxSize bounds a file: 5000 programs take less than a tenth of it.
 const maxSize = 16 << 20
 
-// files is where configurations come from. Paths are absolute.
-type files interface {
-	// read gives a regular file's content, and what tells that file from any other, whatever its path.
-	read(path string) ([]byte, fileID, error)
-	// list gives the names in a directory; the error is fs.ErrNotExist or ENOTDIR when there is none.
-	list(dir string) ([]string, error)
-	// stat gives the kind and mode of a file, of a symbolic link itself unless it is to be followed.
-	stat(path string, follow bool) (fs.FileMode, error)
-	// may tells whether this process has the right, unix.X_OK or the like, to a file.
-	may(path string, right uint32) error
+// Files is where configurations come from. Paths are absolute.
+type Files interface {
+	// Read gives a regular file's content, and what tells that file from any other, whatever its path.
+	Read(path string) ([]byte, ID, error)
+	// List gives the names in a directory; the error is [fs.ErrNotExist], or an ENOTDIR, when there is none.
+	List(dir string) ([]string, error)
 }
 
-type fileID struct{ dev, ino uint64 }
+// ID tells files apart. It can be compared.
+type ID any
 
-// disk is the file system of the machine. It opens nothing that could make it wait.
-type disk struct{}
+// Disk is the file system of the machine. It opens nothing that could make it wait.
+type Disk struct{}
 
-func (disk) read(path string) ([]byte, fileID, error) {
-	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+// Read is as [Files] has it. What is no regular file is an error that says what it is.
+func (Disk) Read(path string) ([]byte, ID, error) {
+	f, err := os.OpenFile(path, fileFlags, 0)
 	if err != nil {
-		return nil, fileID{}, reason(err)
+		return nil, nil, reason(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fileID{}, reason(err)
+		return nil, nil, reason(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fileID{}, fmt.Errorf("it is %s, not a regular file", fileKind(info.Mode()))
+		return nil, nil, fmt.Errorf("it is %s, not a regular file", FileKind(info.Mode()))
 	}
 	buf := bytes.NewBuffer(make([]byte, 0, min(info.Size(), maxSize)+bytes.MinRead))
 	if _, err := buf.ReadFrom(io.LimitReader(f, maxSize+1)); err != nil {
-		return nil, fileID{}, reason(err)
+		return nil, nil, reason(err)
 	}
 	if buf.Len() > maxSize {
-		return nil, fileID{}, fmt.Errorf("it is larger than %d MiB", maxSize>>20)
+		return nil, nil, fmt.Errorf("it is larger than %d MiB", maxSize>>20)
 	}
-	st := info.Sys().(*syscall.Stat_t)
-	return buf.Bytes(), fileID{uint64(st.Dev), st.Ino}, nil
+	return buf.Bytes(), idOf(path, info), nil
 }
 
-func (disk) list(dir string) ([]string, error) {
-	f, err := os.OpenFile(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+// List is as [Files] has it.
+func (Disk) List(dir string) ([]string, error) {
+	f, err := os.OpenFile(dir, dirFlags, 0)
 	if err != nil {
 		return nil, reason(err)
 	}
 	defer f.Close()
 	names, err := f.Readdirnames(-1)
 	return names, reason(err)
-}
-
-func (disk) stat(path string, follow bool) (fs.FileMode, error) {
-	look := os.Lstat
-	if follow {
-		look = os.Stat
-	}
-	info, err := look(path)
-	if err != nil {
-		return 0, reason(err)
-	}
-	return info.Mode(), nil
-}
-
-func (disk) may(path string, right uint32) error {
-	return unix.Faccessat(unix.AT_FDCWD, path, right, unix.AT_EACCESS)
 }
 
 // reason drops the operation and the path from an error of package os: the message has them already.
@@ -94,7 +74,8 @@ func reason(err error) error {
 	return err
 }
 
-func fileKind(mode fs.FileMode) string {
+// FileKind says in words what a file is, such as "a directory".
+func FileKind(mode fs.FileMode) string {
 	switch {
 	case mode.IsDir():
 		return "a directory"
@@ -114,7 +95,7 @@ func fileKind(mode fs.FileMode) string {
 // expand gives the files that the pattern matches, sorted. A relative pattern begins at dir. A pattern
 // without glob characters gives the file that it names, whether it exists or not. Not filepath.Glob,
 // for which a directory that it may not read is an empty one: a reload would stop all its programs.
-func expand(files files, dir, pattern string) ([]string, error) {
+func expand(files Files, dir, pattern string) ([]string, error) {
 	if pattern == "" {
 		return nil, errors.New("must not be empty; write a file name or a pattern such as \"conf.d/*.toml\"")
 	}
@@ -133,8 +114,8 @@ func expand(files files, dir, pattern string) ([]string, error) {
 		globbed = true
 		var next []string
 		for _, dir := range paths {
-			names, err := files.list(dir)
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+			names, err := files.List(dir)
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 				continue
 			}
 			if err != nil {

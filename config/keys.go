@@ -1,11 +1,11 @@
 package config
 
 import (
+	"encoding"
 	"reflect"
-	"strings"
 )
 
-// Key is one key of the configuration, as a table in the documentation has it.
+// Key is one key of a configuration, as a table in its documentation has it.
 type Key struct {
 	Section  string // the table it is in, such as "log" or "program.NAME.check"; "" is the top
 	Name     string
@@ -15,10 +15,9 @@ type Key struct {
 	Required bool   // within its section
 }
 
-// Keys lists every key, in the order of the schema, the keys of a table after those of the table it is in.
-func Keys() []Key {
-	return appendKeys(nil, "", reflect.TypeFor[document]())
-}
+// Keys lists every key that the struct that schema points to gives a file, in the order of its fields, the keys of a table
+// after those of the table it is in. The struct must not contain itself.
+func Keys(schema any) []Key { return appendKeys(nil, "", reflect.TypeOf(schema).Elem()) }
 
 func appendKeys(keys []Key, section string, t reflect.Type) []Key {
 	type sub struct {
@@ -35,17 +34,11 @@ func appendKeys(keys []Key, section string, t reflect.Type) []Key {
 		if section != "" {
 			name = section + "." + name
 		}
-		switch {
-		case f.typ == reflect.TypeFor[Limits]():
-			subs = append(subs, sub{name, reflect.TypeFor[limits]()})
-		case f.typ == reflect.TypeFor[Sockets]():
-			subs = append(subs, sub{name, reflect.TypeFor[Socket]()})
-		case isTables(f.typ):
-			subs = append(subs, sub{name + ".NAME", f.typ.Elem()})
-		case isTable(f.typ) && f.typ.Kind() == reflect.Pointer:
-			subs = append(subs, sub{name, f.typ.Elem()})
-		case isTable(f.typ):
-			subs = append(subs, sub{name, f.typ})
+		if below := f.table(); below != nil {
+			if isNamedTables(f.typ) {
+				name += ".NAME"
+			}
+			subs = append(subs, sub{name, below})
 		}
 	}
 	for _, s := range subs {
@@ -54,42 +47,78 @@ func appendKeys(keys []Key, section string, t reflect.Type) []Key {
 	return keys
 }
 
+// table is the struct that has the keys below this one, nil if there are none.
+func (f *field) table() reflect.Type {
+	t := f.typ
+	if own, ok := as[Tabular](t); ok {
+		return reflect.TypeOf(own.Table())
+	}
+	if isTables(t) || isTable(t) && t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	if isTable(t) {
+		return t
+	}
+	return nil
+}
+
+// as is a zero value of the type, if that is an I, for what a type says of itself.
+func as[I any](t reflect.Type) (I, bool) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	own, ok := reflect.New(t).Interface().(I)
+	return own, ok
+}
+
 // kind says in words what the value must be.
 func (f *field) kind() string {
 	if len(f.words) > 0 || f.path {
 		return f.allowed()
 	}
 	t := f.typ
+	if own, ok := as[Described](t); ok {
+		return own.Kind()
+	}
 	switch {
-	case isTables(t):
+	case isNamedTables(t):
 		return "tables"
-	case isTable(t), t == reflect.TypeFor[Limits]():
+	case isTables(t):
+		return "list of tables"
+	case f.table() != nil:
 		return "table"
 	}
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if k, ok := reflect.Zero(t).Interface().(interface{ kind() string }); ok {
-		return k.kind()
+	number := func(t reflect.Type, s string) string {
+		if t.Kind() != reflect.Float32 && t.Kind() != reflect.Float64 {
+			s = "whole " + s
+		}
+		if f.bounds != nil {
+			s += ", " + f.bounds.String()
+		}
+		return s
 	}
-	number := "whole number"
-	if f.bounds != nil {
-		number += ", " + f.bounds.String()
-	}
+	_, isText := as[encoding.TextUnmarshaler](t)
 	switch {
 	case t == durationType:
 		return "duration"
-	case t.Kind() == reflect.Int:
-		return number
+	case isText:
+		return "string"
+	case isNumber(t):
+		return number(t, "number")
 	case t.Kind() == reflect.Bool:
 		return "boolean"
 	case t.Kind() == reflect.Map:
 		return "table of strings"
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Int:
-		return "list of " + strings.Replace(number, "number", "numbers", 1)
-	case t.Kind() == reflect.Slice:
-		return "list of strings"
-	default:
+	case t.Kind() != reflect.Slice:
 		return "string"
+	case t.Elem() == durationType:
+		return "list of durations"
+	case isNumber(t.Elem()) && !isOneValue(t.Elem()):
+		return "list of " + number(t.Elem(), "numbers")
+	default:
+		return "list of strings"
 	}
 }

@@ -7,137 +7,129 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
-
-	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// Load reads the file and all that it includes, each once: the bytes that are checked are the bytes
-// that are used. A relative path means the working directory at the time of the call.
+// Load reads the file, and all that it includes, into the struct that into points to. A relative path means the working
+// directory at the time of the call. Every field with a toml tag is set, to its default if to nothing else, and all others
+// to zero.
 //
-// The error is of type [Errors] and holds every mistake that can be told at once, what is lacking included: a file that
-// is not TOML gives its first syntax error only. When nothing is wrong it is nil, and Config.Lacking has what is lacking.
-func Load(path string) (*Config, error) { return LoadOn(Machine{}, path) }
-
-// Machine finds what this package does not know how to look for. What nobody can look for is not lacking.
-type Machine struct {
-	// Cgroup tells why no program can be given a cgroup with these controllers, "memory" and the like. Nil: nobody can look.
-	Cgroup func(controllers ...string) error
+// The error is of type [Errors] and holds every mistake that can be told at once; a file that is not TOML gives its first
+// syntax error only. Then into is as it was. Load panics when the struct is none that the package comment allows.
+func Load(path string, into any) error {
+	var d Document
+	to := reflect.ValueOf(into).Elem()
+	next := reflect.New(to.Type())
+	d.Read(path, next.Interface())
+	if mistakes := d.Mistakes(); len(mistakes) > 0 {
+		return mistakes
+	}
+	to.Set(next.Elem())
+	return nil
 }
 
-// LoadOn is Load, with more that is looked for.
-func LoadOn(m Machine, path string) (*Config, error) {
+// Document is a file that is read, with what it includes, by somebody who wants to know more than [Load] tells. Its zero
+// value is ready to read, once.
+type Document struct {
+	// Format says what is to be done about a file in another format, such as "httpd is configured in TOML, see httpd.toml(5)".
+	Format string
+	// Foreign names the format that a line gives away; "" when it does not. JSON and YAML are known without it; nil: nothing else.
+	Foreign func(line string) string
+	// Files is where files are read; nil means the machine's file system.
+	Files Files
+	// Data is for the methods of the struct's own types, who find it with [Value.Document].
+	Data any
+
+	// Root is the file as it stands, with the tables that included files bring; nil when it could not be read as TOML.
+	Root *Value
+	// Sources are the files that were read, the main one first.
+	Sources []string
+	// Partial tells that something could not be read: what seems to be missing may be there.
+	Partial bool
+	// Warnings are what is right, and may still not be what was meant.
+	Warnings Errors
+
+	mistakes Errors
+	path     string       // of the main file
+	schema   reflect.Type // of the main file
+	texts    map[string]string
+	shared   map[string]reflect.Value // embedded pointers, by what the file has
+	seen     map[ID]bool              // true while the file's own includes are being read
+	active   []string                 // the files being read, each included by the one before it
+}
+
+// Read fills the struct that into points to with what can be understood: whatever is wrong or cannot be read has its default.
+// See [Document.Mistakes]. Each file is read once: the bytes that are checked are the bytes that are used.
+func (d *Document) Read(path string, into any) {
+	to := reflect.ValueOf(into).Elem()
+	to.Set(schemaOf(to.Type()).blank)
+	d.schema = to.Type()
+	d.texts, d.shared, d.seen = map[string]string{}, map[string]reflect.Value{}, map[ID]bool{}
+	if d.Files == nil {
+		d.Files = Disk{}
+	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return nil, Errors{{File: path, Err: err}}
+		d.Report(&Error{File: path, Err: err})
+		return
 	}
-	return loadOn(m, abs, disk{})
+	d.path = abs
+	if err := d.file(abs, nil); err != nil {
+		d.Report(&Error{File: abs, Err: err})
+	} else if d.Root != nil {
+		d.table(to, d.Root)
+	}
+	d.Warnings.sort()
 }
 
-// document is what a file may hold. Include never outlives the reading: Config has what it brought in.
-type document struct {
-	Include []string `toml:"include" doc:"files to read too, as patterns relative to this file's directory; they hold programs only"`
-	Config
+// Report records mistakes.
+func (d *Document) Report(mistakes ...*Error) { d.mistakes = append(d.mistakes, mistakes...) }
+
+// Mistakes are all that were reported, by their places; nil when there is none.
+func (d *Document) Mistakes() Errors {
+	d.mistakes.sort()
+	return d.mistakes
 }
 
-func load(path string, files files) (*Config, error) { return loadOn(Machine{}, path, files) }
-
-func loadOn(m Machine, path string, files files) (*Config, error) {
-	l, c := read(path, files)
-	if l.main != nil {
-		c.Lacking = l.look(c, m)
-	}
-	if len(l.mistakes) == 0 {
-		return c, nil
-	}
-	for _, lacking := range c.Lacking {
-		if !errors.Is(lacking, fs.ErrPermission) && !isInUse(lacking) { // of this process, which may only be asking
-			l.report(lacking)
-		}
-	}
-	l.mistakes.sort()
-	return nil, l.mistakes
-}
-
-// Salvage returns what can be understood of a configuration: whatever is wrong or cannot be read has its default. It is
-// for finding the daemon that runs, to tell of it or to stop it; never start anything with it.
-func Salvage(path string) *Config {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		abs = path
-	}
-	_, c := read(abs, disk{})
-	return c
-}
-
-func read(path string, files files) (*loader, *Config) {
-	l := &loader{decoder: newDecoder(files), seen: map[fileID]bool{}}
-	var doc document
-	l.table(reflect.ValueOf(&doc).Elem(), &node{kind: unstable.Table}) // the defaults
-	l.mistakes, l.path = nil, path
-	if err := l.file(path, nil); err != nil {
-		l.report(&Error{File: path, Err: err})
-	} else if l.main != nil {
-		l.table(reflect.ValueOf(&doc).Elem(), l.main)
-		l.order(doc.Programs)
-		l.cgroups(&doc.Config)
-		l.instances(&doc.Config)
-		l.listens(doc.Programs)
-	}
-	l.warnings.sort()
-	doc.Warnings = l.warnings
-	doc.Files = l.read
-	l.mistakes.sort()
-	return l, &doc.Config
-}
-
-// loader merges a file and its includes into one tree. The nodes remember where they come from, so
-// that decoding need not know of files.
-type loader struct {
-	*decoder
-	main    *node           // the main file's root, to which the programs of the included files are added
-	read    []string        // the files, in this order
-	seen    map[fileID]bool // true while the file's own includes are being read
-	active  []string        // the files being read, each included by the one before it
-	partial bool            // something could not be read: what seems to be missing may be there
-}
-
-// file reads one file; parent is nil for the main file. The error is about the file as a whole,
-// and is for whoever named the file to report.
-func (l *loader) file(path string, parent *node) error {
-	data, id, err := l.files.read(path)
+// file reads one file and merges it into the tree. The values remember where they come from, so that decoding need not know
+// of files. parent is nil for the main file. The error is about the file as a whole, and is for whoever named the file to report.
+func (d *Document) file(path string, parent *Value) error {
+	data, id, err := d.Files.Read(path)
 	if err != nil {
 		return fmt.Errorf("cannot read %s: %w", what(path, parent), err)
 	}
-	if reading, ok := l.seen[id]; reading {
-		return fmt.Errorf("files include each other: %s", strings.Join(append(l.active, path), " includes "))
+	if reading, ok := d.seen[id]; reading {
+		return fmt.Errorf("files include each other: %s", strings.Join(append(d.active, path), " includes "))
 	} else if ok {
 		return nil // two patterns match it
 	}
-	l.seen[id] = true
-	l.active = append(l.active, path)
-	l.read = append(l.read, path)
+	d.seen[id] = true
+	d.active = append(d.active, path)
+	d.Sources = append(d.Sources, path)
 
-	root, mistakes := parse(newSource(path, data), l.files)
-	l.report(mistakes...)
-	l.partial = l.partial || root == nil
+	root, mistakes := d.parse(NewSource(path, data))
+	d.Report(mistakes...)
+	d.Partial = d.Partial || root == nil
 	if root != nil {
-		include := root.fields.take("include")
+		var include *Value
+		if key := schemaOf(d.schema).include; key != "" {
+			include = root.fields.take(key)
+		}
 		if parent == nil {
-			l.main = root
+			d.Root = root
 		} else {
-			l.merge(root)
+			d.merge(root)
 		}
 		if include != nil {
-			l.include(path, include)
+			d.include(path, include)
 		}
 	}
-	l.active = l.active[:len(l.active)-1]
-	l.seen[id] = false
+	d.active = d.active[:len(d.active)-1]
+	d.seen[id] = false
 	return nil
 }
 
 // what names a file in a message that has the name already when it is the main file.
-func what(path string, parent *node) string {
+func what(path string, parent *Value) string {
 	if parent == nil {
 		return "the configuration"
 	}
@@ -145,62 +137,74 @@ func what(path string, parent *node) string {
 }
 
 // include reads what the patterns of one file match.
-func (l *loader) include(path string, n *node) {
+func (d *Document) include(path string, n *Value) {
 	var patterns []string
-	if !l.value(reflect.ValueOf(&patterns).Elem(), n) {
-		l.partial = true
+	if !n.Decode(&patterns) {
+		d.Partial = true
 		return
 	}
 	for i, pattern := range patterns {
 		at := n.items[i]
-		matches, err := expand(l.files, filepath.Dir(path), pattern)
+		matches, err := expand(d.Files, filepath.Dir(path), pattern)
 		if err != nil {
-			l.partial = true
-			l.report(at.valueError(err))
+			d.Partial = true
+			at.Report(err)
 		}
 		for _, match := range matches {
-			err := l.file(match, at)
+			err := d.file(match, at)
 			if errors.Is(err, fs.ErrNotExist) {
 				err = fmt.Errorf("%w; create it, or write a pattern with *, which may match nothing", err)
 			}
 			if err != nil {
-				l.partial = true
-				l.report(at.valueError(err))
+				d.Partial = true
+				at.Report(err)
 			}
 		}
 	}
 }
 
-// merge adds an included file's programs to those of the main file.
-func (l *loader) merge(root *node) {
-	s := schemaOf(reflect.TypeFor[document]())
+// merge adds an included file's named tables to those of the main file.
+func (d *Document) merge(root *Value) {
+	s := schemaOf(d.schema)
 	for _, n := range root.fields.list {
+		f := s.byName[n.name]
 		switch {
-		case s.byName[n.name] == nil:
-			_, err := l.unknownKey(n, s)
-			l.report(n.keyError(err))
-		case n.name != "program":
-			l.report(n.keyError(fmt.Errorf("belongs in the main file, %s; an included file may hold only [program.NAME] and include", l.main.src.path)))
-		case n.kind != unstable.Table:
-			l.report(n.valueError(errors.New("must be tables, [program.NAME], not " + describe(n))))
+		case f == nil:
+			_, err := d.unknownKey(n, s)
+			d.Report(n.keyMistake(err))
+		case !isNamedTables(f.typ):
+			d.Report(n.keyMistake(fmt.Errorf("belongs in the main file, %s; an included file may hold only %s", d.path, s.includable())))
+		case !n.IsTable():
+			n.Report(fmt.Errorf("must be tables, [%s.NAME], not %s", n.Key(), n.Describe()))
 		default:
-			l.mergePrograms(n)
+			d.mergeTables(n)
 		}
 	}
 }
 
-func (l *loader) mergePrograms(from *node) {
-	to := l.main.fields.get([]byte("program"))
-	if to == nil {
-		to = &node{src: from.src, parent: l.main, name: "program", kind: unstable.Table}
-		l.main.fields.add(to)
+// includable lists what an included file may hold.
+func (s *schema) includable() string {
+	var all []string
+	for _, f := range s.fields {
+		if isNamedTables(f.typ) {
+			all = append(all, "["+f.name+".NAME]")
+		}
 	}
-	if to.kind != unstable.Table {
+	return strings.Join(append(all, s.include), " and ")
+}
+
+func (d *Document) mergeTables(from *Value) {
+	to := d.Root.fields.get([]byte(from.name))
+	if to == nil {
+		to = &Value{src: from.src, parent: d.Root, name: from.name, kind: tableKind}
+		d.Root.fields.add(to)
+	}
+	if !to.IsTable() {
 		return // the decoder will say so
 	}
 	for _, n := range from.fields.list {
 		if first := to.fields.get([]byte(n.name)); first != nil {
-			l.report(n.keyError(definedTwice(first, n.src)))
+			d.Report(n.keyMistake(definedTwice(first, n.src)))
 			continue
 		}
 		to.fields.add(n)

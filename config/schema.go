@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // field is one key as the struct tags describe it; the package comment tells what the tags mean.
@@ -35,10 +34,11 @@ type bounds struct{ least, most int64 }
 
 // schema is what is known of one table. It is made once for each type.
 type schema struct {
-	fields []field
-	byName map[string]*field
-	shared int           // the field that is the embedded pointer, if there is one
-	blank  reflect.Value // the table with all its defaults
+	fields  []field
+	byName  map[string]*field
+	include string        // the key of files to read too; "" if there is none
+	shared  int           // the field that is the embedded pointer, if there is one
+	blank   reflect.Value // the table with all its defaults
 }
 
 var schemas sync.Map // by reflect.Type
@@ -47,7 +47,8 @@ func schemaOf(t reflect.Type) *schema {
 	if s, ok := schemas.Load(t); ok {
 		return s.(*schema)
 	}
-	s := &schema{fields: fieldsOf(t), byName: map[string]*field{}, blank: reflect.New(t).Elem()}
+	s := &schema{byName: map[string]*field{}, blank: reflect.New(t).Elem()}
+	s.addFields(t)
 	for _, sf := range reflect.VisibleFields(t) {
 		if sf.Anonymous && len(sf.Index) == 1 && sf.Type.Kind() == reflect.Pointer {
 			s.shared = sf.Index[0]
@@ -65,7 +66,7 @@ func schemaOf(t reflect.Type) *schema {
 		case f.loose:
 		case f.preset != "":
 			if err := setText(s.blank.FieldByIndex(f.index), f.preset); err != nil {
-				panic(fmt.Sprintf("default of %s: %v", f.name, err))
+				panic(fmt.Sprintf("config: default of %s of %s: %v", f.name, t, err))
 			}
 		case isTable(f.typ) && f.typ.Kind() == reflect.Struct:
 			s.blank.FieldByIndex(f.index).Set(schemaOf(f.typ).blank)
@@ -75,23 +76,60 @@ func schemaOf(t reflect.Type) *schema {
 	return known.(*schema)
 }
 
+// isOneValue tells the types with a way of their own to be written.
+func isOneValue(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(reflect.TypeFor[Decoder]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
 // isTable tells the structs, and the pointers to them, that are tables from those that are one value.
 func isTable(t reflect.Type) bool {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	return t.Kind() == reflect.Struct && t != reflect.TypeFor[User]() &&
-		!reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+	return t.Kind() == reflect.Struct && !isOneValue(t)
 }
 
-// isTables tells the lists of tables that are written under their names.
+// isTables tells the lists of tables.
 func isTables(t reflect.Type) bool {
-	return t.Kind() == reflect.Slice && t != reflect.TypeFor[Limits]() && t != reflect.TypeFor[Sockets]() && isTable(t.Elem())
+	return t.Kind() == reflect.Slice && !isOneValue(t) && t.Elem().Kind() == reflect.Struct && isTable(t.Elem())
 }
 
-// fieldsOf lists the keys of a table, those of embedded structs included.
-func fieldsOf(t reflect.Type) []field {
-	var fields []field
+// isNamedTables tells the lists of tables that are written under their names.
+func isNamedTables(t reflect.Type) bool {
+	if !isTables(t) {
+		return false
+	}
+	for _, sf := range reflect.VisibleFields(t.Elem()) {
+		if name, option, _ := strings.Cut(sf.Tag.Get("toml"), ","); name == "" && option == "key" {
+			return true
+		}
+	}
+	return false
+}
+
+func isNumber(t reflect.Type) bool {
+	return reflect.Int <= t.Kind() && t.Kind() <= reflect.Float64 && t.Kind() != reflect.Uintptr
+}
+
+// canDecode tells the types that a key may have.
+func canDecode(t reflect.Type) bool {
+	one := func(t reflect.Type) bool {
+		return isOneValue(t) || isNumber(t) || t.Kind() == reflect.String || t.Kind() == reflect.Bool
+	}
+	switch {
+	case one(t), isTable(t), isTables(t):
+		return true
+	case t.Kind() == reflect.Pointer, t.Kind() == reflect.Slice:
+		return one(t.Elem())
+	case t.Kind() == reflect.Map:
+		return t.Key().Kind() == reflect.String && t.Elem().Kind() == reflect.String
+	}
+	return false
+}
+
+// addFields lists the keys of a table, those of embedded structs included.
+func (s *schema) addFields(t reflect.Type) {
 	for _, sf := range reflect.VisibleFields(t) {
 		tag, ok := sf.Tag.Lookup("toml")
 		if !ok || !sf.IsExported() && sf.Name != "_" {
@@ -104,7 +142,13 @@ func fieldsOf(t reflect.Type) []field {
 		if f.loose {
 			f.typ = sf.Type.Elem()
 		}
-		f.name, _, _ = strings.Cut(tag, ",")
+		if !canDecode(f.typ) {
+			panic(fmt.Sprintf("config: %s.%s cannot be a key: it is a %s", t, sf.Name, f.typ))
+		}
+		var option string
+		if f.name, option, _ = strings.Cut(tag, ","); option == "include" {
+			s.include = f.name
+		}
 		for word := range strings.FieldsSeq(sf.Tag.Get("is")) {
 			switch {
 			case word == "required":
@@ -119,9 +163,8 @@ func fieldsOf(t reflect.Type) []field {
 				f.words = append(f.words, word)
 			}
 		}
-		fields = append(fields, f)
+		s.fields = append(s.fields, f)
 	}
-	return fields
 }
 
 func boundsOf(word string) *bounds {
@@ -132,7 +175,7 @@ func boundsOf(word string) *bounds {
 		b.most, err = strconv.ParseInt(most, 10, 64)
 	}
 	if err != nil {
-		panic(fmt.Sprintf("bounds %s: %v", word, err))
+		panic(fmt.Sprintf("config: bounds %s: %v", word, err))
 	}
 	return b
 }
@@ -145,16 +188,27 @@ func (b *bounds) String() string {
 	return fmt.Sprintf("from %d to %d", b.least, b.most)
 }
 
+// holds tells whether a number is within the bounds.
+func (b *bounds) holds(v reflect.Value) bool {
+	switch {
+	case v.CanFloat():
+		return float64(b.least) <= v.Float() && v.Float() <= float64(b.most)
+	case v.CanUint():
+		return uint64(max(b.least, 0)) <= v.Uint() && (b.most == math.MaxInt64 || v.Uint() <= uint64(max(b.most, 0)))
+	}
+	return b.least <= v.Int() && v.Int() <= b.most
+}
+
 // check holds a value of the right type against the field's "is" tag.
 func (f *field) check(v reflect.Value) error {
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem()
 	}
 	if f.positive && v.Int() <= 0 {
-		return fmt.Errorf("must be more than zero, such as %q", f.preset)
+		return fmt.Errorf("must be more than zero, such as %q", f.example())
 	}
-	if f.bounds != nil && (v.Int() < f.bounds.least || v.Int() > f.bounds.most) {
-		return fmt.Errorf("must be %v, not %d", f.bounds, v.Int())
+	if f.bounds != nil && !f.bounds.holds(v) {
+		return fmt.Errorf("must be %v, not %v", f.bounds, v)
 	}
 	if len(f.words) == 0 && !f.path {
 		return nil
@@ -164,6 +218,14 @@ func (f *field) check(v reflect.Value) error {
 		return nil
 	}
 	return fmt.Errorf("must be %s, not %q", f.allowed(), s)
+}
+
+// example is a duration that is allowed.
+func (f *field) example() string {
+	if f.preset == "" {
+		return "10s"
+	}
+	return f.preset
 }
 
 // allowed lists the words, and the absolute path, that the value may be.
@@ -181,38 +243,3 @@ func (f *field) allowed() string {
 	}
 	return strings.Join(allowed[:last], ", ") + " or " + allowed[last]
 }
-
-// NeedsRestart names the keys that differ between c and next and that a running daemon cannot
-// change; it is nil when next can be put in force.
-func (c *Config) NeedsRestart(next *Config) []string {
-	return differing(reflect.ValueOf(c).Elem(), reflect.ValueOf(next).Elem(), "", func(f *field) bool { return f.permanent })
-}
-
-// Differing names the keys that differ between c and next, but for those of programs; a table that only one of them has is
-// one key.
-func (c *Config) Differing(next *Config) []string {
-	return differing(reflect.ValueOf(c).Elem(), reflect.ValueOf(next).Elem(), "", func(*field) bool { return true })
-}
-
-func differing(a, b reflect.Value, prefix string, matters func(*field) bool) (keys []string) {
-	s := schemaOf(a.Type())
-	for i := range s.fields {
-		f := &s.fields[i]
-		if f.loose || isTables(f.typ) {
-			continue
-		}
-		x, y := a.FieldByIndex(f.index), b.FieldByIndex(f.index)
-		if isTable(f.typ) && f.typ.Kind() == reflect.Pointer && !x.IsNil() && !y.IsNil() {
-			x, y = x.Elem(), y.Elem()
-		}
-		switch {
-		case isTable(f.typ) && x.Kind() == reflect.Struct:
-			keys = append(keys, differing(x, y, prefix+f.name+".", matters)...)
-		case matters(f) && !reflect.DeepEqual(x.Interface(), y.Interface()):
-			keys = append(keys, prefix+f.name)
-		}
-	}
-	return keys
-}
-
-var durationType = reflect.TypeFor[time.Duration]()

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -11,25 +12,27 @@ import (
 
 // notTOML is the mistake of a file that the parser gave up at an offset. What was probably meant is told where it shows.
 func (b *builder) notTOML(at uint32, err error) []*Error {
-	if line, other := foreign(b.src.data); other != "" {
-		return []*Error{b.src.errorAt(line, "", fmt.Errorf(
-			"this looks like %s; keepalivedd is configured in TOML, see keepalivedd.toml(5)", other))}
+	if line, other := b.document.foreign(b.src.data); other != "" {
+		return []*Error{b.src.Mistake(line, "", fmt.Errorf("this looks like %s; %s", other, cmp.Or(b.document.Format, "it has to be TOML")))}
 	}
 	if where, meant := b.unquoted(at, err.Error()); meant != "" {
-		return append(b.mistakes, b.src.errorAt(where, "", errors.New("not valid TOML: "+meant)))
+		return append(b.mistakes, b.src.Mistake(where, "", errors.New("not valid TOML: "+meant)))
 	}
-	return append(b.mistakes, b.src.errorAt(at, "", fmt.Errorf("not valid TOML: %v", err)))
+	return append(b.mistakes, b.src.Mistake(at, "", fmt.Errorf("not valid TOML: %v", err)))
 }
 
 // foreign recognises a file in another format that people write such things in, by its line at an offset.
-func foreign(data []byte) (at uint32, format string) {
+func (d *Document) foreign(data []byte) (at uint32, format string) {
 	first := true
 	for offset := 0; offset < len(data); {
 		line, _, _ := bytes.Cut(data[offset:], []byte("\n"))
 		text := string(bytes.TrimSpace(line))
+		if d.Foreign != nil {
+			format = d.Foreign(string(line))
+		}
 		switch {
-		case isSupervisord(string(line)):
-			return uint32(offset), "supervisord's configuration (INI)"
+		case format != "":
+			return uint32(offset), format
 		case !first || text == "" || text[0] == '#':
 		case isYAML(string(line)):
 			return uint32(offset), "YAML"
@@ -41,20 +44,6 @@ func foreign(data []byte) (at uint32, format string) {
 		offset += len(line) + 1
 	}
 	return 0, ""
-}
-
-// isSupervisord tells whether a line is a header of supervisord's.
-func isSupervisord(line string) bool {
-	header, bracketed := strings.CutPrefix(line, "[")
-	header, _, closed := strings.Cut(header, "]")
-	kind, _, named := strings.Cut(header, ":")
-	if !bracketed || !closed {
-		return false
-	}
-	if named {
-		return slices.Contains([]string{"program", "group", "eventlistener", "fcgi-program", "rpcinterface"}, kind)
-	}
-	return slices.Contains([]string{"supervisord", "supervisorctl", "unix_http_server", "inet_http_server"}, kind)
 }
 
 // isYAML tells whether a line, the first of a file, is YAML: a document, an item, or a key.
@@ -102,24 +91,30 @@ func (b *builder) unquoted(at uint32, complaint string) (begin uint32, text stri
 	if end := bytes.IndexAny(value, ",]}"); end >= 0 && (key == "" || bytes.IndexByte(before, '{') >= 0) {
 		value = value[:end]
 	}
-	return uint32(from), meant(b.files, key, string(bytes.TrimSpace(value)))
+	return uint32(from), b.document.meant(key, string(bytes.TrimSpace(value)))
 }
 
 // meant is how key = value was probably meant, "" if that is anybody's guess. Without a key it is one of a list.
-func meant(files files, key, value string) string {
+func (d *Document) meant(key, value string) string {
 	var f *field
 	if key != "" {
-		f = fieldNamed(key[strings.LastIndexByte(key, '.')+1:], reflect.TypeFor[document]())
+		f = fieldNamed(key[strings.LastIndexByte(key, '.')+1:], d.schema)
 		if !isBare(key) {
 			return ""
 		}
 		key += " = "
 	}
-	switch text := strings.ToLower(value); {
-	case value == "" || len(value) > 200 || strings.IndexByte("\"'[{", value[0]) >= 0:
+	if value == "" || len(value) > 200 || strings.IndexByte("\"'[{", value[0]) >= 0 {
 		return ""
-	case f != nil && f.typ == reflect.TypeFor[Command]():
-		return "a command is a list of strings, each in quotes; write " + key + listFor(files, value)
+	}
+	if f != nil {
+		if own, ok := as[Guesser](f.typ); ok {
+			if why, meant := own.Guess(d, value); meant != "" {
+				return why + "; write " + key + meant
+			}
+		}
+	}
+	switch text := strings.ToLower(value); {
 	case strings.ContainsAny(value, "\"'"):
 		return ""
 	case f != nil && f.typ.Kind() == reflect.Bool && slices.Contains([]string{"true", "yes", "on"}, text):
@@ -128,9 +123,9 @@ func meant(files files, key, value string) string {
 		return "write " + key + "false"
 	case f != nil && f.typ == reflect.TypeFor[[]string]():
 		words := strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' })
-		return "strings need quotes, and several are a list; write " + key + listOf(words)
-	case strings.Trim(text, "0123456789+-_ ") == "" && (f == nil || f.typ != reflect.TypeFor[Umask]()):
+		return "strings need quotes, and several are a list; write " + key + QuoteList(words)
+	case strings.Trim(text, "0123456789+-_ ") == "":
 		return ""
 	}
-	return "a string needs quotes; write " + key + string(appendQuoted(nil, value))
+	return "a string needs quotes; write " + key + Quote(value)
 }

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/pelletier/go-toml/v2/unstable"
 )
+
+var durationType = reflect.TypeFor[time.Duration]()
 
 // setText fills a value from its text: the content of a string, or a number or boolean as TOML writes it.
 func setText(v reflect.Value, text string) error {
@@ -22,22 +22,45 @@ func setText(v reflect.Value, text string) error {
 		v.SetInt(int64(dur))
 		return err
 	}
-	switch v.Kind() {
-	case reflect.String:
+	switch {
+	case v.Kind() == reflect.String:
 		v.SetString(text)
-	case reflect.Bool:
+	case v.Kind() == reflect.Bool:
 		v.SetBool(text == "true")
-	case reflect.Int:
+	case v.CanInt():
 		// Base 0 reads every form that TOML has; the one that TOML has not, 017, was refused by the parser.
 		i, err := strconv.ParseInt(text, 0, v.Type().Bits())
 		if err != nil {
 			return fmt.Errorf("%s is too large", text)
 		}
 		v.SetInt(i)
+	case v.CanUint():
+		if strings.HasPrefix(text, "-") && strings.Trim(text, "-0_") != "" {
+			return fmt.Errorf("must not be negative, as %s is", text)
+		}
+		i, err := strconv.ParseUint(strings.TrimLeft(text, "+-"), 0, v.Type().Bits())
+		if err != nil {
+			return fmt.Errorf("%s is too large", text)
+		}
+		v.SetUint(i)
+	case v.CanFloat():
+		f, err := number(text, v.Type().Bits())
+		if err != nil {
+			return fmt.Errorf("%s is too large", text)
+		}
+		v.SetFloat(f)
 	default:
-		panic(fmt.Sprintf("no text for %s", v.Type()))
+		return fmt.Errorf("%s can have no default", v.Type())
 	}
 	return nil
+}
+
+// number reads every form of a number that TOML has.
+func number(text string, bits int) (float64, error) {
+	if i, err := strconv.ParseInt(text, 0, 64); err == nil {
+		return float64(i), nil
+	}
+	return strconv.ParseFloat(strings.ReplaceAll(text, "_", ""), bits)
 }
 
 func duration(text string) (time.Duration, error) {
@@ -54,43 +77,34 @@ func duration(text string) (time.Duration, error) {
 	return dur, nil
 }
 
+// FormatDuration writes a duration as a configuration has it: 2m where package time writes 2m0s.
+func FormatDuration(d time.Duration) string {
+	text := d.String()
+	if s, ok := strings.CutSuffix(text, "m0s"); ok {
+		text = s + "m"
+	}
+	if s, ok := strings.CutSuffix(text, "h0m"); ok {
+		text = s + "h"
+	}
+	return text
+}
+
 // durationLike is what was probably meant by a value that is no string.
-func durationLike(n *node) string {
+func durationLike(n *Value) string {
 	if text := string(n.text); text != "" && len(text) < 10 && strings.Trim(text, "0123456789.") == "" {
 		return text + "s"
 	}
 	return "10s"
 }
 
-// stringOf is the string in n. No string may have a NUL: the kernel would take it for the end.
-func stringOf(n *node) (string, error) {
-	if n.kind != unstable.String {
-		return "", fmt.Errorf("must be a string in quotes, not %s", describe(n))
+// string is the string in n. No string may have a NUL: the kernel would take it for the end.
+func (n *Value) string() (string, error) {
+	if !n.IsString() {
+		return "", fmt.Errorf("must be a string in quotes, not %s", n.Describe())
 	}
 	s := string(n.text)
 	if strings.IndexByte(s, 0) >= 0 {
 		return "", errors.New("must not contain a NUL character")
 	}
 	return s, nil
-}
-
-// describe says in words what n is.
-func describe(n *node) string {
-	switch n.kind {
-	case unstable.String:
-		return "a string"
-	case unstable.Bool:
-		return "a boolean"
-	case unstable.Integer, unstable.Float:
-		return "a number"
-	case unstable.Array:
-		if n.origin == headed {
-			return fmt.Sprintf("a list of tables, [[%s]]", n.key())
-		}
-		return "a list"
-	case unstable.Table:
-		return "a table"
-	default:
-		return "a date or time"
-	}
 }

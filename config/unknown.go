@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"slices"
+	"strings"
 )
 
 // unknownKey says what was probably meant by a key that its table, of schema s, does not know. In TOML a key belongs to
 // the last [section] above it, whatever its author had in mind. Meant is the key of the same table, if it was probably one.
-func (d *decoder) unknownKey(n *node, s *schema) (meant string, err error) {
+func (d *Document) unknownKey(n *Value, s *schema) (meant string, err error) {
 	for up := n.parent.parent; up != nil; up = up.parent {
-		t := typeAt(up)
+		t := d.typeAt(up)
 		if t == nil || !isTable(t) || schemaOf(t).byName[n.name] == nil {
 			continue
 		}
@@ -23,16 +25,17 @@ func (d *decoder) unknownKey(n *node, s *schema) (meant string, err error) {
 		case up.parent == nil:
 			return "", errors.New("belongs at the top, before the first [section]")
 		case n.parent.origin == headed:
-			return "", fmt.Errorf("belongs in [%s], before [%s]", up.key(), n.parent.key())
+			return "", fmt.Errorf("belongs in [%s], before [%s]", up.Key(), n.parent.Key())
 		}
-		return "", fmt.Errorf("belongs in [%s]", up.key())
+		return "", fmt.Errorf("belongs in [%s]", up.Key())
 	}
 	if n.parent.parent == nil {
-		if n.origin == headed && n.below("command") != nil {
-			return "", fmt.Errorf("unknown key; a program is [program.%s]", quoteKey(n.name))
-		}
-		if n.origin == written && schemaOf(reflect.TypeFor[Program]()).byName[n.name] != nil {
-			return "", errors.New("belongs to a program: write it below its [program.NAME]")
+		for _, f := range s.fields {
+			if isNamedTables(f.typ) {
+				if err := misplaced(n, &f); err != nil {
+					return "", err
+				}
+			}
 		}
 	}
 	if near := s.nearest(n.name); near != "" {
@@ -41,16 +44,37 @@ func (d *decoder) unknownKey(n *node, s *schema) (meant string, err error) {
 	return "", errors.New("unknown key")
 }
 
-// typeAt is what the table n is decoded into, nil if it is nothing that is known.
-func typeAt(n *node) reflect.Type {
-	if n.parent == nil {
-		return reflect.TypeFor[document]()
+// misplaced says what is wrong with a key at the top if it, or what is in it, belongs to a named table; nil if it does not
+// look like that.
+func misplaced(n *Value, f *field) error {
+	s := schemaOf(f.typ.Elem())
+	if n.origin == headed && slices.ContainsFunc(s.fields, func(f field) bool { return f.required && n.At(f.name) != nil }) {
+		return fmt.Errorf("unknown key; %s is [%s.%s]", one(f.name), f.name, QuoteKey(n.name))
 	}
-	t := typeAt(n.parent)
+	if n.origin == written && s.byName[n.name] != nil {
+		return fmt.Errorf("belongs to %s: write it below its [%s.NAME]", one(f.name), f.name)
+	}
+	return nil
+}
+
+// one is a noun with its article.
+func one(noun string) string {
+	if noun != "" && strings.IndexByte("aeiou", noun[0]) >= 0 {
+		return "an " + noun
+	}
+	return "a " + noun
+}
+
+// typeAt is what the table n is decoded into, nil if it is nothing that is known.
+func (d *Document) typeAt(n *Value) reflect.Type {
+	if n.parent == nil {
+		return d.schema
+	}
+	t := d.typeAt(n.parent)
 	switch {
 	case t == nil:
 		return nil
-	case isTables(t):
+	case isNamedTables(t):
 		return t.Elem()
 	case !isTable(t):
 		return nil
@@ -59,12 +83,8 @@ func typeAt(n *node) reflect.Type {
 	switch {
 	case f == nil:
 		return nil
-	case f.typ == reflect.TypeFor[Limits]():
-		return reflect.TypeFor[limits]()
-	case f.typ == reflect.TypeFor[Sockets]():
-		return reflect.TypeFor[Socket]()
-	case f.typ.Kind() == reflect.Pointer:
-		return f.typ.Elem()
+	case f.table() != nil && !isNamedTables(f.typ):
+		return f.table()
 	}
 	return f.typ
 }
@@ -76,11 +96,7 @@ func fieldNamed(name string, t reflect.Type) *field {
 		return f
 	}
 	for _, f := range s.fields {
-		below := f.typ
-		if isTables(below) || below.Kind() == reflect.Pointer {
-			below = below.Elem()
-		}
-		if isTable(below) {
+		if below := f.table(); below != nil {
 			if found := fieldNamed(name, below); found != nil {
 				return found
 			}

@@ -1,188 +1,147 @@
 package config
 
 import (
+	"encoding/binary"
 	"fmt"
-	"strconv"
+	"reflect"
+	"slices"
 	"strings"
-	"syscall"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// A nameChecker says what is wrong with a name where the file may choose it.
-type nameChecker interface{ checkName(name string) error }
-
-// Environment maps the names of environment variables to their values.
-type Environment map[string]string
-
-func (Environment) checkName(name string) error {
-	if name == "" || strings.ContainsAny(name, "=\x00") {
-		return fmt.Errorf(`%q cannot name an environment variable; it must not be empty, nor contain "=" or NUL`, name)
-	}
-	return nil
+// Value is one value of a file, and where it stands. A nil Value is one that is not there: only At may be called on it.
+type Value struct {
+	src     *Source
+	parent  *Value // nil for the root
+	name    string
+	keyAt   uint32
+	valueAt uint32
+	kind    kind
+	origin  origin
+	text    []byte   // of a scalar: its content; may be part of src.data
+	items   []*Value // of a list; they share the list's name and parent
+	fields  fields   // of a table
 }
 
-// maxName keeps a program's name fit for a log line, a file name and a syslog tag.
-const maxName = 64
+// kind is what TOML knows, without how a table or a list is written.
+type kind uint8
 
-func (Program) checkName(name string) error {
-	ok := name != "" && len(name) <= maxName && isAlnum(name[0])
-	for i := 0; ok && i < len(name); i++ {
-		ok = isAlnum(name[i]) || strings.IndexByte("_.-", name[i]) >= 0
-	}
-	if section, number, numbered := strings.Cut(name, ":"); numbered && isNumber(number) && (Program{}).checkName(section) == nil {
-		return fmt.Errorf(`%q cannot name a program: the instances of a section have such names; write [program.%s] with instances`, name, quoteKey(section))
-	}
-	if !ok {
-		return fmt.Errorf(`%q cannot name a program; use at most %d letters, digits, "_", "." and "-", with a letter or digit first`, name, maxName)
-	}
-	return nil
-}
-
-func isAlnum(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
-
-// Signal is a signal that is written by its name, with or without SIG.
-type Signal syscall.Signal
-
-// UnmarshalText reads a name such as "TERM", "SIGTERM" or "term".
-func (s *Signal) UnmarshalText(text []byte) error {
-	name := strings.ToUpper(string(text))
-	if !strings.HasPrefix(name, "SIG") {
-		name = "SIG" + name
-	}
-	num := unix.SignalNum(name)
-	if num == 0 {
-		return fmt.Errorf(`%q is not a signal; write a name such as "TERM", "INT" or "QUIT"`, text)
-	}
-	*s = Signal(num)
-	return nil
-}
-
-// MarshalText gives the name without SIG.
-func (s Signal) MarshalText() ([]byte, error) {
-	name := unix.SignalName(syscall.Signal(s))
-	if name == "" {
-		return nil, fmt.Errorf("signal %d has no name", int(s))
-	}
-	return []byte(strings.TrimPrefix(name, "SIG")), nil
-}
-
-// String gives the name without SIG, or the number of a signal that has no name.
-func (s Signal) String() string {
-	text, err := s.MarshalText()
-	if err != nil {
-		return fmt.Sprint(int(s))
-	}
-	return string(text)
-}
-
-// Kept is how much memory the last lines may take.
-type Kept int64
-
-// The least and the most that [Kept] can be.
 const (
-	leastKept = 64 << 10
-	mostKept  = 1 << 30
+	tableKind kind = iota + 1
+	listKind
+	stringKind
+	boolKind
+	integerKind
+	floatKind
+	timeKind
 )
 
-func (*Kept) numeric() {}
+// origin is how a table or list came to be: TOML lets each be added to in its own way.
+type origin uint8
 
-// UnmarshalText reads a size such as "4M".
-func (k *Kept) UnmarshalText(text []byte) error {
-	n, err := parseSize(string(text), `write a number with K, M or G, such as "4M"`)
-	switch {
-	case err != nil:
-		return err
-	case n < leastKept || n > mostKept:
-		return fmt.Errorf(`must be from "64K" to "1G", not %q`, text)
-	}
-	*k = Kept(n)
-	return nil
-}
+const (
+	written origin = iota // as a value, { } or [ ]: complete, nothing may be added
+	dotted                // by a.b = value: dotted keys may add
+	implied               // a, by [a.b]: may yet get its own header
+	headed                // by [a] or [[a]]
+)
 
-// MarshalText gives the number in the greatest unit that it is a whole number of.
-func (k Kept) MarshalText() ([]byte, error) { return formatSize(int64(k)), nil }
+// Document is what the value is part of.
+func (n *Value) Document() *Document { return n.src.document }
 
-func (Kept) kind() string { return "size with K, M or G" }
-
-func (Signal) kind() string { return "signal" }
-
-func (User) kind() string { return `"USER" or "USER:GROUP"` }
-
-func (GroupName) kind() string { return "name or number of a group" }
-
-// Umask is a file mode creation mask that may be unset, as its zero value is.
-type Umask struct {
-	mask uint16
-	set  bool
-}
-
-// Mask returns the mask; ok is false when none is set.
-func (u Umask) Mask() (mask int, ok bool) { return int(u.mask), u.set }
-
-// UnmarshalText reads an octal number such as "027".
-func (u *Umask) UnmarshalText(text []byte) error {
-	n, err := strconv.ParseUint(string(text), 8, 16)
-	if err != nil || n > 0o777 {
-		return fmt.Errorf(`%q is not a mask; write an octal number from "000" to "777", such as "027"`, text)
-	}
-	*u = Umask{uint16(n), true}
-	return nil
-}
-
-// MarshalText gives three octal digits, or nothing when no mask is set.
-func (u Umask) MarshalText() ([]byte, error) {
-	if !u.set {
-		return nil, nil
-	}
-	return fmt.Appendf(nil, "%03o", u.mask), nil
-}
-
-func (Umask) kind() string { return "octal string" }
-
-// Ready says how a program tells that it is ready. At most one of the fields is set; when none is,
-// it is ready when it has been started.
-type Ready struct {
-	FD     int           // a newline on this descriptor
-	Notify bool          // READY=1 to the socket that NOTIFY_SOCKET names
-	After  time.Duration // having lived that long
-}
-
-// UnmarshalText reads "fd:N", "notify" or a duration.
-func (r *Ready) UnmarshalText(text []byte) error {
-	spec := string(text)
-	if number, ok := strings.CutPrefix(spec, "fd:"); ok {
-		if len(number) != 1 || number < "3" || number > "9" {
-			return fmt.Errorf(`%q does not name a descriptor that can be had; write "fd:3" to "fd:9"`, spec)
+// At is the value of a key, or of a key in a table in n, and so on; nil when it is not there.
+func (n *Value) At(keys ...string) *Value {
+	for _, key := range keys {
+		if n != nil {
+			n = n.fields.get([]byte(key))
 		}
-		*r = Ready{FD: int(number[0] - '0')}
-		return nil
 	}
-	if spec == "notify" {
-		*r = Ready{Notify: true}
-		return nil
-	}
-	after, err := time.ParseDuration(spec)
-	if err != nil || after < 0 {
-		return fmt.Errorf(`must be "fd:3", "notify" or a duration such as "2s", not %q`, spec)
-	}
-	*r = Ready{After: after}
-	return nil
+	return n
 }
 
-// MarshalText gives what UnmarshalText reads.
-func (r Ready) MarshalText() ([]byte, error) {
-	switch {
-	case r.Notify:
-		return []byte("notify"), nil
-	case r.FD != 0:
-		return fmt.Appendf(nil, "fd:%d", r.FD), nil
+// Name is the last part of the key. The items of a list have the list's.
+func (n *Value) Name() string { return n.name }
+
+// Key is the dotted name, as TOML would write it; empty for the file as a whole.
+func (n *Value) Key() string {
+	if n.parent == nil {
+		return ""
+	}
+	return n.parent.sub(n.name)
+}
+
+// sub is the dotted name that a key called name has, or would have, in n.
+func (n *Value) sub(name string) string {
+	var parts []string
+	for ; n.parent != nil; n = n.parent {
+		parts = append(parts, QuoteKey(n.name))
+	}
+	slices.Reverse(parts)
+	return strings.Join(append(parts, QuoteKey(name)), ".")
+}
+
+// IsTable, IsList, IsString and IsInteger tell what the file has.
+func (n *Value) IsTable() bool   { return n.kind == tableKind }
+func (n *Value) IsList() bool    { return n.kind == listKind }
+func (n *Value) IsString() bool  { return n.kind == stringKind }
+func (n *Value) IsInteger() bool { return n.kind == integerKind }
+
+// Text is the content of a string, or a number, boolean or time as the file has it; "" for lists and tables.
+func (n *Value) Text() string { return string(n.text) }
+
+// Items are those of a list; do not change them.
+func (n *Value) Items() []*Value { return n.items }
+
+// Fields are what a table has, in the order of the file; do not change them.
+func (n *Value) Fields() []*Value { return n.fields.list }
+
+// Describe says in words what the file has, such as "a string", for messages that say "must be …, not …".
+func (n *Value) Describe() string {
+	switch n.kind {
+	case stringKind:
+		return "a string"
+	case boolKind:
+		return "a boolean"
+	case integerKind, floatKind:
+		return "a number"
+	case listKind:
+		if n.origin == headed {
+			return fmt.Sprintf("a list of tables, [[%s]]", n.Key())
+		}
+		return "a list"
+	case tableKind:
+		return "a table"
 	default:
-		return []byte(shorten(r.After.String())), nil
+		return "a date or time"
 	}
 }
 
-func (Ready) kind() string { return `"fd:N", "notify" or a duration` }
+// Decode fills what a pointer points to, by the rules of the package, and says whether that went well. What is wrong has
+// been reported.
+func (n *Value) Decode(into any) (ok bool) {
+	return n.Document().value(reflect.ValueOf(into).Elem(), n)
+}
+
+// Mistake is one about the value, at its place. Nobody has been told of it.
+func (n *Value) Mistake(err error) *Error { return n.src.Mistake(n.valueAt, n.Key(), err) }
+
+// keyMistake is one about the key.
+func (n *Value) keyMistake(err error) *Error { return n.src.Mistake(n.keyAt, n.Key(), err) }
+
+// Report records a mistake about the value.
+func (n *Value) Report(err error) { n.Document().Report(n.Mistake(err)) }
+
+// appendTo appends all that the decoder sees of n, so that values are equal when what they append is.
+func (n *Value) appendTo(b []byte) []byte {
+	b = append(b, byte(n.kind), byte(n.origin))
+	b = binary.AppendUvarint(b, uint64(len(n.name)))
+	b = append(b, n.name...)
+	b = binary.AppendUvarint(b, uint64(len(n.text)))
+	b = append(b, n.text...)
+	for _, below := range [][]*Value{n.items, n.fields.list} {
+		b = binary.AppendUvarint(b, uint64(len(below)))
+		for _, child := range below {
+			b = child.appendTo(b)
+		}
+	}
+	return b
+}

@@ -9,20 +9,20 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
 // cgroup is where the programs get their cgroups; "": they get none.
 func (s *service) cgroup() (dir string, err error) {
-	if s.config.Cgroups == config.Off {
+	if s.config.Cgroups == settings.Off {
 		return "", nil
 	}
 	base, err := supervise.FindCgroup()
 	switch {
 	case err == nil:
 		return filepath.Join(base, cgroupName(s.pidfile())), nil
-	case s.config.Cgroups == config.Require:
+	case s.config.Cgroups == settings.Require:
 		return "", fmt.Errorf("cgroups are required: %w", err)
 	}
 	s.Log.Debug("programs get no cgroup", "err", err)

@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/supervise"
@@ -42,7 +42,7 @@ const (
 
 // exitStatus returns the status for an error.
 func exitStatus(err error) int {
-	var mistakes config.Errors
+	var mistakes settings.Errors
 	var ended *supervise.EndedError
 	var refused *daemon.RefusedError
 	var unasked *daemon.UnaskedError
@@ -84,14 +84,14 @@ func tellHint(err error) (status int) {
 }
 
 // warn tells of what is right in a configuration, and may not be meant.
-func warn(c *config.Config) {
+func warn(c *settings.Config) {
 	for _, w := range c.Warnings {
 		fmt.Fprintf(os.Stderr, "%s: warning: %v\n", name, w)
 	}
 }
 
 func hintFor(err error) string {
-	var mistakes config.Errors
+	var mistakes settings.Errors
 	switch {
 	case errors.As(err, &mistakes) && errors.Is(err, fs.ErrNotExist) && len(mistakes) == 1 && mistakes[0].Line == 0:
 		return "name another file with -f FILE"

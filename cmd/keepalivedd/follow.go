@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/supervise"
@@ -44,7 +44,7 @@ func (s *service) answerEvents(ctx context.Context, raw json.RawMessage, to *con
 }
 
 // feedOf is the command that gets the events, for the Set to keep running; nil: there is none.
-func (s *service) feedOf(c *config.Config) *supervise.Feed {
+func (s *service) feedOf(c *settings.Config) *supervise.Feed {
 	if c.Events == nil {
 		return nil
 	}

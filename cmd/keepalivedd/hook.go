@@ -12,13 +12,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 )
 
 // runHook runs a command of the daemon itself to its end. It fails with the last that the command wrote. What a startup
 // command that worked has left running goes on until the daemon stops, and may go on writing, to nowhere; what another has
 // left in its process group is killed, because nobody else would end it.
-func (s *service) runHook(ctx context.Context, what string, h *config.Hook) error {
+func (s *service) runHook(ctx context.Context, what string, h *settings.Hook) error {
 	if h == nil {
 		return nil
 	}

@@ -9,16 +9,16 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
 // What is lacking refuses a test and a reload: what runs is safe then. A machine starts with one program broken.
 
 // load reads the configuration, with what the command line says, for whatever there is to do with it.
-func (o *options) load() (*config.Config, error) {
-	c, err := config.LoadOn(config.Machine{Cgroup: supervise.LookForCgroup}, o.file)
-	var mistakes config.Errors
+func (o *options) load() (*settings.Config, error) {
+	c, err := settings.LoadOn(settings.Machine{Cgroup: supervise.LookForCgroup}, o.file)
+	var mistakes settings.Errors
 	switch {
 	case errors.As(err, &mistakes):
 		return nil, brief{mistakes}
@@ -30,7 +30,7 @@ func (o *options) load() (*config.Config, error) {
 
 // loadWhole is load for a test, and for who asks for a reload: what is lacking is an error. What this user may not do or look
 // at says nothing of root, whose configuration it may be.
-func (o *options) loadWhole() (*config.Config, error) {
+func (o *options) loadWhole() (*settings.Config, error) {
 	c, err := o.load()
 	if err != nil {
 		return nil, err
@@ -40,18 +40,18 @@ func (o *options) loadWhole() (*config.Config, error) {
 }
 
 // leaveOutOwn leaves out the addresses that are no fault: the daemon that runs has them.
-func (o *options) leaveOutOwn(c *config.Config) {
+func (o *options) leaveOutOwn(c *settings.Config) {
 	if slices.ContainsFunc(c.Lacking, isInUse) {
 		c.Lacking = leaveOutOwn(c.Lacking, o.running(c))
 	}
 }
 
 // certain is what is lacking for root too.
-func certain(e *config.Error) bool { return os.Geteuid() == 0 || !errors.Is(e, fs.ErrPermission) }
+func certain(e *settings.Error) bool { return os.Geteuid() == 0 || !errors.Is(e, fs.ErrPermission) }
 
 // lacks is an error about what is lacking and matters, nil if there is nothing.
-func lacks(c *config.Config, matters func(*config.Error) bool) error {
-	lacking := slices.DeleteFunc(slices.Clone(c.Lacking), func(e *config.Error) bool { return !matters(e) })
+func lacks(c *settings.Config, matters func(*settings.Error) bool) error {
+	lacking := slices.DeleteFunc(slices.Clone(c.Lacking), func(e *settings.Error) bool { return !matters(e) })
 	if len(lacking) == 0 {
 		return nil
 	}
@@ -60,7 +60,7 @@ func lacks(c *config.Config, matters func(*config.Error) bool) error {
 
 // lacksItself is what the daemon itself lacks for its start. What it may not, the attempt tells, with its own status; metrics
 // are nothing to do without the programs for.
-func lacksItself(e *config.Error) bool {
+func lacksItself(e *settings.Error) bool {
 	return e.Program == "" && e.Key != readersKey && e.Key != eventsKey && e.Key != "metrics_file" && !errors.Is(e, fs.ErrPermission)
 }
 
@@ -71,7 +71,7 @@ const (
 )
 
 // lacksNow is what a daemon that runs lacks for a configuration. It has its pidfile.
-func lacksNow(e *config.Error) bool { return e.Key != "pidfile" }
+func lacksNow(e *settings.Error) bool { return e.Key != "pidfile" }
 
 // check is -t.
 func (o *options) check() int {
@@ -88,7 +88,7 @@ func (o *options) check() int {
 }
 
 // print is -d. What is lacking may be missing there too.
-func (o *options) print(c *config.Config) int {
+func (o *options) print(c *settings.Config) int {
 	o.leaveOutOwn(c)
 	fail(lacks(c, certain))
 	return fail(c.Dump(os.Stdout))
@@ -207,18 +207,18 @@ func (s *service) nameFailed(failed []*supervise.LaunchError) {
 }
 
 // keepsDown tells whether a program cannot run without what is lacking. Its output may go nowhere.
-func keepsDown(e *config.Error) bool { return !strings.HasSuffix(e.Key, ".output") }
+func keepsDown(e *settings.Error) bool { return !strings.HasSuffix(e.Key, ".output") }
 
 // afterFailing says what becomes of a program that could not be started, and of the others.
-func afterFailing(p *config.Program) string {
-	if p.Restart == config.Never {
+func afterFailing(p *settings.Program) string {
+	if p.Restart == settings.Never {
 		return "the program is not tried again, all others are started"
 	}
 	return "the program is tried again, all others are started"
 }
 
-func (s *service) programsByName() map[string]*config.Program {
-	programs := make(map[string]*config.Program, len(s.config.Programs))
+func (s *service) programsByName() map[string]*settings.Program {
+	programs := make(map[string]*settings.Program, len(s.config.Programs))
 	for i := range s.config.Programs {
 		programs[s.config.Programs[i].Name] = &s.config.Programs[i]
 	}

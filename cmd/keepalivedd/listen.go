@@ -9,13 +9,13 @@ import (
 	"strings"
 
 	"github.com/keepalivedd/keepalivedd/address"
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
 // listen is what package supervise is to listen on; nil: nothing.
-func listen(c *config.Settings) *supervise.Listen {
+func listen(c *settings.Settings) *supervise.Listen {
 	if len(c.Listen) == 0 {
 		return nil
 	}
@@ -33,7 +33,7 @@ func listen(c *config.Settings) *supervise.Listen {
 		if from.Owner != nil {
 			to.Owner = superviseUser(from.Owner)
 		}
-		if group := from.Group; group != (config.GroupName{}) {
+		if group := from.Group; group != (settings.GroupName{}) {
 			text, _ := group.MarshalText()
 			to.Group, to.FindGroup = string(text), group.Find
 		}
@@ -44,7 +44,7 @@ func listen(c *config.Settings) *supervise.Listen {
 
 // leaveOutOwn takes from what is lacking the addresses that the daemon has already, or something that it has started: a program
 // that listens by itself is stopped before the daemon listens for it.
-func leaveOutOwn(lacking config.Errors, daemon int) (rest config.Errors) {
+func leaveOutOwn(lacking settings.Errors, daemon int) (rest settings.Errors) {
 	for _, e := range lacking {
 		e := *e
 		e.More = leaveOutOwn(e.More, daemon)
@@ -79,7 +79,7 @@ func descends(pid, from int) bool {
 }
 
 // running is the PID of the daemon that runs with the configuration; 0: there is none.
-func (o *options) running(c *config.Config) int {
+func (o *options) running(c *settings.Config) int {
 	path := c.PIDFile
 	if path == "none" {
 		return 0
@@ -95,7 +95,7 @@ func (o *options) running(c *config.Config) int {
 }
 
 // isInUse tells whether an address is lacking because somebody has it.
-func isInUse(e *config.Error) bool { return errors.As(e.Err, new(*address.InUseError)) }
+func isInUse(e *settings.Error) bool { return errors.As(e.Err, new(*address.InUseError)) }
 
 // sockets tells what is listened on for a program.
 func (p *programState) sockets() string {

@@ -9,14 +9,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 )
 
 // mostMistakes are told at once: nobody mends more before the next look.
 const mostMistakes = 20
 
 // brief says the first mistakes, and how many more there are.
-type brief struct{ all config.Errors }
+type brief struct{ all settings.Errors }
 
 func (b brief) Unwrap() error { return b.all }
 
@@ -25,7 +25,7 @@ func (b brief) Error() string {
 	return first.Error() + more
 }
 
-func (b brief) first() (first config.Errors, more string) {
+func (b brief) first() (first settings.Errors, more string) {
 	if n := len(b.all) - mostMistakes; n > 0 {
 		return b.all[:mostMistakes], fmt.Sprintf("\nand %d more", n)
 	}

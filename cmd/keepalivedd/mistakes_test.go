@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 )
 
 // The caret stands below the byte that is meant, whatever characters are before it, and nothing of the file is obeyed by
@@ -49,9 +49,9 @@ func TestPicture(t *testing.T) {
 // The first of many mistakes are told, and their number. // issue 7.C
 func TestManyMistakes(t *testing.T) {
 	t.Parallel()
-	var all config.Errors
+	var all settings.Errors
 	for i := range 23 {
-		all = append(all, &config.Error{File: "/x", Line: i + 1, Column: 3, Err: fmt.Errorf("mistake %d", i), Text: "a = b"})
+		all = append(all, &settings.Error{Mistake: settings.Mistake{File: "/x", Line: i + 1, Column: 3, Err: fmt.Errorf("mistake %d", i), Text: "a = b"}})
 	}
 	said := brief{all}.Error()
 	if n := strings.Count(said, "mistake "); n != 20 || !strings.HasSuffix(said, "mistake 19\nand 3 more") {
@@ -60,7 +60,7 @@ func TestManyMistakes(t *testing.T) {
 	if said := (brief{all[:20]}).Error(); strings.Contains(said, "more") {
 		t.Errorf("got %s", said)
 	}
-	var whole config.Errors
+	var whole settings.Errors
 	if !errors.As(fmt.Errorf("x: %w", brief{all}), &whole) || len(whole) != 23 {
 		t.Errorf("%d are left", len(whole))
 	}

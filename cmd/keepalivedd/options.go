@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/logging"
 	"github.com/keepalivedd/keepalivedd/signals"
 )
@@ -294,7 +294,7 @@ func (o *options) completeAct(timeout bool) error {
 }
 
 // override puts what the command line says in the place of what the configuration says.
-func (o *options) override(c *config.Config) *config.Config {
+func (o *options) override(c *settings.Config) *settings.Config {
 	configured := c.Log.To
 	if o.pid != "" {
 		c.PIDFile = o.pid
@@ -311,7 +311,7 @@ func (o *options) override(c *config.Config) *config.Config {
 	if o.detail {
 		c.Log.Level = "debug"
 	}
-	c.Lacking = slices.DeleteFunc(c.Lacking, func(e *config.Error) bool { // for what is not used
+	c.Lacking = slices.DeleteFunc(c.Lacking, func(e *settings.Error) bool { // for what is not used
 		return e.Key == "pidfile" && o.pid != "" || e.Key == "log.to" && c.Log.To != configured
 	})
 	return c

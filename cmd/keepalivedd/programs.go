@@ -4,15 +4,15 @@ import (
 	"cmp"
 	"syscall"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
 // programs is the configuration as package supervise takes it. What many programs have alike is one value there, as it
 // is here.
-func (s *service) programs(c *config.Config) []supervise.Program {
-	users := map[*config.User]*supervise.User{nil: nil}
-	alike := map[*config.Settings]*supervise.Program{}
+func (s *service) programs(c *settings.Config) []supervise.Program {
+	users := map[*settings.User]*supervise.User{nil: nil}
+	alike := map[*settings.Settings]*supervise.Program{}
 	list := make([]supervise.Program, len(c.Programs))
 	for i := range c.Programs {
 		p := &c.Programs[i]
@@ -37,7 +37,7 @@ func (s *service) programs(c *config.Config) []supervise.Program {
 }
 
 // superviseUser is a user as package supervise takes it: one who is not known is looked for at each launch.
-func superviseUser(u *config.User) *supervise.User {
+func superviseUser(u *settings.User) *supervise.User {
 	user := &supervise.User{Name: u.Name, UID: u.UID, GID: u.GID, Groups: u.Groups, Home: u.Home, Shell: u.Shell}
 	if !u.Known() {
 		user.Find = func() (*supervise.User, error) {
@@ -52,10 +52,10 @@ func superviseUser(u *config.User) *supervise.User {
 }
 
 // settings is a Program that has these and nothing else.
-func (s *service) settings(c *config.Settings) *supervise.Program {
+func (s *service) settings(c *settings.Settings) *supervise.Program {
 	p := &supervise.Program{
 		Setup: setup(c), Output: s.output(c.Output), RateLimit: c.RateLimit,
-		Held: !c.Autostart, OneShot: c.Type == config.Oneshot, Required: c.Required, Essential: c.Essential,
+		Held: !c.Autostart, OneShot: c.Type == settings.Oneshot, Required: c.Required, Essential: c.Essential,
 		PermanentExit: c.PermanentExit, ReloadSignal: syscall.Signal(c.ReloadSignal), Kill: kills[c.Kill],
 	}
 	if c.Memory > 0 || c.CPUWeight != nil || c.PIDs != nil {
@@ -72,7 +72,7 @@ func (s *service) settings(c *config.Settings) *supervise.Program {
 	if g := c.GiveUp; g != nil {
 		p.GiveUp = &supervise.GiveUp{Tries: g.Tries, Within: g.Within}
 	}
-	if c.Ready != (config.Ready{}) || c.Watchdog > 0 {
+	if c.Ready != (settings.Ready{}) || c.Watchdog > 0 {
 		p.Ready = &supervise.Ready{FD: c.Ready.FD, Notify: c.Ready.Notify, After: c.Ready.After, Timeout: c.ReadyTimeout, Watchdog: c.Watchdog}
 	}
 	if len(c.After)+len(c.Requires) > 0 {
@@ -91,7 +91,7 @@ func (s *service) settings(c *config.Settings) *supervise.Program {
 	return p
 }
 
-func setup(c *config.Settings) *supervise.Setup {
+func setup(c *settings.Settings) *supervise.Setup {
 	mask, masked := c.Umask.Mask()
 	if !masked && c.Limits == nil && c.Nice == nil && c.OOMScoreAdj == nil && !c.NoNewPrivileges {
 		return nil
@@ -106,8 +106,8 @@ func setup(c *config.Settings) *supervise.Setup {
 	return u
 }
 
-var kills = map[config.Kill]supervise.Kill{config.Group: supervise.KillGroup, config.Process: supervise.KillProcess}
+var kills = map[settings.Kill]supervise.Kill{settings.Group: supervise.KillGroup, settings.Process: supervise.KillProcess}
 
-var restarts = map[config.Restart]supervise.Restart{
-	config.Always: supervise.Always, config.OnFailure: supervise.OnFailure, config.Never: supervise.Never,
+var restarts = map[settings.Restart]supervise.Restart{
+	settings.Always: supervise.Always, settings.OnFailure: supervise.OnFailure, settings.Never: supervise.Never,
 }

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/logging"
 	"github.com/keepalivedd/keepalivedd/supervise"
@@ -24,7 +24,7 @@ import (
 type service struct {
 	*options
 	daemon.Daemon
-	config        *config.Config // in force
+	config        *settings.Config // in force
 	log           *logging.Log
 	set           *supervise.Set
 	spawner       *supervise.Spawner // on the main thread
@@ -98,7 +98,7 @@ func (s *service) setOptions(fail func(error), cgroup string) supervise.Options 
 	return supervise.Options{
 		Log: s.Log, Fail: fail, Output: s.outputs.open, Helper: true, Mark: s.mark(),
 		NoRespawn: s.noRespawn, Orphans: true, Spare: s.Askers, Spawner: s.spawner,
-		Cgroup: cgroup, CgroupRequired: s.config.Cgroups == config.Require,
+		Cgroup: cgroup, CgroupRequired: s.config.Cgroups == settings.Require,
 		Changed: s.changed, Event: s.events.changed, Line: s.lines.heard,
 	}
 }
@@ -161,7 +161,7 @@ func (s *service) takeOn(ctx context.Context) error {
 }
 
 // next is the configuration as it is now, if it may follow the one in force.
-func (s *service) next() (*config.Config, error) {
+func (s *service) next() (*settings.Config, error) {
 	next, err := s.load()
 	if err == nil {
 		next.Lacking = leaveOutOwn(next.Lacking, os.Getpid())
@@ -247,8 +247,8 @@ func (s *service) writeOutputs(ctx context.Context) {
 }
 
 // readers are whom the control socket is open to, as far as there are any.
-func readers(c *config.Config) *int {
-	if c.Control == nil || c.Control.Group == (config.GroupName{}) {
+func readers(c *settings.Config) *int {
+	if c.Control == nil || c.Control.Group == (settings.GroupName{}) {
 		return nil
 	}
 	gid, err := c.Control.Group.Find()
@@ -292,7 +292,7 @@ func (s *service) closeLog(err error) {
 	s.log.Close()
 }
 
-func (s *service) logOptions(c *config.Config) logging.Options {
+func (s *service) logOptions(c *settings.Config) logging.Options {
 	o := logging.Options{To: c.Log.To, Ident: name}
 	o.Facility, _ = logging.ParseFacility(c.Log.Facility) // was checked with the configuration
 	o.Level.UnmarshalText([]byte(c.Log.Level))

@@ -3,14 +3,14 @@ package main
 import (
 	"path/filepath"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/logging"
 )
 
 // threads is how many writes may hang at once that the configuration leads to: to the log, and to the outputs of programs.
 // syslog takes none, whatever it does.
-func (s *service) threads(c *config.Config) (n int) {
+func (s *service) threads(c *settings.Config) (n int) {
 	if c.Log.To != "syslog" {
 		n++
 	}
@@ -23,7 +23,7 @@ func (s *service) threads(c *config.Config) (n int) {
 }
 
 // makeThreads is for a reload. While nothing hangs, those that there are for what may hang are free.
-func (s *service) makeThreads(next *config.Config) error {
+func (s *service) makeThreads(next *settings.Config) error {
 	more := s.threads(next) - s.Threads
 	if more <= 0 {
 		return nil

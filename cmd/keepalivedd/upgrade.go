@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
@@ -282,7 +282,7 @@ func abandon(pidfile string, limit time.Duration) func(state json.RawMessage) {
 	}
 }
 
-func newService(o *options, cfg *config.Config) *service {
+func newService(o *options, cfg *settings.Config) *service {
 	return &service{options: o, config: cfg, began: time.Now().Round(0), metrics: newMetricsFile(), noted: newNotedSessions(),
 		events: newEvents(), lines: newLines()}
 }

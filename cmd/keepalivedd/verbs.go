@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/daemon"
 )
 
@@ -15,7 +15,7 @@ const promptly = 5 * time.Second
 // talk carries out a verb. Nothing which is wrong with the daemon but that it does not run can keep it from being told of or
 // signalled: for that the pidfile is enough.
 func (o *options) talk() int {
-	c := o.override(config.Salvage(o.file))
+	c := o.override(settings.Salvage(o.file))
 	if c.PIDFile == "none" {
 		return o.failed(errors.New("there is no pidfile (none), so the daemon cannot be found: name it with -p FILE"))
 	}
@@ -72,7 +72,7 @@ func (o *options) reload(path string) int {
 }
 
 // stop ends also what a daemon that was killed had left behind, and tells of a daemon that has to be killed before it is.
-func stop(c *config.Config) int {
+func stop(c *settings.Config) int {
 	ran, err := daemon.Stop(c.PIDFile, daemon.StopOptions{
 		Patience: promptly,
 		Budget:   c.ShutdownTimeout,

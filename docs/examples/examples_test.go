@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 )
 
 func read(t *testing.T, file string) string {
@@ -51,7 +51,7 @@ func TestExamples(t *testing.T) {
 			if err := os.WriteFile(here, []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			c, err := config.Load(here)
+			c, err := settings.Load(here)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +82,7 @@ func TestLines(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := config.Load(file); err != nil {
+		if _, err := settings.Load(file); err != nil {
 			t.Error(err)
 		}
 	}

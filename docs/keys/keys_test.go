@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 )
 
 const page = "../configuration.md"
@@ -41,7 +41,7 @@ func TestUpdate(t *testing.T) {
 	if !strings.HasPrefix(text, "before\n") || !strings.HasSuffix(text, "after\n") {
 		t.Error("what is around the table was changed")
 	}
-	for _, k := range config.Keys() {
+	for _, k := range settings.Keys() {
 		if !strings.Contains(text, "| `"+k.Name+"` | ") || !strings.Contains(text, k.Doc) {
 			t.Errorf("%s.%s is missing", k.Section, k.Name)
 		}

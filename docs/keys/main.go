@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/config"
 )
 
@@ -42,7 +43,7 @@ func update(page string, check bool) error {
 	if !begins || !ends {
 		return errors.New(page + ": the markers of the table are missing")
 	}
-	next := string(head) + begin + "\n" + table(config.Keys()) + end + string(tail)
+	next := string(head) + begin + "\n" + table(settings.Keys()) + end + string(tail)
 	switch {
 	case next == string(old):
 		return nil

@@ -2,4 +2,4 @@
 
 package linux
 
-var _ = keepalivedd_and_its_packages_supervise_and_config_run_on_Linux_only__try_GOOS_linux
+var _ = keepalivedd_and_its_packages_supervise_run_on_Linux_only__try_GOOS_linux

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 )
 
 const (
@@ -31,7 +31,7 @@ func page(t *testing.T, file string) string {
 // help is what the program says of itself. The compiler reads its sources, of which go test is made aware by a look at them.
 func help(t *testing.T) string {
 	t.Helper()
-	for _, dir := range []string{"cmd/keepalivedd", "config"} {
+	for _, dir := range []string{"cmd/keepalivedd", "cmd/keepalivedd/settings", "config"} {
 		if _, err := os.ReadDir("../../" + dir); err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +218,7 @@ func TestKeys(t *testing.T) {
 	text := page(t, format)
 	headings := map[string]string{"": "The daemon"}
 	sections := map[string]map[string]string{}
-	for _, k := range config.Keys() {
+	for _, k := range settings.Keys() {
 		if k.Section != "" {
 			headings[k.Section] = "[" + k.Section + "] section"
 		}
@@ -227,7 +227,7 @@ func TestKeys(t *testing.T) {
 		sections[name] = items(section(t, text, ".Ss", heading))
 	}
 	known := map[string][]string{}
-	for _, k := range config.Keys() {
+	for _, k := range settings.Keys() {
 		known[k.Section] = append(known[k.Section], k.Name)
 		var body string
 		var found bool
@@ -291,7 +291,7 @@ func TestExamples(t *testing.T) {
 			if err := os.WriteFile(toml, []byte(block), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := config.Load(toml); err != nil {
+			if _, err := settings.Load(toml); err != nil {
 				t.Errorf("%s: %v", file, err)
 			}
 			n++

@@ -11,7 +11,7 @@ import (
 
 func TestUpToDate(t *testing.T) {
 	// The compiler reads these, of which go test is made aware by a look at them.
-	for _, dir := range []string{"cmd/keepalivedd", "config"} {
+	for _, dir := range []string{"cmd/keepalivedd", "cmd/keepalivedd/settings", "config"} {
 		if _, err := os.ReadDir("../../../" + dir); err != nil {
 			t.Fatal(err)
 		}

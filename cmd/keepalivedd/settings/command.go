@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/keepalivedd/keepalivedd/config"
 )
 
 // Command is a program's executable and its arguments.
@@ -15,8 +17,25 @@ type Command []string
 // finds in its PATH.
 var searchPath = [...]string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// command says what is wrong with a command, and how it was probably meant.
-func (d *decoder) command(c Command) error {
+// Decode reads a list of strings, and says how it was probably meant if it is none, or no command.
+func (c *Command) Decode(from *config.Value) error {
+	files := loaderOf(from.Document()).files
+	if text := from.Text(); from.IsString() && strings.TrimSpace(text) != "" {
+		return fmt.Errorf(`must be a list of strings, not a string; write %s`, listFor(files, text))
+	}
+	if !from.Decode((*[]string)(c)) {
+		return nil // told
+	}
+	return c.check(files)
+}
+
+// Guess is for a command without quotes.
+func (Command) Guess(d *config.Document, text string) (why, meant string) {
+	return "a command is a list of strings, each in quotes", listFor(loaderOf(d).files, text)
+}
+
+// check says what is wrong with a command, and how it was probably meant.
+func (c Command) check(files files) error {
 	if len(c) == 0 {
 		return errors.New(`must not be empty; write the program's absolute path, and then its arguments`)
 	}
@@ -26,9 +45,9 @@ func (d *decoder) command(c Command) error {
 	wrong := fmt.Sprintf("must begin with the program's absolute path, not %q", c[0])
 	meant := ""
 	if len(c) == 1 && strings.ContainsAny(c[0], " \t\n") || slices.ContainsFunc(c[1:], isOperator) {
-		meant = listFor(d.files, strings.Join(c, " "))
-	} else if path := find(d.files, c[0]); path != "" {
-		meant = string(appendQuoted(nil, path))
+		meant = listFor(files, strings.Join(c, " "))
+	} else if path := find(files, c[0]); path != "" {
+		meant = config.Quote(path)
 	}
 	if !strings.Contains(meant, `"/`) { // no better than what is there
 		return errors.New(wrong)
@@ -44,19 +63,7 @@ func listFor(files files, text string) string {
 	} else if path := find(files, words[0]); path != "" {
 		words[0] = path
 	}
-	return listOf(words)
-}
-
-// listOf is a list as it would be written.
-func listOf(words []string) string {
-	b := []byte{'['}
-	for i, word := range words {
-		if i > 0 {
-			b = append(b, ", "...)
-		}
-		b = appendQuoted(b, word)
-	}
-	return string(append(b, ']'))
+	return config.QuoteList(words)
 }
 
 // find is the path of a program that is named without one, or "" if there is none.

@@ -1,16 +1,13 @@
-package config
+package settings
 
 import (
 	"errors"
 	"fmt"
-	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2/unstable"
-
 	"github.com/keepalivedd/keepalivedd/address"
+	"github.com/keepalivedd/keepalivedd/config"
 )
 
 // Socket is one that the daemon listens on for a program.
@@ -30,7 +27,7 @@ type Socket struct {
 // Sockets are in the order of their descriptors.
 type Sockets []Socket
 
-func (Sockets) kind() string { return "list of addresses, or of tables" }
+func (Sockets) Kind() string { return "list of addresses, or of tables" }
 
 // Mode is that of a file. It may be unset, as its zero value is.
 type Mode struct {
@@ -59,71 +56,82 @@ func (m Mode) MarshalText() ([]byte, error) {
 	return fmt.Appendf(nil, "%04o", m.mode), nil
 }
 
-func (Mode) kind() string { return "octal string" }
+func (Mode) Kind() string { return "octal string" }
 
-// decode fills s from a list, each of which is an address or a table.
-func (s *Sockets) decode(d *decoder, n *node) error {
-	if n.kind != unstable.Array {
-		return fmt.Errorf(`must be a list, ["tcp:0.0.0.0:80"], not %s`, describe(n))
+// Decode fills s from a list, each of which is an address or a table.
+func (s *Sockets) Decode(from *config.Value) error {
+	if !from.IsList() {
+		return fmt.Errorf(`must be a list, ["tcp:0.0.0.0:80"], not %s`, from.Describe())
 	}
-	if len(n.items) == 0 {
+	if len(from.Items()) == 0 {
 		return nil
 	}
-	*s = make(Sockets, len(n.items))
-	for i, item := range n.items {
-		v := reflect.ValueOf(&(*s)[i]).Elem()
-		switch item.kind {
-		case unstable.Table:
-			d.table(v, item)
-		case unstable.String:
-			d.value(v.FieldByName("Address"), item)
+	*s = make(Sockets, len(from.Items()))
+	for i, item := range from.Items() {
+		switch to := &(*s)[i]; {
+		case item.IsTable():
+			item.Decode(to)
+		case item.IsString():
+			item.Decode(&to.Address)
 		default:
-			d.report(item.valueError(fmt.Errorf(`must be an address, "tcp:0.0.0.0:80", or a table, { address = "tcp:0.0.0.0:80" }, not %s`,
-				describe(item))))
+			item.Report(fmt.Errorf(`must be an address, "tcp:0.0.0.0:80", or a table, { address = "tcp:0.0.0.0:80" }, not %s`,
+				item.Describe()))
 		}
 	}
 	return nil
+}
+
+// Table has the keys of one that is a table.
+func (Sockets) Table() any { return Socket{} }
+
+// Encode gives an address where that is all.
+func (s Socket) Encode() any {
+	if s == (Socket{Address: s.Address}) {
+		return s.Address
+	}
+	type table Socket
+	return table(s)
 }
 
 // mostSockets keeps LISTEN_FDS within what programs can be expected to take.
 const mostSockets = 64
 
 // listens refuses what cannot be listened on.
-func (p *Program) listens(t *given) {
-	if t.has("listen_when_down") {
+func (p *Program) listens(t *config.Table) {
+	if t.Has("listen_when_down") {
 		switch {
-		case len(p.Listen) == 0 && !slices.Contains(t.mistaken, "listen"):
-			t.wrong("listen_when_down", "there is nothing to listen on; remove it, or write listen")
+		case len(p.Listen) == 0 && !t.Mistaken("listen"):
+			t.Wrong("listen_when_down", "there is nothing to listen on; remove it, or write listen")
 		case *p.ListenWhenDown && p.Gate != nil:
-			t.wrong("listen_when_down",
+			t.Wrong("listen_when_down",
 				"who connects while the gate is shut would wait here, and not find the machine that has it; remove it")
 		}
 	}
-	if len(p.Listen) == 0 || !t.has("listen") {
+	if len(p.Listen) == 0 || !t.Has("listen") {
 		return
 	}
 	if len(p.Listen) > mostSockets {
-		t.wrong("listen", "%d sockets are too many; at most %d can be passed on", len(p.Listen), mostSockets)
+		t.Wrong("listen", "%d sockets are too many; at most %d can be passed on", len(p.Listen), mostSockets)
 	}
-	if free := 3 + len(p.Listen); p.Ready.FD != 0 && p.Ready.FD < free && t.has("ready") {
+	if free := 3 + len(p.Listen); p.Ready.FD != 0 && p.Ready.FD < free && t.Has("ready") {
 		if free > 9 {
-			t.wrong("ready", "descriptor %d is one of those of listen, which are 3 to %d; write \"notify\"", p.Ready.FD, free-1)
+			t.Wrong("ready", "descriptor %d is one of those of listen, which are 3 to %d; write \"notify\"", p.Ready.FD, free-1)
 		} else {
-			t.wrong("ready", "descriptor %d is one of those of listen, which begin with 3; write \"fd:%d\"", p.Ready.FD, free)
+			t.Wrong("ready", "descriptor %d is one of those of listen, which begin with 3; write \"fd:%d\"", p.Ready.FD, free)
 		}
 	}
 	if p.Type == Oneshot {
-		t.wrong("listen", `nobody would answer once a oneshot is done; remove it, or type = "oneshot"`)
+		t.Wrong("listen", `nobody would answer once a oneshot is done; remove it, or type = "oneshot"`)
 	}
 	for i := range p.Listen {
-		p.Listen[i].check(t, p, t.node.below("listen").items[i])
+		p.Listen[i].check(t, p, t.At("listen").Items()[i])
 	}
 }
 
 // at is where a socket has a key.
-func (s *Socket) at(item *node, key string) *node {
-	if item.kind == unstable.Table {
-		return item.below(key)
+func (s *Socket) at(item *config.Value, key string) *config.Value {
+	if item.IsTable() {
+		return item.At(key)
 	}
 	if key == "address" {
 		return item
@@ -131,10 +139,10 @@ func (s *Socket) at(item *node, key string) *node {
 	return nil
 }
 
-func (s *Socket) check(t *given, p *Program, item *node) {
+func (s *Socket) check(t *config.Table, p *Program, item *config.Value) {
 	wrong := func(key, format string, args ...any) {
 		if at := s.at(item, key); at != nil {
-			t.report(at.valueError(fmt.Errorf(format, args...)))
+			at.Report(fmt.Errorf(format, args...))
 		}
 	}
 	numbers := 0
@@ -185,20 +193,20 @@ func (l *loader) listens(programs []Program) {
 		section string
 	}
 	by := map[string][]user{} // port, or path
-	told := map[*node]bool{}
+	told := map[*config.Value]bool{}
 	for i := range programs {
 		p := &programs[i]
 		if p.Settings == nil || len(p.Listen) == 0 {
 			continue
 		}
 		section, _ := p.section()
-		n := l.main.below("program", section, "listen")
+		n := l.Root.At("program", section, "listen")
 		for j := range p.Listen {
 			a, err := address.Parse(p.Listen[j].Address)
-			if err != nil || n == nil || len(n.items) <= j {
+			if err != nil || n == nil || len(n.Items()) <= j {
 				continue
 			}
-			at := p.Listen[j].at(n.items[j], "address")
+			at := p.Listen[j].at(n.Items()[j], "address")
 			place := a.Path
 			if a.Network != "unix" {
 				place = fmt.Sprint(a.Network, a.IP.Port())
@@ -211,11 +219,11 @@ func (l *loader) listens(programs []Program) {
 				switch known = known || u.Address == a; {
 				case u.program == p || u.section == section && u.Address != a:
 					told[at] = true
-					l.report(at.valueError(fmt.Errorf("%s, of the same program, has it already; remove one", u.Address)))
+					at.Report(fmt.Errorf("%s, of the same program, has it already; remove one", u.Address))
 				case u.section != section:
 					told[at] = true
-					l.report(at.valueError(fmt.Errorf("program %s listens on %s, and only the instances of one section share a socket",
-						u.section, u.Address)))
+					at.Report(fmt.Errorf("program %s listens on %s, and only the instances of one section share a socket",
+						u.section, u.Address))
 				}
 			}
 			if !known {
@@ -226,7 +234,7 @@ func (l *loader) listens(programs []Program) {
 }
 
 // listen looks whether a socket can be had.
-func (k *looker) listen(p *Program, s *Socket, item *node) {
+func (k *looker) listen(p *Program, s *Socket, item *config.Value) {
 	a, err := address.Parse(s.Address)
 	if err != nil {
 		return

@@ -1,3 +1,3 @@
-package config
+package settings
 
 import _ "github.com/keepalivedd/keepalivedd/internal/linux" // says so elsewhere

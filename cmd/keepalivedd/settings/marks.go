@@ -1,13 +1,13 @@
-package config
+package settings
 
 import (
+	"encoding"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/pelletier/go-toml/v2/unstable"
+	"github.com/keepalivedd/keepalivedd/config"
 )
 
 // marks replaces what stands in the strings of a section with instances: %i, the number of one, and %%, a percent sign.
@@ -69,28 +69,36 @@ func (m marks) in(v reflect.Value) (_ reflect.Value, changed bool) {
 	return v, changed
 }
 
+// isTable tells the structs, and the pointers to them, that have keys from those that are one value.
+func isTable(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
 // marked tells whether there is anything to replace in v.
 func marked(v any) bool {
 	_, changed := marksFor("").in(reflect.ValueOf(v))
 	return changed
 }
 
-// marks reports each % in the strings of a table that stands for nothing. What is wrong in another way was told of.
-func (t *given) marks() {
-	for _, n := range t.node.fields.list {
-		if !slices.Contains(t.mistaken, n.name) {
-			t.marksBelow(n)
+// checkMarks reports each % in the strings of a table that stands for nothing. What is wrong in another way was told of.
+func checkMarks(t *config.Table) {
+	for _, n := range t.Fields() {
+		if !t.Mistaken(n.Name()) {
+			checkMarksBelow(n)
 		}
 	}
 }
 
-func (d *decoder) marksBelow(n *node) {
-	if mark := strayMark(string(n.text)); n.kind == unstable.String && mark != "" {
-		d.report(n.valueError(fmt.Errorf("%q means nothing where instances is set; write %%i for the number of the instance, %%%% for a percent sign", mark)))
+func checkMarksBelow(n *config.Value) {
+	if mark := strayMark(n.Text()); n.IsString() && mark != "" {
+		n.Report(fmt.Errorf("%q means nothing where instances is set; write %%i for the number of the instance, %%%% for a percent sign", mark))
 	}
-	for _, below := range [][]*node{n.items, n.fields.list} {
+	for _, below := range [][]*config.Value{n.Items(), n.Fields()} {
 		for _, child := range below {
-			d.marksBelow(child)
+			checkMarksBelow(child)
 		}
 	}
 }

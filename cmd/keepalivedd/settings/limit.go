@@ -1,8 +1,10 @@
-package config
+package settings
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"reflect"
 	"slices"
@@ -10,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/config"
 )
 
 // Limit is one resource limit, as setrlimit(2) takes it. Without a limit Soft or Hard is [unix.RLIM_INFINITY].
@@ -42,18 +46,15 @@ func (l Limit) Name() string {
 
 var limitType = reflect.TypeFor[Limit]()
 
-// decode fills l from the table n.
-func (l *Limits) decode(d *decoder, n *node) error {
+// Decode fills l from a table of limits.
+func (l *Limits) Decode(from *config.Value) error {
 	var keys limits
-	v := reflect.ValueOf(&keys).Elem()
-	if err := d.set(v, n); err != nil {
-		return err
-	}
+	from.Decode(&keys)
 	*l = nil
-	for _, f := range schemaOf(v.Type()).fields {
-		if fv := v.FieldByIndex(f.index); !fv.IsNil() {
-			limit := fv.Elem().Convert(limitType).Interface().(Limit)
-			limit.Resource = resources[f.name]
+	for name, v := range keys.all() {
+		if !v.IsNil() {
+			limit := v.Elem().Convert(limitType).Interface().(Limit)
+			limit.Resource = resources[name]
 			*l = append(*l, limit)
 		}
 	}
@@ -62,22 +63,54 @@ func (l *Limits) decode(d *decoder, n *node) error {
 	return nil
 }
 
-// table is the table from which l would be decoded.
-func (l Limits) table() (keys limits) {
-	v := reflect.ValueOf(&keys).Elem()
-	for _, f := range schemaOf(v.Type()).fields {
-		i := slices.IndexFunc(l, func(l Limit) bool { return l.Resource == resources[f.name] })
+// Encode gives the table from which l would be decoded.
+func (l Limits) Encode() any {
+	var keys limits
+	for name, v := range keys.all() {
+		i := slices.IndexFunc(l, func(l Limit) bool { return l.Resource == resources[name] })
 		if i >= 0 {
-			fv := v.FieldByIndex(f.index)
-			fv.Set(reflect.New(f.typ.Elem()))
-			fv.Elem().Set(reflect.ValueOf(l[i]).Convert(f.typ.Elem()))
+			v.Set(reflect.New(v.Type().Elem()))
+			v.Elem().Set(reflect.ValueOf(l[i]).Convert(v.Type().Elem()))
 		}
 	}
 	return keys
 }
 
-// numeric marks the types with a text of their own that may be written as a number too.
-type numeric interface{ numeric() }
+// Table has the keys.
+func (Limits) Table() any { return limits{} }
+
+// all are the fields, by their keys.
+func (keys *limits) all() iter.Seq2[string, reflect.Value] {
+	return func(yield func(string, reflect.Value) bool) {
+		v := reflect.ValueOf(keys).Elem()
+		for i := range v.NumField() {
+			if !yield(v.Type().Field(i).Tag.Get("toml"), v.Field(i)) {
+				return
+			}
+		}
+	}
+}
+
+// decodeNumber reads what has a text of its own, and may be written as a number too.
+func decodeNumber(from *config.Value, to encoding.TextUnmarshaler) error {
+	text := from.Text()
+	switch {
+	case from.IsInteger():
+		i, err := strconv.ParseInt(text, 0, 64)
+		if err != nil {
+			return fmt.Errorf("%s is too large", text)
+		}
+		if i < 0 {
+			return fmt.Errorf("must not be negative, as %d is", i)
+		}
+		text = strconv.FormatInt(i, 10)
+	case !from.IsString():
+		return fmt.Errorf(`must be a whole number, or "unlimited" or "SOFT:HARD" in quotes, not %s`, from.Describe())
+	case !from.Decode(&text):
+		return nil // told
+	}
+	return to.UnmarshalText([]byte(text))
+}
 
 // count is a limit of things or seconds, size one of bytes, for which K, M and G are understood.
 type (
@@ -85,11 +118,11 @@ type (
 	size  Limit
 )
 
-func (*count) numeric() {}
-func (*size) numeric()  {}
+func (c *count) Decode(from *config.Value) error { return decodeNumber(from, c) }
+func (s *size) Decode(from *config.Value) error  { return decodeNumber(from, s) }
 
-func (count) kind() string { return `whole number, "unlimited" or "SOFT:HARD"` }
-func (size) kind() string  { return `bytes, also with K, M or G, "unlimited" or "SOFT:HARD"` }
+func (count) Kind() string { return `whole number, "unlimited" or "SOFT:HARD"` }
+func (size) Kind() string  { return `bytes, also with K, M or G, "unlimited" or "SOFT:HARD"` }
 
 func (c *count) UnmarshalText(text []byte) (err error) {
 	c.Soft, c.Hard, err = parseLimit(string(text), func(one string) (uint64, error) {
@@ -139,9 +172,10 @@ func parseSize(text, advice string) (uint64, error) {
 // Bytes is a size; 0 is none.
 type Bytes int64
 
-func (*Bytes) numeric() {}
+// Decode reads a number, or a string.
+func (b *Bytes) Decode(from *config.Value) error { return decodeNumber(from, b) }
 
-func (Bytes) kind() string { return "bytes, also with K, M or G" }
+func (Bytes) Kind() string { return "bytes, also with K, M or G" }
 
 // UnmarshalText reads bytes, or a number with K, M or G, above 0.
 func (b *Bytes) UnmarshalText(text []byte) error {

@@ -1,11 +1,11 @@
-package config_test
+package settings_test
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 )
 
 // promise G1, issue 7.B7: a delay that keeps nobody apart is warned of, at its place, and is no mistake
@@ -24,7 +24,7 @@ func TestWarnings(t *testing.T) {
 		if err := os.WriteFile(path, []byte("[program.a]\ncommand = [\"/bin/true\"]\n"+keys), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		c, err := config.Load(path)
+		c, err := settings.Load(path)
 		if err != nil {
 			t.Fatal(err)
 		}

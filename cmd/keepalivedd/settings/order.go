@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/keepalivedd/keepalivedd/config"
 	"github.com/keepalivedd/keepalivedd/cycle"
 )
 
@@ -14,7 +15,7 @@ const maxSuggestions = 50
 
 // order checks what programs say of each other, in after and requires.
 func (l *loader) order(programs []Program) {
-	root := l.main.fields.get([]byte("program"))
+	root := l.Root.At("program")
 	if root == nil || len(programs) == 0 {
 		return
 	}
@@ -30,12 +31,12 @@ func (l *loader) order(programs []Program) {
 // need is one name in a list, and the place of it.
 type need struct {
 	name string
-	at   *node
+	at   *config.Value
 }
 
 type ordering struct {
 	*loader
-	root      *node
+	root      *config.Value
 	needs     map[string][]need // of each program that has any
 	suggested int
 }
@@ -47,11 +48,11 @@ func (o *ordering) collect(p *Program) {
 			continue
 		}
 		key := [...]string{"after", "requires"}[i]
-		n := o.root.fields.get([]byte(p.Name)).fields.get([]byte(key))
+		n := o.root.At(p.Name, key)
 		seen := make(map[string]bool, len(list))
 		for j, name := range list {
-			if at := n.items[j]; seen[name] {
-				o.report(at.valueError(fmt.Errorf("%q is there twice; remove one", name)))
+			if at := n.Items()[j]; seen[name] {
+				at.Report(fmt.Errorf("%q is there twice; remove one", name))
 			} else if p.Instances == nil || !strings.Contains(name, "%") {
 				o.need(p, name, at)
 			} else {
@@ -68,21 +69,21 @@ func (o *ordering) collect(p *Program) {
 
 // need takes one name, and says whether it is good. Instances need, and are needed, together: whoever waits for one of those
 // that wait for it in turn waits for itself.
-func (o *ordering) need(p *Program, name string, at *node) bool {
+func (o *ordering) need(p *Program, name string, at *config.Value) bool {
 	section := o.sectionOf(name)
 	switch needs := o.needs[p.Name]; {
 	case section == "":
 		o.unknown(name, at)
 		return false
 	case section == p.Name && p.Instances != nil:
-		o.report(at.valueError(errors.New("the instances of a section cannot wait for each other; remove it")))
+		at.Report(errors.New("the instances of a section cannot wait for each other; remove it"))
 		return false
 	case section == p.Name:
-		o.report(at.valueError(errors.New("a program cannot wait for itself; remove it")))
+		at.Report(errors.New("a program cannot wait for itself; remove it"))
 		return false
 	case section == name && o.pairs(p, section) > maxPairs:
-		o.report(at.valueError(fmt.Errorf("%d instances would wait for each of %d, which takes long at each start and stop; %q has each wait for one of its number",
-			*p.Instances, *o.sections[section].program.Instances, section+":%i")))
+		at.Report(fmt.Errorf("%d instances would wait for each of %d, which takes long at each start and stop; %q has each wait for one of its number",
+			*p.Instances, *o.sections[section].program.Instances, section+":%i"))
 		return false
 	case len(needs) == 0 || needs[len(needs)-1] != need{section, at}:
 		o.needs[p.Name] = append(needs, need{section, at})
@@ -104,7 +105,7 @@ func (o *ordering) pairs(p *Program, section string) int {
 
 // sectionOf is the section that makes the program of that name, or all programs if it is the section's; "" if none does.
 func (o *ordering) sectionOf(name string) string {
-	if o.root.fields.get([]byte(name)) != nil {
+	if o.root.At(name) != nil {
 		return name
 	}
 	section, number, _ := strings.Cut(name, ":")
@@ -116,33 +117,33 @@ func (o *ordering) sectionOf(name string) string {
 	return ""
 }
 
-func (o *ordering) unknown(name string, at *node) {
-	if o.partial {
+func (o *ordering) unknown(name string, at *config.Value) {
+	if o.Partial {
 		return // it may be in what could not be read, of which has been told
 	}
-	if section, number, numbered := strings.Cut(name, ":"); numbered && o.root.fields.get([]byte(section)) != nil {
+	if section, number, numbered := strings.Cut(name, ":"); numbered && o.root.At(section) != nil {
 		if s := o.sections[section]; s != nil {
-			o.report(at.valueError(fmt.Errorf("there is no program %q; %s has instances 1 to %d", name, section, *s.program.Instances)))
+			at.Report(fmt.Errorf("there is no program %q; %s has instances 1 to %d", name, section, *s.program.Instances))
 			return
 		} else if isNumber(number) {
-			o.report(at.valueError(fmt.Errorf("there is no program %q; %s has no instances", name, section)))
+			at.Report(fmt.Errorf("there is no program %q; %s has no instances", name, section))
 			return
 		}
 	}
 	if o.suggested++; o.suggested <= maxSuggestions {
-		near := Nearest(name, func(yield func(string) bool) {
-			for _, n := range o.root.fields.list {
-				if !yield(n.name) {
+		near := config.Nearest(name, func(yield func(string) bool) {
+			for _, n := range o.root.Fields() {
+				if !yield(n.Name()) {
 					return
 				}
 			}
 		})
 		if near != "" {
-			o.report(at.valueError(fmt.Errorf("there is no program %q; did you mean %q?", name, near)))
+			at.Report(fmt.Errorf("there is no program %q; did you mean %q?", name, near))
 			return
 		}
 	}
-	o.report(at.valueError(fmt.Errorf("there is no program %q", name)))
+	at.Report(fmt.Errorf("there is no program %q", name))
 }
 
 // cycles reports one cycle for each set of programs that all wait for each other.
@@ -171,7 +172,7 @@ func (o *ordering) reportCycle(way []string) {
 	}
 	for _, need := range o.needs[first] {
 		if need.name == second {
-			o.report(need.at.valueError(fmt.Errorf("programs wait for each other: %s; break the circle", strings.Join(way, " needs "))))
+			need.at.Report(fmt.Errorf("programs wait for each other: %s; break the circle", strings.Join(way, " needs ")))
 			return
 		}
 	}

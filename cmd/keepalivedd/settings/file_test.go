@@ -1,4 +1,4 @@
-package config_test
+package settings_test
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 )
 
 func program(name string) string {
@@ -29,7 +29,7 @@ func write(t *testing.T, path, content string) string {
 	return path
 }
 
-func names(c *config.Config) string {
+func names(c *settings.Config) string {
 	var all []string
 	for _, p := range c.Programs {
 		all = append(all, p.Name)
@@ -56,17 +56,17 @@ func TestNotAFile(t *testing.T) {
 		"/dev/null": "it is a device, not a regular file",
 		"/dev/tty":  ": cannot read",
 	} {
-		if _, err := config.Load(path); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := settings.Load(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", path, err)
 		}
 		main := write(t, filepath.Join(t.TempDir(), "main.toml"), fmt.Sprintf("include = [%q]\n", path))
-		if _, err := config.Load(main); err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(want, ": ")) {
+		if _, err := settings.Load(main); err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(want, ": ")) {
 			t.Errorf("include of %s: got %v", path, err)
 		}
 	}
 	// A FIFO where the pattern wants a directory is passed over, not waited for.
 	main := write(t, filepath.Join(dir, "main.toml"), `include = ["*/x.toml"]`)
-	if _, err := config.Load(main); err != nil {
+	if _, err := settings.Load(main); err != nil {
 		t.Error(err)
 	}
 }
@@ -77,7 +77,7 @@ func TestTooLarge(t *testing.T) {
 	if err := os.Truncate(file, 1<<40); err != nil {
 		t.Skip(err)
 	}
-	if _, err := config.Load(file); err == nil || !strings.Contains(err.Error(), "it is larger than 16 MiB") {
+	if _, err := settings.Load(file); err == nil || !strings.Contains(err.Error(), "it is larger than 16 MiB") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -92,7 +92,7 @@ func TestLeftovers(t *testing.T) {
 		write(t, filepath.Join(dir, "conf.d", name), "not TOML")
 	}
 	write(t, filepath.Join(dir, "conf.d", "a"), program("a"))
-	c, err := config.Load(write(t, filepath.Join(dir, "main.toml"), `include = ["conf.d/*"]`))
+	c, err := settings.Load(write(t, filepath.Join(dir, "main.toml"), `include = ["conf.d/*"]`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestGlobCharactersInDirectory(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a[1]*")
 	write(t, filepath.Join(dir, "conf.d", "a.toml"), program("a"))
-	c, err := config.Load(write(t, filepath.Join(dir, "main.toml"), `include = ["conf.d/*.toml"]`))
+	c, err := settings.Load(write(t, filepath.Join(dir, "main.toml"), `include = ["conf.d/*.toml"]`))
 	if err != nil || names(c) != "a" {
 		t.Errorf("got %+v, %v", c, err)
 	}
@@ -120,7 +120,7 @@ func TestIncludedTwice(t *testing.T) {
 	if err := os.Symlink(a, filepath.Join(dir, "conf.d", "b.toml")); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Load(write(t, filepath.Join(dir, "main.toml"), `include = ["conf.d/*.toml", "conf.d/a.toml"]`))
+	c, err := settings.Load(write(t, filepath.Join(dir, "main.toml"), `include = ["conf.d/*.toml", "conf.d/a.toml"]`))
 	if err != nil || names(c) != "a" {
 		t.Errorf("got %+v, %v", c, err)
 	}
@@ -133,7 +133,7 @@ func TestCycleThroughLink(t *testing.T) {
 	if err := os.Symlink(".", filepath.Join(dir, "loop")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := config.Load(write(t, filepath.Join(dir, "main.toml"), `include = ["loop/main.toml"]`))
+	_, err := settings.Load(write(t, filepath.Join(dir, "main.toml"), `include = ["loop/main.toml"]`))
 	if err == nil || !strings.Contains(err.Error(), "files include each other") {
 		t.Errorf("got %v", err)
 	}
@@ -151,7 +151,7 @@ func TestUnreadableDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "conf.d"), 0o755) })
-	_, err := config.Load(write(t, filepath.Join(dir, "main.toml"), `include = ["conf.d/*.toml"]`))
+	_, err := settings.Load(write(t, filepath.Join(dir, "main.toml"), `include = ["conf.d/*.toml"]`))
 	if !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("got %v", err)
 	}
@@ -166,7 +166,7 @@ func TestRelativePath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = config.Load("bad.toml")
+	_, err = settings.Load("bad.toml")
 	if want := filepath.Join(wd, "bad.toml") + ":1:1: colour: unknown key"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -174,7 +174,7 @@ func TestRelativePath(t *testing.T) {
 
 func TestByteOrderMark(t *testing.T) {
 	t.Parallel()
-	c, err := config.Load(write(t, filepath.Join(t.TempDir(), "main.toml"), "\xef\xbb\xbf"+program("a")))
+	c, err := settings.Load(write(t, filepath.Join(t.TempDir(), "main.toml"), "\xef\xbb\xbf"+program("a")))
 	if err != nil || names(c) != "a" {
 		t.Errorf("got %+v, %v", c, err)
 	}

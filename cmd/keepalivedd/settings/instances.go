@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"iter"
@@ -98,7 +98,7 @@ func (l *loader) appendInstances(all []Program, s *section) []Program {
 			p.User = f.user
 			if f.wrong != nil && !told {
 				told = true
-				l.report(l.main.below("program", s.program.Name, "user").valueError(f.wrong))
+				l.Root.At("program", s.program.Name, "user").Report(f.wrong)
 			}
 		}
 		if fixed {

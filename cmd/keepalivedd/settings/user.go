@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"bufio"
@@ -22,6 +22,16 @@ type User struct {
 	Shell  string   // "/bin/sh" when the database has none
 
 	spec string
+}
+
+// UnmarshalText reads USER or USER:GROUP. Whether the system knows them is looked up when all has been read.
+func (u *User) UnmarshalText(text []byte) error {
+	spec := string(text)
+	if err := checkUser(spec); err != nil {
+		return err
+	}
+	*u = *unknownUser(spec)
+	return nil
 }
 
 // MarshalText gives the user as the configuration has it, USER or USER:GROUP.
@@ -80,6 +90,13 @@ type found struct {
 	user    *User
 	wrong   error // with what the configuration says
 	missing error // why the user, or the group, could not be found
+}
+
+// find puts the one value of that user in the place of one that was read.
+func (u users) find(user **User) {
+	if *user != nil {
+		*user = u.lookup((*user).spec).user
+	}
 }
 
 func (u users) lookup(spec string) *found {

@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/keepalivedd/keepalivedd/config"
 )
 
 // envFile is what an environment_file holds.
@@ -16,16 +18,16 @@ type envFile struct {
 
 // envFile reads a file of lines NAME=VALUE, once, whatever the number of programs that name it. The mistakes in it are
 // told once; that it cannot be read is no mistake of the configuration's.
-func (d *decoder) envFile(path string) (Environment, error) {
-	f, ok := d.envFiles[path]
+func (l *loader) envFile(path string) (Environment, error) {
+	f, ok := l.envFiles[path]
 	if !ok {
 		f = &envFile{}
-		if data, _, err := d.files.read(path); err != nil {
+		if data, _, err := l.files.Read(path); err != nil {
 			f.err = fmt.Errorf("cannot read %s: %w", path, err)
 		} else {
-			f.env = d.readEnv(newSource(path, data))
+			f.env = l.readEnv(config.NewSource(path, data))
 		}
-		d.envFiles[path] = f
+		l.envFiles[path] = f
 	}
 	return f.env, f.err
 }
@@ -33,10 +35,10 @@ func (d *decoder) envFile(path string) (Environment, error) {
 // laterEnv reads a file that could not be read with the configuration, and puts the program's own environment on top.
 func laterEnv(files files, path string, own Environment) func() (Environment, error) {
 	return func() (Environment, error) {
-		d := newDecoder(files)
-		env, err := d.envFile(path)
-		if err == nil && len(d.mistakes) > 0 {
-			err = d.mistakes
+		l := newLoader(files)
+		env, err := l.envFile(path)
+		if mistakes := l.Mistakes(); err == nil && len(mistakes) > 0 {
+			err = mistakes
 		}
 		if err != nil {
 			return nil, err
@@ -47,17 +49,17 @@ func laterEnv(files files, path string, own Environment) func() (Environment, er
 
 // readEnv understands what systemd.exec(5) says of EnvironmentFile, but that a value ends with its
 // line, and that what systemd would pass over is a mistake. The last of two equal names counts.
-func (d *decoder) readEnv(src *source) Environment {
+func (l *loader) readEnv(src *config.Source) Environment {
 	env := Environment{}
-	for at := 0; at < len(src.data); {
-		line := src.data[at:]
+	for at := 0; at < len(src.Data()); {
+		line := src.Data()[at:]
 		if end := bytes.IndexByte(line, '\n'); end >= 0 {
 			line = line[:end]
 		}
 		if name, value, where, err := envLine(string(line)); err != nil {
-			d.report(src.errorAt(uint32(at+where), "", err))
+			l.Report(src.Mistake(uint32(at+where), "", err))
 		} else if name != "" {
-			env[d.text(name)] = d.text(value)
+			env[l.text(name)] = l.text(value)
 		}
 		at += len(line) + 1
 	}

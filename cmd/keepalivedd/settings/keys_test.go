@@ -1,4 +1,4 @@
-package config_test
+package settings_test
 
 import (
 	"slices"
@@ -6,13 +6,14 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/config"
 )
 
 // Every key has one line of documentation, and what the documentation is checked against is complete.
 func TestKeys(t *testing.T) {
 	t.Parallel()
-	keys := config.Keys()
+	keys := settings.Keys()
 	sections := map[string]int{}
 	for _, k := range keys {
 		sections[k.Section]++

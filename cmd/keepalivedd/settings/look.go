@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/address"
+	"github.com/keepalivedd/keepalivedd/config"
 )
 
 // What the system has to have for a configuration is looked for here. It is looked for when all has been read: what is
@@ -31,7 +32,7 @@ type looker struct {
 
 // spot is where something is lacking, and whether it only may not be had.
 type spot struct {
-	at     *node
+	at     *config.Value
 	denied bool
 }
 
@@ -57,7 +58,7 @@ func (l *loader) look(c *Config, m Machine) Errors {
 	k := &looker{loader: l, seen: map[sight]error{}, limits: map[Limit]error{}, first: map[spot]*Error{}, rights: rightsNow(),
 		machine: m, controllers: map[string]error{}}
 	k.daemon(c)
-	programs := l.main.below("program")
+	programs := l.Root.At("program")
 	for i := range c.Programs {
 		if p := &c.Programs[i]; p.Settings != nil { // nil in what is no table
 			k.program(p, programs)
@@ -70,86 +71,86 @@ func (l *loader) look(c *Config, m Machine) Errors {
 // daemon looks for what the daemon itself needs.
 func (k *looker) daemon(c *Config) {
 	if c.Events != nil {
-		k.command("", k.main.below("events", "command"), c.Events.Command)
+		k.command("", k.Root.At("events", "command"), c.Events.Command)
 	}
 	if c.Startup != nil {
-		k.command("", k.main.below("startup", "command"), c.Startup.Command)
+		k.command("", k.Root.At("startup", "command"), c.Startup.Command)
 	}
 	if c.Shutdown != nil {
-		k.command("", k.main.below("shutdown", "command"), c.Shutdown.Command)
+		k.command("", k.Root.At("shutdown", "command"), c.Shutdown.Command)
 	}
-	k.path("", k.main.below("log", "to"), sight{anOutput, c.Log.To})
-	k.path("", k.main.below("pidfile"), sight{aPIDFile, c.PIDFile})
-	k.path("", k.main.below("metrics_file"), sight{aPIDFile, c.MetricsFile})
+	k.path("", k.Root.At("log", "to"), sight{anOutput, c.Log.To})
+	k.path("", k.Root.At("pidfile"), sight{aPIDFile, c.PIDFile})
+	k.path("", k.Root.At("metrics_file"), sight{aPIDFile, c.MetricsFile})
 	if c.Cgroups == Require {
-		k.lackCgroup("", k.main.below("cgroups"))
+		k.lackCgroup("", k.Root.At("cgroups"))
 	}
 	if c.Control != nil && c.Control.Group != (GroupName{}) {
 		again := func() error { return k.rights.give(c.Control.Group) }
-		k.lack("", k.main.below("control", "group"), again(), again)
+		k.lack("", k.Root.At("control", "group"), again(), again)
 	}
 }
 
-func (k *looker) program(p *Program, programs *node) {
+func (k *looker) program(p *Program, programs *config.Value) {
 	section, number := p.section()
-	n := programs.below(p.Name)
+	n := programs.At(p.Name)
 	if n == nil {
-		n = programs.below(section)
+		n = programs.At(section)
 	}
-	if p.Instances == nil && n.below("instances") != nil {
+	if p.Instances == nil && n.At("instances") != nil {
 		return // they are not known
 	}
-	k.command(p.Name, n.below("command"), p.Command)
-	if n.below("directory") != nil {
-		k.path(p.Name, n.below("directory"), sight{aDirectory, p.Directory})
+	k.command(p.Name, n.At("command"), p.Command)
+	if n.At("directory") != nil {
+		k.path(p.Name, n.At("directory"), sight{aDirectory, p.Directory})
 	}
 	if u := p.User; u != nil {
 		if u.Known() {
-			k.lack(p.Name, n.below("user"), k.rights.become(u), nil)
+			k.lack(p.Name, n.At("user"), k.rights.become(u), nil)
 		} else {
-			k.lack(p.Name, n.below("user"), k.users[u.spec].missing, func() error { _, err := u.Find(); return err })
+			k.lack(p.Name, n.At("user"), k.users[u.spec].missing, func() error { _, err := u.Find(); return err })
 		}
 	}
 	if again := p.ReadEnvironment; again != nil {
-		at := n.below("environment_file")
-		path := string(at.text)
+		at := n.At("environment_file")
+		path := at.Text()
 		if p.Instances != nil {
 			path = marksFor(number).Replace(path)
 		}
 		k.lack(p.Name, at, k.envFiles[filepath.Clean(path)].err, func() error { _, err := again(); return err })
 	}
 	if p.Check != nil {
-		k.command(p.Name, n.below("check", "command"), p.Check.Command)
+		k.command(p.Name, n.At("check", "command"), p.Check.Command)
 	}
-	k.command(p.Name, n.below("gate"), p.Gate)
-	k.command(p.Name, n.below("on_change"), p.OnChange)
-	k.path(p.Name, n.below("output"), sight{anOutput, p.Output})
+	k.command(p.Name, n.At("gate"), p.Gate)
+	k.command(p.Name, n.At("on_change"), p.OnChange)
+	k.path(p.Name, n.At("output"), sight{anOutput, p.Output})
 	for _, limit := range p.Limits {
 		err, known := k.limits[limit]
 		if !known {
 			err = k.rights.limit(limit)
 			k.limits[limit] = err
 		}
-		k.lack(p.Name, n.below("limits", limit.Name()), err, nil)
+		k.lack(p.Name, n.At("limits", limit.Name()), err, nil)
 	}
-	if sockets := n.below("listen"); sockets != nil {
+	if sockets := n.At("listen"); sockets != nil {
 		for i := range p.Listen {
-			k.listen(p, &p.Listen[i], sockets.items[i])
+			k.listen(p, &p.Listen[i], sockets.Items()[i])
 		}
 	}
 	if p.Nice != nil {
-		k.lack(p.Name, n.below("nice"), k.rights.nice(*p.Nice), nil)
+		k.lack(p.Name, n.At("nice"), k.rights.nice(*p.Nice), nil)
 	}
 	if p.OOMScoreAdj != nil {
-		k.lack(p.Name, n.below("oom_score_adj"), k.rights.oomScoreAdj(*p.OOMScoreAdj), nil)
+		k.lack(p.Name, n.At("oom_score_adj"), k.rights.oomScoreAdj(*p.OOMScoreAdj), nil)
 	}
 	for _, c := range p.controllers() {
-		k.lackCgroup(p.Name, n.below(c.key), c.name)
+		k.lackCgroup(p.Name, n.At(c.key), c.name)
 	}
 }
 
 // lackCgroup asks once for each controller.
-func (k *looker) lackCgroup(program string, n *node, controllers ...string) {
+func (k *looker) lackCgroup(program string, n *config.Value, controllers ...string) {
 	find := k.machine.Cgroup
 	if find == nil {
 		return
@@ -164,12 +165,11 @@ func (k *looker) lackCgroup(program string, n *node, controllers ...string) {
 }
 
 // lack records what is lacking for the value of n, if err says that something is.
-func (k *looker) lack(program string, n *node, err error, again func() error) {
+func (k *looker) lack(program string, n *config.Value, err error, again func() error) {
 	if err == nil || n == nil {
 		return
 	}
-	mistake := n.valueError(err)
-	mistake.Program, mistake.again = program, again
+	mistake := &Error{Mistake: *n.Mistake(err), Program: program, again: again}
 	if strings.Contains(program, ":") {
 		here := spot{n, errors.Is(err, fs.ErrPermission)}
 		if first := k.first[here]; first != nil {
@@ -181,21 +181,21 @@ func (k *looker) lack(program string, n *node, err error, again func() error) {
 	k.lacking = append(k.lacking, mistake)
 }
 
-func (k *looker) path(program string, n *node, s sight) {
+func (k *looker) path(program string, n *config.Value, s sight) {
 	if n == nil || !filepath.IsAbs(s.path) {
 		return // a word, such as syslog
 	}
 	k.lackSight(program, n, s, k.see(s))
 }
 
-func (k *looker) lackSight(program string, n *node, s sight, err error) {
+func (k *looker) lackSight(program string, n *config.Value, s sight, err error) {
 	if err != nil {
 		files := k.files
 		k.lack(program, n, err, func() error { return s.of(files) })
 	}
 }
 
-func (k *looker) command(program string, n *node, c Command) {
+func (k *looker) command(program string, n *config.Value, c Command) {
 	if n == nil || len(c) == 0 {
 		return
 	}
@@ -207,7 +207,7 @@ func (k *looker) command(program string, n *node, c Command) {
 			err = fmt.Errorf("%w; write %s", err, listFor(k.files, c[0]))
 		}
 	}
-	k.lackSight(program, n.items[0], s, err)
+	k.lackSight(program, n.Items()[0], s, err)
 }
 
 func (k *looker) see(s sight) error {
@@ -232,15 +232,15 @@ func (s sight) of(files files) error {
 	switch {
 	case err != nil:
 	case s.kind == anExecutable && !mode.IsRegular():
-		return fmt.Errorf("%s: it is %s, not an executable file", s.path, fileKind(mode))
+		return fmt.Errorf("%s: it is %s, not an executable file", s.path, config.FileKind(mode))
 	case s.kind == anExecutable && mode&0o111 == 0:
 		return fmt.Errorf("%s: it is not executable (chmod +x)", s.path)
 	case (s.kind == aDirectory || s.kind == aPlace) && !mode.IsDir():
-		return fmt.Errorf("%s: it is %s, not a directory", s.path, fileKind(mode))
+		return fmt.Errorf("%s: it is %s, not a directory", s.path, config.FileKind(mode))
 	case s.kind == aPlace:
 		right = unix.W_OK | unix.X_OK
 	case s.kind == anOutput && !mode.IsRegular() && mode&fs.ModeCharDevice == 0:
-		return fmt.Errorf("%s: it is %s, not a regular file", s.path, fileKind(mode))
+		return fmt.Errorf("%s: it is %s, not a regular file", s.path, config.FileKind(mode))
 	case s.kind == anOutput:
 		right = unix.W_OK
 	}

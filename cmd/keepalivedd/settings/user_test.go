@@ -1,4 +1,4 @@
-package config_test
+package settings_test
 
 import (
 	"fmt"
@@ -7,20 +7,20 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 )
 
-func userOf(t *testing.T, specs ...string) []*config.User {
+func userOf(t *testing.T, specs ...string) []*settings.User {
 	t.Helper()
 	var content string
 	for i, spec := range specs {
 		content += program(fmt.Sprintf("p%d", i)) + fmt.Sprintf("user = %q\n", spec)
 	}
-	c, err := config.Load(write(t, filepath.Join(t.TempDir(), "main.toml"), content))
+	c, err := settings.Load(write(t, filepath.Join(t.TempDir(), "main.toml"), content))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var users []*config.User
+	var users []*settings.User
 	for _, p := range c.Programs {
 		users = append(users, p.User)
 	}

@@ -1,4 +1,4 @@
-package config_test
+package settings_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 )
 
 var update = flag.Bool("update", false, "write the .want and .dump files; then read every line that changed")
@@ -23,7 +23,7 @@ func TestGood(t *testing.T) {
 	for _, file := range testdata(t, "good") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			c, err := config.Load(file)
+			c, err := settings.Load(file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -34,7 +34,7 @@ func TestGood(t *testing.T) {
 			if err := os.WriteFile(again, []byte(dump), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			c2, err := config.Load(again)
+			c2, err := settings.Load(again)
 			if err != nil {
 				t.Fatalf("the dump does not load: %v\n%s", err, dump)
 			}
@@ -52,13 +52,13 @@ func TestBad(t *testing.T) {
 	for _, file := range testdata(t, "bad") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			c, err := config.Load(file)
+			c, err := settings.Load(file)
 			if c != nil {
 				t.Error("a configuration was returned")
 			}
-			errs, ok := err.(config.Errors)
+			errs, ok := err.(settings.Errors)
 			if !ok {
-				t.Fatalf("the error is %T, not config.Errors: %v", err, err)
+				t.Fatalf("the error is %T, not settings.Errors: %v", err, err)
 			}
 			for _, e := range errs {
 				if e.Line == 0 || e.Column == 0 {
@@ -78,7 +78,7 @@ func TestLacking(t *testing.T) {
 	for _, file := range testdata(t, "lacking") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			c, err := config.Load(file)
+			c, err := settings.Load(file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -126,7 +126,7 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-func dumpOf(t *testing.T, c *config.Config) string {
+func dumpOf(t *testing.T, c *settings.Config) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := c.Dump(&b); err != nil {
@@ -138,8 +138,8 @@ func dumpOf(t *testing.T, c *config.Config) string {
 func TestMissingFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "none.toml")
-	_, err := config.Load(file)
-	var e *config.Error
+	_, err := settings.Load(file)
+	var e *settings.Error
 	if !errors.As(err, &e) || !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("got %v", err)
 	}
@@ -153,8 +153,8 @@ func TestMissingFile(t *testing.T) {
 
 func TestNeedsRestart(t *testing.T) {
 	t.Parallel()
-	a := config.Config{PIDFile: "/run/a.pid"}
-	b := config.Config{PIDFile: "/run/a.pid", Log: config.Log{Level: "debug"}, Programs: make([]config.Program, 1)}
+	a := settings.Config{PIDFile: "/run/a.pid"}
+	b := settings.Config{PIDFile: "/run/a.pid", Log: settings.Log{Level: "debug"}, Programs: make([]settings.Program, 1)}
 	if keys := a.NeedsRestart(&b); keys != nil {
 		t.Errorf("got %q", keys)
 	}
@@ -167,13 +167,13 @@ func TestNeedsRestart(t *testing.T) {
 // promise R5: what is not a program's and has changed can be named
 func TestDiffering(t *testing.T) {
 	t.Parallel()
-	a := config.Config{PIDFile: "/run/a.pid", Shutdown: &config.Hook{Timeout: 1}, Programs: make([]config.Program, 1)}
+	a := settings.Config{PIDFile: "/run/a.pid", Shutdown: &settings.Hook{Timeout: 1}, Programs: make([]settings.Program, 1)}
 	b := a
-	b.Shutdown, b.Programs, b.Files = &config.Hook{Timeout: 1}, nil, []string{"/b"}
+	b.Shutdown, b.Programs, b.Files = &settings.Hook{Timeout: 1}, nil, []string{"/b"}
 	if keys := a.Differing(&b); keys != nil {
 		t.Errorf("got %q", keys)
 	}
-	b.MetricsFile, b.Log.Level, b.Shutdown.Timeout, b.Events = "/x.prom", "debug", 2, &config.Events{}
+	b.MetricsFile, b.Log.Level, b.Shutdown.Timeout, b.Events = "/x.prom", "debug", 2, &settings.Events{}
 	for _, keys := range [][]string{a.Differing(&b), b.Differing(&a)} {
 		if !reflect.DeepEqual(keys, []string{"metrics_file", "log.level", "events", "shutdown.timeout"}) {
 			t.Errorf("got %q", keys)
@@ -183,19 +183,19 @@ func TestDiffering(t *testing.T) {
 
 func TestSignalText(t *testing.T) {
 	t.Parallel()
-	for n := config.Signal(1); n < 32; n++ {
+	for n := settings.Signal(1); n < 32; n++ {
 		text, err := n.MarshalText()
 		if err != nil {
 			t.Fatalf("signal %d: %v", int(n), err)
 		}
 		for _, spelling := range []string{string(text), "SIG" + string(text), strings.ToLower(string(text))} {
-			var got config.Signal
+			var got settings.Signal
 			if err := got.UnmarshalText([]byte(spelling)); err != nil || got != n {
 				t.Errorf("%s: got %d, %v, want %d", spelling, int(got), err, int(n))
 			}
 		}
 	}
-	if _, err := config.Signal(0).MarshalText(); err == nil {
+	if _, err := settings.Signal(0).MarshalText(); err == nil {
 		t.Error("signal 0 has a name")
 	}
 }
@@ -216,7 +216,7 @@ func TestSalvage(t *testing.T) {
 		if name == "missing" {
 			os.Remove(path)
 		}
-		got := config.Salvage(path)
+		got := settings.Salvage(path)
 		if got.PIDFile != c.pidfile || got.ShutdownTimeout != 30*time.Second {
 			t.Errorf("%s: pidfile %q, shutdown_timeout %v", name, got.PIDFile, got.ShutdownTimeout)
 		}

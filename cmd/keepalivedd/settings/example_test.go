@@ -1,11 +1,11 @@
-package config_test
+package settings_test
 
 import (
 	"fmt"
 	"os"
 	"path/filepath"
 
-	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 )
 
 // Every mistake is told, with its place.
@@ -22,8 +22,8 @@ func ExampleLoad() {
 		fmt.Println(err)
 		return
 	}
-	_, err = config.Load(path)
-	for _, mistake := range err.(config.Errors) {
+	_, err = settings.Load(path)
+	for _, mistake := range err.(settings.Errors) {
 		fmt.Printf("%d:%d: %v\n", mistake.Line, mistake.Column, mistake.Err)
 	}
 	// Output:

@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"fmt"
@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/config"
 )
 
 // loadText loads a configuration that has to be good.
@@ -86,14 +88,14 @@ func TestLimits(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	seen := map[int]bool{}
-	for _, f := range schemaOf(reflect.TypeFor[limits]()).fields {
-		number, ok := resources[f.name]
+	for name := range new(limits).all() {
+		number, ok := resources[name]
 		if !ok || seen[number] {
-			t.Errorf("%s has no number of its own", f.name)
+			t.Errorf("%s has no number of its own", name)
 		}
 		seen[number] = true
-		if got := (Limit{Resource: number}).Name(); got != f.name {
-			t.Errorf("%s: the name is %q", f.name, got)
+		if got := (Limit{Resource: number}).Name(); got != name {
+			t.Errorf("%s: the name is %q", name, got)
 		}
 	}
 	if len(seen) != len(resources) {
@@ -107,9 +109,9 @@ type reading struct {
 	times map[string]int
 }
 
-func (r reading) read(path string) ([]byte, fileID, error) {
+func (r reading) Read(path string) ([]byte, config.ID, error) {
 	r.times[path]++
-	return r.memory.read(path)
+	return r.memory.Read(path)
 }
 
 // One file is read once, and its variables are there once, whatever the number of programs that name it.
