@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/glyph"
 )
 
 func isTerminal(fd int) bool {
@@ -40,7 +42,7 @@ func cut(line string, room int) string {
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(line[i:])
-		if room -= width(r); room < 0 {
+		if room -= glyph.Width(r); room < 0 {
 			if strings.Contains(line[i:], "\x1b[0m") {
 				return line[:i] + "\x1b[0m"
 			}
@@ -54,7 +56,7 @@ func cut(line string, room int) string {
 // cells is the number of them that s takes.
 func cells(s string) (n int) {
 	for _, r := range s {
-		n += width(r)
+		n += glyph.Width(r)
 	}
 	return n
 }
