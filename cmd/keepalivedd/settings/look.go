@@ -94,6 +94,9 @@ func (k *looker) daemon(c *Config) {
 func (k *looker) program(p *Program, programs *config.Value) {
 	section, number := p.section()
 	n := programs.At(p.Name)
+	if n != nil && section != p.Name {
+		return // no program can have that name, and an instance of another section may
+	}
 	if n == nil {
 		n = programs.At(section)
 	}
