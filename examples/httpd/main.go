@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/keepalivedd/keepalivedd/config"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/logging"
 )
@@ -21,19 +22,19 @@ import (
 func main() { os.Exit(run()) }
 
 func run() (status int) {
-	config := flag.String("config", "/etc/httpd.toml", "configuration")
+	file := flag.String("config", "/etc/httpd.toml", "configuration")
 	pidfile := flag.String("pid", "/run/httpd/httpd.pid", "pidfile")
 	background := flag.Bool("daemon", false, "run in the background")
 	test := flag.Bool("t", false, "check the configuration, and do nothing else")
 	flag.Parse()
-	path, err := filepath.Abs(*config) // a reload has another working directory
+	path, err := filepath.Abs(*file) // a reload has another working directory
 	d := &daemon.Daemon{Name: "httpd", PIDFile: *pidfile}
 	if verb := flag.Arg(0); verb != "" && err == nil {
 		return d.Verb(verb) // status, reload or stop
 	}
 	now, e := load(path)
 	if err = errors.Join(err, e); err != nil {
-		fmt.Fprintln(os.Stderr, "httpd:", err)
+		config.Tell(os.Stderr, "httpd", err)
 		return misconfigured
 	}
 	if *test {

@@ -99,10 +99,13 @@ func TestLife(t *testing.T) {
 		t.Errorf("after a reload it serves %q", got)
 	}
 	s.write("httpd.toml", "file = 'three'")
-	s.do(6, `unknown key`, "-t")
-	s.do(6, `httpd.toml:1:1: unknown key`, "reload")
+	s.do(6, "httpd.toml:1:1: file: unknown key; did you mean \"files\"?\n    file = 'three'\n    ^\n", "-t")
+	s.do(6, `httpd.toml:1:1: file: unknown key; did you mean "files"?`, "reload")
+	s.write("httpd.toml", "files = '/no/such/directory'\nlog = 'standard'")
+	s.do(6, `:1:9: files: "/no/such/directory" is not a directory`, "-t")
+	s.do(6, `:2:7: log: must be "syslog", "stderr" or an absolute path, not "standard"`, "-t")
 	s.write("httpd.toml", fmt.Sprintf("files = %q", s.dir))
-	s.do(6, "cannot change while it runs", "reload")
+	s.do(6, "listen, log cannot change while it runs", "reload")
 	if got := s.get(); got != "two" {
 		t.Errorf("after reloads that were refused it serves %q", got)
 	}

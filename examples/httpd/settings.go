@@ -1,52 +1,41 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
+	"strings"
 
-	"github.com/pelletier/go-toml/v2"
+	"github.com/keepalivedd/keepalivedd/config"
 )
 
-// settings are what the configuration says.
+// settings are what the configuration says. What each key may be is said here and nowhere else: see package config.
 type settings struct {
-	Listen string `toml:"listen"` // address to serve
-	Files  string `toml:"files"`  // directory that is served
-	User   string `toml:"user"`   // whom it runs as
-	Log    string `toml:"log"`    // "syslog", "stderr", or the path of a file
+	Listen string `toml:"listen" default:":80" reload:"no" doc:"address to serve"`
+	Files  string `toml:"files" is:"required /" doc:"directory that is served"`
+	User   string `toml:"user" reload:"no" doc:"whom it runs as; whoever has started it when not set"`
+	Log    string `toml:"log" default:"syslog" is:"syslog stderr /" reload:"no" doc:"where its messages go"`
 }
 
-// load reads and checks the configuration. What it does not know is an error: it may be a misspelt word.
+// Validate is called by config.Load, for what the tags cannot say.
+func (s *settings) Validate(t *config.Table) {
+	if st, err := os.Stat(s.Files); t.Has("files") && (err != nil || !st.IsDir()) {
+		t.Wrong("files", "%q is not a directory", s.Files)
+	}
+}
+
+// load reads and checks the configuration. Its error has every mistake, with its place.
 func load(path string) (*settings, error) {
-	f, err := os.Open(path)
-	if err != nil {
+	s := new(settings)
+	if err := config.Load(path, s); err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	s := &settings{Listen: ":80", Log: "syslog"}
-	err = toml.NewDecoder(f).DisallowUnknownFields().Decode(s)
-	var wrong *toml.DecodeError
-	var unknown *toml.StrictMissingError
-	switch {
-	case errors.As(err, &unknown):
-		row, column := unknown.Errors[0].Position()
-		return nil, fmt.Errorf("%s:%d:%d: unknown key %q", path, row, column, unknown.Errors[0].Key())
-	case errors.As(err, &wrong):
-		row, column := wrong.Position()
-		return nil, fmt.Errorf("%s:%d:%d: %w", path, row, column, err)
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if st, err := os.Stat(s.Files); err != nil || !st.IsDir() {
-		return nil, fmt.Errorf("%s: files: %q is not a directory", path, s.Files)
 	}
 	return s, nil
 }
 
 // mayBecome tells whether a reload can take next on.
 func (s *settings) mayBecome(next *settings) error {
-	if s.Listen != next.Listen || s.User != next.User || s.Log != next.Log {
-		return errors.New("listen, user and log cannot change while it runs: restart it")
+	if _, fixed := config.Differ(s, next); fixed != nil {
+		return fmt.Errorf("%s cannot change while it runs: restart it", strings.Join(fixed, ", "))
 	}
 	return nil
 }
