@@ -228,14 +228,14 @@ func listLike(t reflect.Type, n *Value) string {
 	switch {
 	case isTable(t):
 		return fmt.Sprintf("tables, [[%s]]", n.Key())
-	case isNumber(t) && t.Kind() != reflect.Float32 && t.Kind() != reflect.Float64:
-		return "whole numbers, [1, 2]"
-	case isNumber(t):
-		return "numbers, [1.5, 2]"
 	case t == durationType:
 		return `durations, ["1s", "10s"]`
-	default:
+	case isOneValue(t) || !isNumber(t):
 		return `strings, ["a", "b"]`
+	case t.Kind() == reflect.Float32 || t.Kind() == reflect.Float64:
+		return "numbers, [1.5, 2]"
+	default:
+		return "whole numbers, [1, 2]"
 	}
 }
 

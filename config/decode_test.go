@@ -38,11 +38,17 @@ func TestDecodeTypes(t *testing.T) {
 	}
 }
 
-// oneFile is all that there is.
+// oneFile is all that there is, /x.
 type oneFile string
 
-func (f oneFile) Read(string) ([]byte, ID, error) { return []byte(f), "x", nil }
-func (oneFile) List(string) ([]string, error)     { return nil, fs.ErrNotExist }
+func (f oneFile) Read(path string) ([]byte, ID, error) {
+	if path != "/x" {
+		return nil, nil, fs.ErrNotExist
+	}
+	return []byte(f), path, nil
+}
+
+func (oneFile) List(string) ([]string, error) { return nil, fs.ErrNotExist }
 
 func TestDistance(t *testing.T) {
 	t.Parallel()

@@ -87,7 +87,7 @@ func valueOf(v reflect.Value, f *field) (fv reflect.Value, present bool) {
 	if err != nil { // an embedded pointer is nil
 		return reflect.Value{}, false
 	}
-	return fv, !isEmpty(fv) || fv.Kind() == reflect.String && (f.preset != "" || f.required)
+	return fv, !isEmpty(fv) || f.preset != "" && fv.Kind() == reflect.String || f.required && fv.Kind() != reflect.Pointer
 }
 
 func appendHeaded(b []byte, v reflect.Value, name string) ([]byte, error) {

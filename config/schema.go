@@ -37,22 +37,29 @@ type schema struct {
 	fields  []field
 	byName  map[string]*field
 	include string        // the key of files to read too; "" if there is none
-	shared  int           // the field that is the embedded pointer, if there is one
+	shared  int           // the field that is the embedded pointer; -1 if there is none
 	blank   reflect.Value // the table with all its defaults
 }
 
 var schemas sync.Map // by reflect.Type
 
-func schemaOf(t reflect.Type) *schema {
+func schemaOf(t reflect.Type) *schema { return schemaWithin(t, nil) }
+
+// schemaWithin makes the schemas of all that t contains too: what is wrong with a struct is told before the first file is read.
+func schemaWithin(t reflect.Type, within []reflect.Type) *schema {
 	if s, ok := schemas.Load(t); ok {
 		return s.(*schema)
 	}
-	s := &schema{byName: map[string]*field{}, blank: reflect.New(t).Elem()}
+	if slices.Contains(within, t) {
+		panic(fmt.Sprintf("config: %s contains itself", t))
+	}
+	within = append(within, t)
+	s := &schema{byName: map[string]*field{}, blank: reflect.New(t).Elem(), shared: -1}
 	s.addFields(t)
-	for _, sf := range reflect.VisibleFields(t) {
-		if sf.Anonymous && len(sf.Index) == 1 && sf.Type.Kind() == reflect.Pointer {
-			s.shared = sf.Index[0]
-			s.blank.Field(s.shared).Set(reflect.New(sf.Type.Elem()))
+	for i := range s.fields {
+		f := &s.fields[i]
+		if len(f.index) > 1 && t.Field(f.index[0]).Type.Kind() == reflect.Pointer {
+			s.share(t, f)
 		}
 	}
 	for i := range s.fields {
@@ -61,7 +68,9 @@ func schemaOf(t reflect.Type) *schema {
 			continue
 		}
 		s.byName[f.name] = f
-		f.shared = len(f.index) > 1 && s.blank.Field(f.index[0]).Kind() == reflect.Pointer
+		if below := f.table(); below != nil {
+			schemaWithin(below, within)
+		}
 		switch {
 		case f.loose:
 		case f.preset != "":
@@ -74,6 +83,19 @@ func schemaOf(t reflect.Type) *schema {
 	}
 	known, _ := schemas.LoadOrStore(t, s)
 	return known.(*schema)
+}
+
+// share marks a field that is in an embedded pointer, and has that point to something.
+func (s *schema) share(t reflect.Type, f *field) {
+	embedded := t.Field(f.index[0])
+	if !embedded.IsExported() || s.shared >= 0 && s.shared != f.index[0] {
+		panic(fmt.Sprintf("config: %s embeds %s: one pointer can be embedded, to a struct whose name begins with a capital letter", t, embedded.Type))
+	}
+	if s.shared < 0 {
+		s.shared = f.index[0]
+		s.blank.Field(s.shared).Set(reflect.New(embedded.Type.Elem()))
+	}
+	f.shared = true
 }
 
 // isOneValue tells the types with a way of their own to be written.

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -47,6 +48,9 @@ func setText(v reflect.Value, text string) error {
 		f, err := number(text, v.Type().Bits())
 		if err != nil {
 			return fmt.Errorf("%s is too large", text)
+		}
+		if math.IsNaN(f) {
+			return errors.New("must be a number, not nan")
 		}
 		v.SetFloat(f)
 	default:
