@@ -328,3 +328,19 @@ func FuzzRead(f *testing.F) {
 type containsItself struct {
 	T *containsItself `toml:"t"`
 }
+
+// issue 11.4: tables whose embedded keys are alike share one value, and nothing else
+func TestShared(t *testing.T) {
+	t.Parallel()
+	v, mistakes := readDoc("[site.a]\nroot = 'a'\nindex = 'x'\n[site.b]\nindex = 'x'\nroot = 'b'\n[site.c]\nroot = 'c'\nindex = 'y'\n[site.d]\nroot = 'd'\n")
+	if mistakes != nil {
+		t.Fatal(mistakes)
+	}
+	s := v.Sites
+	if s[0].Shared != s[1].Shared || s[1].Shared == s[2].Shared || s[1].Index != "x" || s[2].Index != "y" || s[3].Index != "index.html" {
+		t.Errorf("got %+v", s)
+	}
+	if s[0].Root != "a" || s[1].Root != "b" || s[2].Root != "c" {
+		t.Errorf("got %+v", s)
+	}
+}
