@@ -74,6 +74,7 @@ func (o *outlet) read(r *reader) (_ []any, then next) {
 		case err != nil || got == 0:
 			got, o.over = 0, true
 		}
+		r.more = r.more || n+got == len(buf)
 	}
 	if o.cut || o.final {
 		o.left -= got

@@ -23,6 +23,7 @@ type reader struct {
 	sources map[int]source
 	late    map[source]bool // those that could not be read for want of something, and are not read now
 	said    []any           // what was read, and the loop has not taken
+	more    bool   // than one read takes has been written somewhere
 	buf     []byte          // what is being read; nobody has one of his own
 	outputs sync.WaitGroup
 	kept    keeping
@@ -109,13 +110,17 @@ func (r *reader) control(operation, fd int, events uint32) (err error) {
 	return err
 }
 
+// spacing is what lies at least between two looks at the descriptors, unless somebody has written more than one read takes. What
+// comes after a while is read at once; of many that go on writing, lines by the handful.
+const spacing = 10 * time.Millisecond
+
 func (r *reader) run(epoll *os.File) {
 	raw, err := epoll.SyscallConn()
 	if err != nil {
 		return
 	}
 	events := make([]unix.EpollEvent, 64)
-	for {
+	for looked := time.Now(); ; looked = time.Now() {
 		n := 0
 		if raw.Read(func(fd uintptr) bool {
 			n, _ = unix.EpollWait(int(fd), events, 0)
@@ -133,7 +138,17 @@ func (r *reader) run(epoll *os.File) {
 			// reads, the loop above all.
 			runtime.Gosched()
 		}
+		if n < len(events) && !r.hasMore() {
+			time.Sleep(spacing - time.Since(looked))
 	}
+	}
+}
+
+func (r *reader) hasMore() (more bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	more, r.more = r.more, false
+	return more
 }
 
 // spoken asks the loop to take what was read.
