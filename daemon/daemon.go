@@ -157,10 +157,13 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if status, is := d.Rehearse(); is {
 		return rehearsed(status)
 	}
-	requests, others, release := signals.NotifyFirst()
 	if d.Inherited == nil {
 		d.Inherited = Inherit()
 	}
+	if d.Inherited == nil && d.Upgrades.Save != nil {
+		brace()
+	}
+	requests, others, release := signals.NotifyFirst()
 	if !d.Childless || d.Inherited != nil {
 		others()
 	}

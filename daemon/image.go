@@ -185,6 +185,11 @@ var harmless = [...]os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGUSR1, unix.SIGUS
 // unasked are those of them that package signals has no use for.
 const unasked = 8
 
+// brace is for before any signal is caught. In the moment in which quiet has the runtime ignore one that is caught, the runtime does
+// with it what it found when it began to catch it (sigfwdgo in runtime/signal_unix.go), and that would be to end the process. So it is
+// to find it ignored, as it does in a program that has taken over. Those are the ones that [signals.Notify] goes on to catch.
+func brace() { signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGPIPE, unix.SIGUSR1, unix.SIGUSR2) }
+
 // quiet ends the catching of signals, of which release stops that of TERM. Those that have come before are in their channels
 // when it returns. TERM is deadly then: it would be lost otherwise.
 func quiet(release func()) {

@@ -4,21 +4,58 @@ package daemon
 
 import (
 	"os"
+	"os/exec"
 	"os/signal"
 	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/signals"
 )
+
+// promises R2, U1: a signal that comes in the very moment in which it is not caught any more ends nobody. It takes many tries to
+// meet that.
+func TestQuietInAStorm(t *testing.T) {
+	const child = "DAEMON_TEST_QUIET"
+	if os.Getenv(child) != "" {
+		brace()
+		_, release := signals.Notify()
+		for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2} {
+			go func() {
+				for {
+					unix.Kill(os.Getpid(), sig)
+				}
+			}()
+		}
+		time.Sleep(time.Millisecond) // for some to be on their way
+		quiet(release)
+		return
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		c := exec.Command(self, "-test.run=^TestQuietInAStorm$")
+		c.Env = append(os.Environ(), child+"=1")
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+}
 
 // promise U1: a TERM that has come before the exec is never lost, however short before
 func TestQuietLosesNothing(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // as a daemon: what was caught has not got far
 	defer signal.Reset(harmless[:]...)
+	runtime.LockOSThread() // which gets it, before the call returns
+	defer runtime.UnlockOSThread()
 	for range 200 {
 		caught := make(chan os.Signal, 1)
 		signal.Notify(caught, unix.SIGTERM)
-		unix.Kill(os.Getpid(), unix.SIGTERM)
+		unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGTERM)
 		quiet(func() { signal.Stop(caught) })
 		if len(caught) != 1 {
 			t.Fatal("a TERM is lost")

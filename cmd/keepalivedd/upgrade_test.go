@@ -211,9 +211,6 @@ func (st *state) find(name string) *programState {
 
 // promises R2, U1: a storm of signals ends neither program, and what is asked for by the last HUP is in force
 func TestUpgradeInAStorm(t *testing.T) {
-	if !long() {
-		t.Skip("it has failed once in some forty runs, see ADR 16: set KEEPALIVEDD_LONG to try it")
-	}
 	to := newer(t)
 	w := newWorld(t, oneProgram)
 	p := w.up()
