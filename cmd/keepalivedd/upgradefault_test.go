@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -150,6 +151,10 @@ func (w *faulty) upgradeTraced(part ...string) {
 	to.WriteString("go\n")
 	<-asked
 	c.Process.Signal(unix.SIGINT) // which lets go of the daemon
+	if w.status != 0 && w.daemon.ends(time.Second) {
+		c.Process.Kill() // it may wait for ever for the end that has come
+	}
+	defer time.AfterFunc(patience, func() { c.Process.Kill() }).Stop()
 	lines.WriteTo(&bytes.Buffer{})
 	c.Wait()
 }
