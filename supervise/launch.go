@@ -67,8 +67,11 @@ func (s *launcher) exec(c command) (pid int, err error) {
 	if c.wrong != nil {
 		return 0, c.wrong
 	}
-	if s.null < 0 {
-		return 0, fmt.Errorf("%s could not be opened", os.DevNull)
+	if s.null < 0 { // for want of a descriptor, perhaps, when it was first tried
+		if s.null, err = unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+			s.null = -1
+			return 0, fmt.Errorf("%s: %w", os.DevNull, err)
+		}
 	}
 	for i, fd := range c.files {
 		if fd == toNull {
