@@ -23,7 +23,7 @@ type reader struct {
 	sources map[int]source
 	late    map[source]bool // those that could not be read for want of something, and are not read now
 	said    []any           // what was read, and the loop has not taken
-	more    bool   // than one read takes has been written somewhere
+	more    bool            // than one read takes has been written somewhere
 	buf     []byte          // what is being read; nobody has one of his own
 	outputs sync.WaitGroup
 	kept    keeping
@@ -140,7 +140,7 @@ func (r *reader) run(epoll *os.File) {
 		}
 		if n < len(events) && !r.hasMore() {
 			time.Sleep(spacing - time.Since(looked))
-	}
+		}
 	}
 }
 
