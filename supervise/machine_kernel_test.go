@@ -22,7 +22,10 @@ func (m *machine) turn() <-chan struct{} {
 		m.turnDue = true
 		m.later(time.Duration(m.rnd.IntN(2000))*time.Microsecond, func() {
 			m.turnDue = false
-			m.turns <- struct{}{}
+			select {
+			case m.turns <- struct{}{}:
+			default: // the loop has not taken the last one: something else came in its way
+			}
 		})
 	}
 	return m.turns
