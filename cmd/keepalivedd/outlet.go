@@ -58,6 +58,11 @@ func (t *outlet) turn(open func()) {
 }
 
 func (t *outlet) reopen(facility string) {
+	select {
+	case <-t.opened:
+	default:
+		return // it is about to be
+	}
 	if !t.opening.TryLock() {
 		return // a disk that hangs
 	}
@@ -69,6 +74,9 @@ func (t *outlet) reopen(facility string) {
 		log := t.log.Load()
 		if log == nil {
 			t.try()
+			if log := t.log.Load(); log != nil && t.closing.Load() { // close has seen none
+				log.Close()
+			}
 			return
 		}
 		to, err := log.Prepare(t.options)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/logging"
 )
 
 // issue 7.A10: to a file nothing is lost, and no byte is changed
@@ -247,4 +249,36 @@ output = "syslog"
 	}
 	says("two", "<150>") // local2.info
 	w.down(d)
+}
+
+// promise L2: a file that a reload opens anew, before it was opened at all or after it was closed, is not left open
+func TestOutletIsOpenedOnce(t *testing.T) {
+	var o outputs
+	o.begin("", mustOpenLog(t))
+	for what, do := range map[string]func(*outlet){
+		"before": func(t *outlet) { t.reopen(""); t.open(); t.close() },
+		"after":  func(t *outlet) { t.wait.Do(func() { close(t.opened) }); t.close(); t.reopen("") },
+	} {
+		path := filepath.Join(t.TempDir(), "out")
+		do(&outlet{outputs: &o, program: "one", opened: make(chan struct{}), closed: make(chan struct{}), options: logging.Options{To: path, Plain: true}})
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if to, _ := os.Readlink("/proc/self/fd/" + e.Name()); to == path {
+				t.Errorf("%s: %s is open", what, path)
+			}
+		}
+	}
+}
+
+func mustOpenLog(t *testing.T) *logging.Log {
+	t.Helper()
+	log, err := logging.Open(logging.Options{To: filepath.Join(t.TempDir(), "log")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	return log
 }
