@@ -110,9 +110,12 @@ func (r *reader) control(operation, fd int, events uint32) (err error) {
 	return err
 }
 
-// spacing is what lies at least between two looks at the descriptors, unless somebody has written more than one read takes. What
-// comes after a while is read at once; of many that go on writing, lines by the handful.
-const spacing = 10 * time.Millisecond
+// What comes is read at once, but for what is written when within a spacing there was so much already: of many that go on
+// writing, lines are read by the handful. Who has written more than one read takes has no wait.
+const (
+	spacing = 10 * time.Millisecond
+	atOnce  = 32 // reads
+)
 
 func (r *reader) run(epoll *os.File) {
 	raw, err := epoll.SyscallConn()
@@ -120,7 +123,8 @@ func (r *reader) run(epoll *os.File) {
 		return
 	}
 	events := make([]unix.EpollEvent, 64)
-	for looked := time.Now(); ; looked = time.Now() {
+	begun, reads := time.Now(), 0
+	for {
 		n := 0
 		if raw.Read(func(fd uintptr) bool {
 			n, _ = unix.EpollWait(int(fd), events, 0)
@@ -138,9 +142,15 @@ func (r *reader) run(epoll *os.File) {
 			// reads, the loop above all.
 			runtime.Gosched()
 		}
-		if n < len(events) && !r.hasMore() {
-			time.Sleep(spacing - time.Since(looked))
+		more := r.hasMore()
+		reads += n
+		switch since := time.Since(begun); {
+		case since < spacing && reads < atOnce:
+			continue
+		case since < spacing && n < len(events) && !more:
+			time.Sleep(spacing - since)
 		}
+		begun, reads = time.Now(), 0
 	}
 }
 
