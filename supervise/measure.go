@@ -53,7 +53,8 @@ func (m *measurer) inCgroup(p *Status) bool {
 	}
 	now := sinceBoot() // who has the number of one of these by then, and is not that one, is younger
 	within, bytes := p.PID == 0, int64(0)
-	text, counted := string(m.read(dir+"/cgroup.procs")), m.counts(dir)
+	counted := m.counts(dir)
+	text := string(m.read(dir + "/cgroup.procs")) // no other file is read before it is copied
 	for word := range strings.FieldsSeq(text) {
 		pid, _ := strconv.Atoi(word)
 		within = within || pid == p.PID

@@ -135,3 +135,24 @@ func TestMeasureBelow(t *testing.T) {
 		}
 	}
 }
+
+// issue 9.3: the first program that is measured is found in its cgroup too, where the kernel counts the memory of cgroups
+func TestMeasureWithControllers(t *testing.T) {
+	set := t.TempDir()
+	dir := filepath.Join(set, "one.group")
+	for name, text := range map[string]string{"cgroup.subtree_control": "cpu memory pids\n", "one.group/cpu.stat": "usage_usec 2500000\n",
+		"one.group/cgroup.procs": fmt.Sprintf("%d\n", os.Getpid()), "one.group/memory.current": "8192\n"} {
+		path := filepath.Join(set, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := []Status{{PID: os.Getpid(), sight: sight{cgroup: dir}}}
+	Measure(all)
+	if p := all[0]; p.Cgroup != dir || p.MemoryBytes == nil || *p.MemoryBytes != 8192 || p.CPUSeconds == nil || *p.CPUSeconds != 2.5 {
+		t.Errorf("%+v", p)
+	}
+}
