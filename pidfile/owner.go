@@ -45,10 +45,24 @@ func Look(path string) (st Status, err error) {
 			time.Sleep(time.Millisecond)
 		}
 		if err != nil || !st.suspended || time.Now().After(end) {
-			st.suspended = false
-			return st, err
+			break
 		}
 	}
+	// Who was killed still holds the lock for a moment, or longer where a disk keeps it from ending.
+	for end := time.Now().Add(mostDying); err == nil && st.State == Held && dies(st.PID) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+		st, err = look(path)
+	}
+	st.suspended = false
+	return st, err
+}
+
+const mostDying = time.Second
+
+// dies tells whether a process has been killed, or is exiting. One of another PID namespace is out of sight.
+func dies(pid int) bool {
+	p, err := readProc(pid)
+	return err == nil && p.dead
 }
 
 func look(path string) (Status, error) {
@@ -210,15 +224,15 @@ type proc struct {
 	started time.Time
 }
 
-// readProc reads /proc/PID/stat, proc_pid_stat(5): field 3 is the state, 9 the kernel's flags (PF_EXITING is 4), and 22
-// the start in ticks of 1/100 s since boot.
+// readProc reads /proc/PID/stat, proc_pid_stat(5): field 3 is the state, 9 the kernel's flags (PF_EXITING is 4), 22 the start
+// in ticks of 1/100 s since boot, and 31 the signals that wait for the main thread, KILL's bit among them.
 func readProc(pid int) (proc, error) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return proc{}, err
 	}
 	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(fields) < 20 {
+	if len(fields) < 29 {
 		return proc{}, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields))
 	}
 	ticks, err := strconv.ParseInt(fields[19], 10, 64)
@@ -229,13 +243,18 @@ func readProc(pid int) (proc, error) {
 	if err != nil {
 		return proc{}, fmt.Errorf("/proc/%d/stat: flags: %w", pid, err)
 	}
+	pending, err := strconv.ParseUint(fields[28], 10, 64)
+	if err != nil {
+		return proc{}, fmt.Errorf("/proc/%d/stat: signals: %w", pid, err)
+	}
+	killed := pending&(1<<(unix.SIGKILL-1)) != 0
 	var boot unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot); err != nil {
 		return proc{}, err
 	}
 	sinceBoot := time.Duration(boot.Nano())
 	return proc{
-		dead:    fields[0] == "Z" || fields[0] == "X" || flags&4 != 0,
+		dead:    fields[0] == "Z" || fields[0] == "X" || flags&4 != 0 || killed,
 		started: time.Now().Add(time.Duration(ticks)*10*time.Millisecond - sinceBoot),
 	}, nil
 }

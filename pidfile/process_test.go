@@ -86,6 +86,22 @@ func TestFindADyingOwner(t *testing.T) {
 	}
 }
 
+// promise P3: who was killed does not run any more, though it may take a moment until its lock has gone: an init script that is
+// told otherwise does not start it
+func TestLookAtADyingOwner(t *testing.T) {
+	for range 20 {
+		path := path(t)
+		p := start(t, path)
+		p.must("acquire")
+		unix.Kill(p.pid(), unix.SIGKILL)
+		st, err := pidfile.Look(path)
+		if err != nil || st.State != pidfile.Stale {
+			t.Fatalf("%+v, %v", st, err)
+		}
+		p.cmd.Wait()
+	}
+}
+
 // issue 7.C: an error names the signal that was to be sent, also where nothing is sent yet.
 func TestSignalThatIsNotPermitted(t *testing.T) {
 	p := filepath.Join(sharedDir(t, 0o755), "x")
