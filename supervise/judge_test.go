@@ -157,7 +157,7 @@ func (j *judge) accept(next map[string]*Program, c Changes) {
 	}
 	for _, name := range c.Removed {
 		r := j.refs[name]
-		r.hold, r.byFile = false, false
+		r.hold, r.byFile, r.has = false, false, nil // its sockets are given up at once
 		if r.x == nil {
 			delete(j.refs, name)
 		} else if r.x.unwanted < 0 {
