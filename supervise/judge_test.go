@@ -154,6 +154,8 @@ func (j *judge) accept(next map[string]*Program, c Changes) {
 				}
 			}
 		}
+		// What it is not to listen on it gives up, and has no claim on when it is to again.
+		r.has = slices.DeleteFunc(r.has, func(address string) bool { return !p.listensOn(address) })
 	}
 	for _, name := range c.Removed {
 		r := j.refs[name]
