@@ -25,7 +25,7 @@ func (s *service) cgroup() (dir string, err error) {
 	case s.config.Cgroups == settings.Require:
 		return "", fmt.Errorf("cgroups are required: %w", err)
 	}
-	s.Log.Debug("programs get no cgroup", "err", err)
+	s.daemon.Log.Debug("programs get no cgroup", "err", err)
 	return "", nil
 }
 

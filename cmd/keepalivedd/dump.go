@@ -60,7 +60,7 @@ func (s *service) writeJSON(what string, v any) error {
 	if err := putInPlace(path, append(b, '\n'), 0o644); err != nil {
 		return err
 	}
-	s.Log.Info("written", "file", path)
+	s.daemon.Log.Info("written", "file", path)
 	return nil
 }
 

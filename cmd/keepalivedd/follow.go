@@ -139,7 +139,7 @@ func (s *service) snapshot(l *listener) *snapshot {
 	}
 	count := len(a.chosen)
 	a.first = append(a.first, &eventLine{Event: eventSnapshot, N: a.n, Time: now, Version: 1, Release: versionText(), PID: os.Getpid(),
-		State: s.State(), Programs: &count})
+		State: s.daemon.State(), Programs: &count})
 	return a
 }
 

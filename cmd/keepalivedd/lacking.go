@@ -165,21 +165,21 @@ func (s *service) nameLacking() {
 			if p != nil {
 				about = append([]any{"program", e.Program}, about...)
 			}
-			s.Log.Error("something is lacking: "+then, about...)
+			s.daemon.Log.Error("something is lacking: "+then, about...)
 		}
 	}
 	if more > 0 && s.tells() {
 		fmt.Fprintf(os.Stderr, "%s: and %d more\n", name, more)
 	}
 	if more > 0 && s.logs() {
-		s.Log.Error("more of them cannot be had", "count", more)
+		s.daemon.Log.Error("more of them cannot be had", "count", more)
 	}
 }
 
 // tells and logs say whether the caller of a start reads what is on standard error, and whether anybody reads the log. In
 // the foreground both may be the same, and in the background a log on standard error ends with the start.
-func (s *service) tells() bool { return !s.foreground || s.config.Log.To != "stderr" }
-func (s *service) logs() bool  { return s.foreground || s.config.Log.To != "stderr" }
+func (s *service) tells() bool { return !s.options.foreground || s.config.Log.To != "stderr" }
+func (s *service) logs() bool  { return s.options.foreground || s.config.Log.To != "stderr" }
 
 // nameFailed tells the caller of a start which programs could not be started though nothing seemed to be lacking for them.
 // The log has said it already.

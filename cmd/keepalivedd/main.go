@@ -54,7 +54,7 @@ func run(args []string) int {
 		return fail(err)
 	}
 	s := newService(o, cfg)
-	d := s.daemon()
+	d := s.makeDaemon()
 	if err := s.checkMoved(); err != nil {
 		return fail(err)
 	}
@@ -76,7 +76,7 @@ func run(args []string) int {
 // process (ADR 0009).
 func (s *service) serve(d *daemon.Daemon) (status int) {
 	s.spawner = supervise.NewSpawner()
-	s.spawner.Forking = s.Forking
+	s.spawner.Forking = s.daemon.Forking
 	go func() {
 		err := d.Run(context.Background())
 		s.closeLog(err)
@@ -86,14 +86,14 @@ func (s *service) serve(d *daemon.Daemon) (status int) {
 	return failure
 }
 
-// daemon is the service as package daemon runs it.
-func (s *service) daemon() *daemon.Daemon {
-	s.Daemon = daemon.Daemon{
+// makeDaemon fills in the Daemon by which package daemon runs the service.
+func (s *service) makeDaemon() *daemon.Daemon {
+	s.daemon = daemon.Daemon{
 		Name:         name,
 		PIDFile:      s.pidfile(),
-		Umask:        s.umask,
-		NoUmask:      s.noUmask,
-		ReadyFD:      s.readyFD,
+		Umask:        s.options.umask,
+		NoUmask:      s.options.noUmask,
+		ReadyFD:      s.options.readyFD,
 		Grace:        s.config.ShutdownTimeout,
 		StartTimeout: s.config.StartTimeout,
 		Env:          []string{frugal + "=1"},
@@ -118,5 +118,5 @@ func (s *service) daemon() *daemon.Daemon {
 		Upgrades:     s.upgrades(),
 		Report:       func(err error) { fail(err) },
 	}
-	return &s.Daemon
+	return &s.daemon
 }

@@ -25,18 +25,18 @@ const word = "keepalivedd"
 // leaveWord is for those who look for us. A daemon with a pidfile of the command line is not looked for: it is a second one
 // with the same configuration, on purpose.
 func (s *service) leaveWord() {
-	if s.pid != "" || s.pidfile() == "" {
+	if s.options.pid != "" || s.pidfile() == "" {
 		return
 	}
 	fd, err := unix.MemfdCreate(word, unix.MFD_CLOEXEC)
 	if err != nil {
 		return
 	}
-	text := []byte(s.file + "\n" + s.pidfile() + "\n")
+	text := []byte(s.options.file + "\n" + s.pidfile() + "\n")
 	unix.Pwrite(fd, text, 0)
 	// Both descriptors are for life, and the kernel closes them.
 	if fd, err = openRoot(); err == nil {
-		unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, placeOf(s.file, unix.F_RDLCK))
+		unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, placeOf(s.options.file, unix.F_RDLCK))
 	}
 }
 
@@ -135,13 +135,13 @@ func wordOf(pid, file string) string {
 // for first: the background copy comes here too, while its own pidfile is one that somebody is starting with, for which a
 // look waits.
 func (s *service) checkMoved() error {
-	if s.pid != "" || !hasWord(s.file) {
+	if s.options.pid != "" || !hasWord(s.options.file) {
 		return nil
 	}
 	if st, err := pidfile.Look(s.config.PIDFile); s.pidfile() != "" && err == nil && (st.State == pidfile.Held || st.State == pidfile.Starting) {
 		return nil // it is refused anyway
 	}
-	path := findMoved(s.file)
+	path := findMoved(s.options.file)
 	if path == "" || path == s.config.PIDFile {
 		return nil
 	}

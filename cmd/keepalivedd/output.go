@@ -21,7 +21,7 @@ func (s *service) output(configured string) string {
 	switch {
 	case configured != supervise.Inherit:
 		return configured
-	case !s.foreground:
+	case !s.options.foreground:
 		return supervise.Null // ours is /dev/null by the time that the program writes
 	case onTerminal():
 		return terminal

@@ -22,8 +22,8 @@ import (
 
 // service is the daemon's three functions and what they share; they run one at a time.
 type service struct {
-	*options
-	daemon.Daemon
+	options       *options
+	daemon        daemon.Daemon
 	config        *settings.Config // in force
 	log           *logging.Log
 	set           *supervise.Set
@@ -50,14 +50,14 @@ type service struct {
 const frugal = "GOMAXPROCS"
 
 func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error {
-	if s.Inherited != nil {
-		return s.goOn(fail, s.Inherited)
+	if s.daemon.Inherited != nil {
+		return s.goOn(fail, s.daemon.Inherited)
 	}
 	s.leaveWord()
 	s.outputs.begin(s.config.Log.Facility, s.log)
-	if s.Crashed() {
+	if s.daemon.Crashed() {
 		if pids := endLeft(s.pidfile()); len(pids) > 0 {
-			s.Log.Warn("ended what the previous daemon, which was killed, had left behind", "pids", pids)
+			s.daemon.Log.Warn("ended what the previous daemon, which was killed, had left behind", "pids", pids)
 		}
 	}
 	cgroup, err := s.cgroup()
@@ -71,7 +71,7 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 	s.set.Keep(int(s.config.Log.Keep))
 	s.told.Store(s.set)
 	if cgroup == "" && s.pidfile() != "" {
-		s.noted.begin(s.set, sessionsFile(s.pidfile()), s.Log)
+		s.noted.begin(s.set, sessionsFile(s.pidfile()), s.daemon.Log)
 	}
 	if err == nil {
 		s.set.Feed(s.feedOf(s.config))
@@ -90,14 +90,14 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 	}
 	s.running.Store(s.set)
 	s.reloads.begin()
-	s.metrics.begin(s.config.MetricsFile, s.metricsText, s.Log)
+	s.metrics.begin(s.config.MetricsFile, s.metricsText, s.daemon.Log)
 	return nil
 }
 
 func (s *service) setOptions(fail func(error), cgroup string) supervise.Options {
 	return supervise.Options{
-		Log: s.Log, Fail: fail, Output: s.outputs.open, Helper: true, Mark: s.mark(),
-		NoRespawn: s.noRespawn, Orphans: true, Spare: s.Askers, Spawner: s.spawner,
+		Log: s.daemon.Log, Fail: fail, Output: s.outputs.open, Helper: true, Mark: s.mark(),
+		NoRespawn: s.options.noRespawn, Orphans: true, Spare: s.daemon.Askers, Spawner: s.spawner,
 		Cgroup: cgroup, CgroupRequired: s.config.Cgroups == settings.Require,
 		Changed: s.changed, Event: s.events.changed, Line: s.lines.heard,
 	}
@@ -105,7 +105,7 @@ func (s *service) setOptions(fail func(error), cgroup string) supervise.Options 
 
 func (s *service) bringUp(ctx context.Context) error {
 	s.nameLacking()
-	s.Readers = readers(s.config) // whom the startup command may have made
+	s.daemon.Readers = readers(s.config) // whom the startup command may have made
 	changes, err := s.set.Update(ctx, s.programs(s.config))
 	if err != nil {
 		return err
@@ -153,16 +153,16 @@ func (s *service) takeOn(ctx context.Context) error {
 	s.set.Feed(s.feedOf(next))
 	s.set.Keep(int(next.Log.Keep))
 	s.log.Switch(to)
-	s.Grace = next.ShutdownTimeout
+	s.daemon.Grace = next.ShutdownTimeout
 	s.config = next
-	s.Readers = readers(next)
+	s.daemon.Readers = readers(next)
 	s.forget()
 	return nil
 }
 
 // next is the configuration as it is now, if it may follow the one in force.
 func (s *service) next() (*settings.Config, error) {
-	next, err := s.load()
+	next, err := s.options.load()
 	if err == nil {
 		next.Lacking = leaveOutOwn(next.Lacking, os.Getpid())
 		err = lacks(next, lacksNow)
@@ -171,7 +171,7 @@ func (s *service) next() (*settings.Config, error) {
 		return nil, err
 	}
 	if keys := s.config.NeedsRestart(next); len(keys) > 0 {
-		return nil, fmt.Errorf("%s: %s cannot change while the daemon runs: restart it, or change it back", s.file, strings.Join(keys, ", "))
+		return nil, fmt.Errorf("%s: %s cannot change while the daemon runs: restart it, or change it back", s.options.file, strings.Join(keys, ", "))
 	}
 	return next, nil
 }
@@ -279,15 +279,15 @@ func (s *service) openLog() (err error) {
 	if s.log, err = logging.Open(s.logOptions(s.config)); err != nil {
 		return err
 	}
-	s.Log = s.log.Logger()
-	slog.SetDefault(s.Log)
+	s.daemon.Log = s.log.Logger()
+	slog.SetDefault(s.daemon.Log)
 	return nil
 }
 
 // closeLog tells the log why the daemon ends, where the caller is not told the same on standard error.
 func (s *service) closeLog(err error) {
 	if err != nil && s.config.Log.To != "stderr" {
-		s.Log.Error("ending", "err", err)
+		s.daemon.Log.Error("ending", "err", err)
 	}
 	s.log.Close()
 }

@@ -18,7 +18,7 @@ import (
 // about is what the log says of a daemon that is ready; who follows the events is told too.
 func (s *service) about() []any {
 	s.events.tell(&eventLine{Event: eventReady})
-	return []any{"version", versionText(), "configuration", s.file, "programs", len(s.set.Status())}
+	return []any{"version", versionText(), "configuration", s.options.file, "programs", len(s.set.Status())}
 }
 
 // state is what the daemon answers to "status", and what status --json prints. Its fields, and those in it, are only ever added
@@ -108,8 +108,8 @@ func (s *service) answerStatus(_ context.Context, raw json.RawMessage) (any, err
 		return nil, err
 	}
 	a := &state{
-		Version: 1, Name: name, Release: versionText(), PID: os.Getpid(), State: s.State(), Time: time.Now(),
-		PIDFile: s.PIDFile, Configuration: s.file, Started: s.began, Reloads: s.reloads.state(), Programs: []programState{},
+		Version: 1, Name: name, Release: versionText(), PID: os.Getpid(), State: s.daemon.State(), Time: time.Now(),
+		PIDFile: s.daemon.PIDFile, Configuration: s.options.file, Started: s.began, Reloads: s.reloads.state(), Programs: []programState{},
 	}
 	set := s.running.Load()
 	if set == nil {

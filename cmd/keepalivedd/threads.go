@@ -24,7 +24,7 @@ func (s *service) threads(c *settings.Config) (n int) {
 
 // makeThreads is for a reload. While nothing hangs, those that there are for what may hang are free.
 func (s *service) makeThreads(next *settings.Config) error {
-	more := s.threads(next) - s.Threads
+	more := s.threads(next) - s.daemon.Threads
 	if more <= 0 {
 		return nil
 	}
@@ -32,6 +32,6 @@ func (s *service) makeThreads(next *settings.Config) error {
 		return err
 	}
 	daemon.MakeThreads(s.threads(next) + 4) // the daemon's own, but for the programs' and the hook's
-	s.Threads += more
+	s.daemon.Threads += more
 	return nil
 }

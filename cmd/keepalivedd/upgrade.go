@@ -73,7 +73,7 @@ func decodeService(state json.RawMessage, strict bool) (*serviceState, error) {
 // upgrades is how this program is replaced.
 func (s *service) upgrades() daemon.Upgrades {
 	return daemon.Upgrades{
-		Version: versionText(), Save: s.save, State: s.copyState, Rehearse: rehearse, Flags: []string{"--" + rehearseFlag}, Args: s.absolute,
+		Version: versionText(), Save: s.save, State: s.copyState, Rehearse: rehearse, Flags: []string{"--" + rehearseFlag}, Args: s.options.absolute,
 		Thread: func(f func()) { s.spawner.Do(f) }, Command: s.runCommand, Abandon: abandon(s.pidfile(), s.config.ShutdownTimeout),
 	}
 }
@@ -99,7 +99,7 @@ func (o *options) rehearsal() int {
 		return fail(err)
 	}
 	s := newService(o, cfg)
-	if status, is := s.daemon().Rehearse(); is {
+	if status, is := s.makeDaemon().Rehearse(); is {
 		return status
 	}
 	return misuse("--%s is for the daemon that is being upgraded", rehearseFlag)
@@ -197,13 +197,13 @@ func (s *service) goOn(fail context.CancelCauseFunc, in *daemon.Inherited) error
 	}
 	s.told.Store(s.set)
 	if st.Noted {
-		s.noted.begin(s.set, sessionsFile(s.pidfile()), s.Log)
+		s.noted.begin(s.set, sessionsFile(s.pidfile()), s.daemon.Log)
 		s.noted.changed() // since the one before has written last
 	}
 	s.set.Feed(s.feedOf(s.config))
 	s.running.Store(s.set)
 	s.reloads.goOn(st.Reloads)
-	s.metrics.begin(s.config.MetricsFile, s.metricsText, s.Log)
+	s.metrics.begin(s.config.MetricsFile, s.metricsText, s.daemon.Log)
 	return nil
 }
 
@@ -221,8 +221,8 @@ func takeOver(args []string, in *daemon.Inherited) int {
 	if err != nil {
 		return fail(in.Return(err, abandon(in.PIDFile(), longestAbandon)))
 	}
-	s.Inherited = in
-	return s.serve(&s.Daemon)
+	s.daemon.Inherited = in
+	return s.serve(&s.daemon)
 }
 
 func succeed(o *options) (*service, error) {
@@ -237,7 +237,7 @@ func succeed(o *options) (*service, error) {
 		return nil, err
 	}
 	s := newService(o, cfg)
-	s.daemon()
+	s.makeDaemon()
 	if err := s.openLog(); err != nil {
 		return nil, err
 	}
