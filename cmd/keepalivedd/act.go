@@ -16,7 +16,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-// act does something to programs, tells what has come of it in a line for each, and returns 0 only if it is what was asked for.
+// act does something to programs, tells what has come of it in a line for each,
+// and returns 0 only if it is what was asked for.
 func (o *options) act(path string) int {
 	steps := [][]string{o.names}
 	if o.verb == "restart" && !o.together && !o.noWait {
@@ -48,7 +49,8 @@ func (o *options) act(path string) int {
 
 // operate asks the daemon.
 func (o *options) operate(path string, names []string) ([]supervise.Outcome, error) {
-	q := operateParams{Programs: names, Timeout: o.timeout.Seconds(), NoWait: o.noWait, Dependents: o.dependents, Signal: o.signal}
+	q := operateParams{Programs: names, Timeout: o.timeout.Seconds(), NoWait: o.noWait, Dependents: o.dependents,
+		Signal: o.signal}
 	var answer operateAnswer
 	err := askRunning(path, o.verb, o.timeout+promptly, q, &answer)
 	return answer.Programs, err

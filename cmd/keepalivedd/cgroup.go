@@ -29,8 +29,8 @@ func (s *service) cgroup() (dir string, err error) {
 	return "", nil
 }
 
-// cgroupName tells the cgroup of this daemon from those of all others, in containers too, where /run is another directory of
-// that name. It stays the same from one start to the next; without a pidfile, nobody looks for it then.
+// cgroupName tells the cgroup of this daemon from those of all others, in containers too, where /run is another
+// directory of that name. It stays the same from one start to the next; without a pidfile, nobody looks for it then.
 func cgroupName(pidfile string) string {
 	if pidfile == "" {
 		return fmt.Sprintf("%s-%d", name, os.Getpid())
@@ -47,8 +47,8 @@ func endLeft(pidfile string) []int {
 	if pidfile == "" {
 		return nil
 	}
-	pids := slices.Concat(supervise.EndCgroups(cgroupName(pidfile)), supervise.EndSessions(readSessions(sessionsFile(pidfile))),
-		supervise.EndLeftovers(mark(pidfile)))
+	pids := slices.Concat(supervise.EndCgroups(cgroupName(pidfile)),
+		supervise.EndSessions(readSessions(sessionsFile(pidfile))), supervise.EndLeftovers(mark(pidfile)))
 	slices.Sort(pids)
 	return slices.Compact(pids)
 }

@@ -100,8 +100,8 @@ func (p *programState) detail(now time.Time, l load, paint painter) []string {
 	return lines
 }
 
-// wrote are the last lines of output with their time: those of the process that runs and of the last one before it. Above lines
-// stands of which process they are, unless all are of the one that runs.
+// wrote are the last lines of output with their time: those of the process that runs and of the last one before it.
+// Above lines stands of which process they are, unless all are of the one that runs.
 func (p *programState) wrote(now time.Time) (lines []string) {
 	from := p.OutputFrom[:min(len(p.OutputFrom), len(p.Output))]
 	first, running, ended := len(from), p.PID, -1
@@ -159,7 +159,8 @@ func commandLine(argv []string) string {
 	words := make([]string, len(argv))
 	for i, word := range argv {
 		words[i] = plain(word)
-		if word == "" || strings.ContainsFunc(word, func(r rune) bool { return strings.ContainsRune(" \t\n\"'\\$`;&|<>()*?[]#~!{}", r) }) {
+		if word == "" ||
+			strings.ContainsFunc(word, func(r rune) bool { return strings.ContainsRune(" \t\n\"'\\$`;&|<>()*?[]#~!{}", r) }) {
 			words[i] = "'" + strings.ReplaceAll(words[i], "'", `'\''`) + "'"
 		}
 	}

@@ -23,7 +23,8 @@ func (s *said) encoded() json.RawMessage {
 	return s.text
 }
 
-// lines hands what programs write to who listens. None of it waits: what there is no room for is lost to that one, who is told.
+// lines hands what programs write to who listens. None of it waits: what there is no room for is lost to that one,
+// who is told.
 type lines struct {
 	listened atomic.Bool // somebody does
 

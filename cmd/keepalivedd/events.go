@@ -8,8 +8,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-// eventLine is a line of the stream of events. Its fields are only ever added to: docs/events.schema.json and keepalivedd(8) tell
-// them all.
+// eventLine is a line of the stream of events. Its fields are only ever added to: docs/events.schema.json and
+// keepalivedd(8) tell them all.
 type eventLine struct {
 	Event string    `json:"event"`
 	N     uint64    `json:"n"` // of the last event that this line knows of
@@ -48,7 +48,8 @@ const (
 	eventLost     = "lost"    // so many lines, in this place; a snapshot follows
 )
 
-// events number what happens, and hand it to who listens. None of it waits: what there is no room for is lost to that listener.
+// events number what happens, and hand it to who listens. None of it waits: what there is no room for is lost to that
+// listener.
 type events struct {
 	mu        sync.Mutex
 	n         uint64

@@ -64,8 +64,8 @@ func (s *service) feedOf(c *settings.Config) *supervise.Feed {
 	}}
 }
 
-// hear sends a snapshot, and then the events, until there are no more of them, a send fails, or ctx ends. A send may take its
-// time. After a loss there is another snapshot: what is told next follows from that.
+// hear sends a snapshot, and then the events, until there are no more of them, a send fails, or ctx ends. A send may
+// take its time. After a loss there is another snapshot: what is told next follows from that.
 func (s *service) hear(ctx context.Context, names []string, send func([]*eventLine) error) error {
 	l := newListener(names)
 	defer s.events.leave(l)
@@ -138,8 +138,8 @@ func (s *service) snapshot(l *listener) *snapshot {
 		}
 	}
 	count := len(a.chosen)
-	a.first = append(a.first, &eventLine{Event: eventSnapshot, N: a.n, Time: now, Version: 1, Release: versionText(), PID: os.Getpid(),
-		State: s.daemon.State(), Programs: &count})
+	a.first = append(a.first, &eventLine{Event: eventSnapshot, N: a.n, Time: now, Version: 1, Release: versionText(),
+		PID: os.Getpid(), State: s.daemon.State(), Programs: &count})
 	return a
 }
 
@@ -183,20 +183,21 @@ func (o *options) events(path string) int {
 		return fail(err)
 	}
 	over := false
-	err = control.Follow(context.Background(), control.Path(path), st.PID, "events", statusParams{o.names}, func(line json.RawMessage, lost int) error {
-		if lost > 0 {
-			line, _ = json.Marshal(&eventLine{Event: eventLost, Time: time.Now(), Lines: lost})
-		}
-		var what struct {
-			Event string `json:"event"`
-		}
-		if err := json.Unmarshal(line, &what); err != nil {
+	err = control.Follow(context.Background(), control.Path(path), st.PID, "events", statusParams{o.names},
+		func(line json.RawMessage, lost int) error {
+			if lost > 0 {
+				line, _ = json.Marshal(&eventLine{Event: eventLost, Time: time.Now(), Lines: lost})
+			}
+			var what struct {
+				Event string `json:"event"`
+			}
+			if err := json.Unmarshal(line, &what); err != nil {
+				return err
+			}
+			over = what.Event == eventStopped
+			_, err := os.Stdout.Write(append(slices.Clip(line), '\n'))
 			return err
-		}
-		over = what.Event == eventStopped
-		_, err := os.Stdout.Write(append(slices.Clip(line), '\n'))
-		return err
-	})
+		})
 	var told *control.Error
 	switch {
 	case over && (err == nil || errors.As(err, &told) && told.Code == control.CodeStopping):

@@ -16,8 +16,8 @@ import (
 )
 
 // runHook runs a command of the daemon itself to its end. It fails with the last that the command wrote. What a startup
-// command that worked has left running goes on until the daemon stops, and may go on writing, to nowhere; what another has
-// left in its process group is killed, because nobody else would end it.
+// command that worked has left running goes on until the daemon stops, and may go on writing, to nowhere; what another
+// has left in its process group is killed, because nobody else would end it.
 func (s *service) runHook(ctx context.Context, what string, h *settings.Hook) error {
 	if h == nil {
 		return nil
@@ -43,9 +43,9 @@ func (s *service) runHook(ctx context.Context, what string, h *settings.Hook) er
 	return fmt.Errorf("%s: %s: %w; it wrote:\n%s", what, h.Command[0], err, wrote)
 }
 
-// runToEnd runs a command, and kills it with its group when ctx ends. It returns its PID, 0 if it was not executed, and the
-// last that it wrote. It does not wait for others who have its output too; what they write is read, and passed over, until
-// they are gone.
+// runToEnd runs a command, and kills it with its group when ctx ends. It returns its PID, 0 if it was not executed, and
+// the last that it wrote. It does not wait for others who have its output too; what they write is read, and passed
+// over, until they are gone.
 func (s *service) runToEnd(ctx context.Context, argv []string) (pid int, wrote []byte, err error) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
@@ -76,8 +76,8 @@ func (s *service) runToEnd(ctx context.Context, argv []string) (pid int, wrote [
 	return pid, last, err
 }
 
-// startHook has the Spawner fork: an exec that hangs is to hold up nobody, and the death signal is to come with the end of
-// the main thread.
+// startHook has the Spawner fork: an exec that hangs is to hold up nobody, and the death signal is to come with the end
+// of the main thread.
 func (s *service) startHook(ctx context.Context, argv []string, output int) (pid int, err error) {
 	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -28,8 +28,8 @@ func (o *options) load() (*settings.Config, error) {
 	return o.override(c), nil
 }
 
-// loadWhole is load for a test, and for who asks for a reload: what is lacking is an error. What this user may not do or look
-// at says nothing of root, whose configuration it may be.
+// loadWhole is load for a test, and for who asks for a reload: what is lacking is an error. What this user may not do
+// or look at says nothing of root, whose configuration it may be.
 func (o *options) loadWhole() (*settings.Config, error) {
 	c, err := o.load()
 	if err != nil {
@@ -58,10 +58,11 @@ func lacks(c *settings.Config, matters func(*settings.Error) bool) error {
 	return brief{lacking}
 }
 
-// lacksItself is what the daemon itself lacks for its start. What it may not, the attempt tells, with its own status; metrics
-// are nothing to do without the programs for.
+// lacksItself is what the daemon itself lacks for its start. What it may not, the attempt tells, with its own status;
+// metrics are nothing to do without the programs for.
 func lacksItself(e *settings.Error) bool {
-	return e.Program == "" && e.Key != readersKey && e.Key != eventsKey && e.Key != "metrics_file" && !errors.Is(e, fs.ErrPermission)
+	return e.Program == "" && e.Key != readersKey && e.Key != eventsKey && e.Key != "metrics_file" &&
+		!errors.Is(e, fs.ErrPermission)
 }
 
 // What a start goes on without: the group that may read, and who reads the events.
@@ -131,8 +132,8 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// nameLacking tells the caller of a start, and the log, what programs lack. The failure of a required one is the start's,
-// and told as such.
+// nameLacking tells the caller of a start, and the log, what programs lack. The failure of a required one is the
+// start's, and told as such.
 func (s *service) nameLacking() {
 	s.config.Lacking = s.config.Lacking.Still() // the startup command may have made it
 	programs := s.programsByName()
@@ -176,13 +177,13 @@ func (s *service) nameLacking() {
 	}
 }
 
-// tells and logs say whether the caller of a start reads what is on standard error, and whether anybody reads the log. In
-// the foreground both may be the same, and in the background a log on standard error ends with the start.
+// tells and logs say whether the caller of a start reads what is on standard error, and whether anybody reads the log.
+// In the foreground both may be the same, and in the background a log on standard error ends with the start.
 func (s *service) tells() bool { return !s.options.foreground || s.config.Log.To != "stderr" }
 func (s *service) logs() bool  { return s.options.foreground || s.config.Log.To != "stderr" }
 
-// nameFailed tells the caller of a start which programs could not be started though nothing seemed to be lacking for them.
-// The log has said it already.
+// nameFailed tells the caller of a start which programs could not be started though nothing seemed to be lacking for
+// them. The log has said it already.
 func (s *service) nameFailed(failed []*supervise.LaunchError) {
 	if !s.tells() {
 		return

@@ -114,8 +114,8 @@ func (s *service) tellLogs(ctx context.Context, set *supervise.Set, q logsParams
 	}
 }
 
-// rest leaves the processor, of which there is one, to whoever reads from the programs. In a flood those who listen would have it
-// all otherwise, and the programs would wait.
+// rest leaves the processor, of which there is one, to whoever reads from the programs. In a flood those who listen
+// would have it all otherwise, and the programs would wait.
 func rest(ctx context.Context, worked time.Duration) {
 	const longest = 50 * time.Millisecond
 	t := time.NewTimer(min(2*worked, longest))
@@ -126,7 +126,8 @@ func rest(ctx context.Context, worked time.Duration) {
 	}
 }
 
-// tellSources tells whose lines there are, and has e not hear of those that write to files, if that is what was asked for.
+// tellSources tells whose lines there are, and has e not hear of those that write to files,
+// if that is what was asked for.
 func (s *service) tellSources(set *supervise.Set, q logsParams, e *ear, to *control.Follower) error {
 	if !q.Files {
 		return nil

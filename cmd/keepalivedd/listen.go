@@ -42,14 +42,15 @@ func listen(c *settings.Settings) *supervise.Listen {
 	return n
 }
 
-// leaveOutOwn takes from what is lacking the addresses that the daemon has already, or something that it has started: a program
-// that listens by itself is stopped before the daemon listens for it.
+// leaveOutOwn takes from what is lacking the addresses that the daemon has already, or something that it has started: a
+// program that listens by itself is stopped before the daemon listens for it.
 func leaveOutOwn(lacking settings.Errors, daemon int) (rest settings.Errors) {
 	for _, e := range lacking {
 		e := *e
 		e.More = leaveOutOwn(e.More, daemon)
 		var used *address.InUseError
-		if errors.As(e.Err, &used) && slices.ContainsFunc(used.Holders, func(h address.Holder) bool { return descends(h.PID, daemon) }) {
+		if errors.As(e.Err, &used) &&
+			slices.ContainsFunc(used.Holders, func(h address.Holder) bool { return descends(h.PID, daemon) }) {
 			if len(e.More) == 0 {
 				continue
 			}

@@ -151,7 +151,8 @@ func (v *logView) forPeople(l *logLine) error {
 	if l.Stderr {
 		bar = " ! "
 	}
-	return v.print(at + " " + v.paint.as(nameColour(l.Program), fmt.Sprintf("%s%*s%s", name, gap, "", bar)) + legible(l.Text))
+	return v.print(at + " " +
+		v.paint.as(nameColour(l.Program), fmt.Sprintf("%s%*s%s", name, gap, "", bar)) + legible(l.Text))
 }
 
 // lost tells how many lines are missing here.

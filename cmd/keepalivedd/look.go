@@ -51,7 +51,8 @@ func (o *options) status(path string) int {
 
 // look asks for the programs of these names, or for all.
 func look(path string, names []string) *sight {
-	s := &sight{status: statusUnknown, state: state{Version: 1, Name: name, State: "unknown", PIDFile: path, Programs: []programState{}}}
+	s := &sight{status: statusUnknown,
+		state: state{Version: 1, Name: name, State: "unknown", PIDFile: path, Programs: []programState{}}}
 	c, err := daemon.QueryWith(path, promptly, statusParams{names})
 	if err != nil {
 		s.err = err
@@ -97,7 +98,8 @@ func (s *sight) unasked(c daemon.Condition) {
 		s.state.Error = told.Message
 		return
 	case errors.Is(c.Unasked, fs.ErrPermission):
-		s.said = fmt.Sprintf("%s is running, pid %d; its programs can be asked for by %s only", name, c.PID, mayAsk(c.PIDFile))
+		s.said = fmt.Sprintf("%s is running, pid %d; its programs can be asked for by %s only", name, c.PID,
+			mayAsk(c.PIDFile))
 	default:
 		s.said = fmt.Sprintf("%s is running, pid %d, but could not be asked: %s", name, c.PID, plain(c.Unasked.Error()))
 	}

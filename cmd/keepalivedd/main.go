@@ -72,8 +72,8 @@ func run(args []string) int {
 	return s.serve(d)
 }
 
-// serve runs the daemon beside the main thread, which forks for it: only that one's children survive an execve(2) of this
-// process (ADR 0009).
+// serve runs the daemon beside the main thread, which forks for it: only that one's children survive an execve(2) of
+// this process (ADR 0009).
 func (s *service) serve(d *daemon.Daemon) (status int) {
 	s.spawner = supervise.NewSpawner()
 	s.spawner.Forking = s.daemon.Forking

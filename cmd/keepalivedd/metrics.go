@@ -55,7 +55,8 @@ func metricsOf(release string, began time.Time, r *reloadState, dropped uint64, 
 	if r != nil {
 		x.family("config_last_reload_successful", "gauge", "Whether the last reload, or the start, was accepted.")
 		x.sample("config_last_reload_successful", "", truth(r.Last))
-		x.family("config_last_reload_success_timestamp_seconds", "gauge", "Since when the configuration is in force, in seconds since 1970.")
+		x.family("config_last_reload_success_timestamp_seconds", "gauge",
+			"Since when the configuration is in force, in seconds since 1970.")
 		x.sample("config_last_reload_success_timestamp_seconds", "", seconds(r.InForce))
 		x.family("reloads_total", "counter", "Reloads by what has become of them.")
 		x.sample("reloads_total", `{result="accepted"}`, float64(r.Accepted))
@@ -88,7 +89,8 @@ func (x *exposition) eachProgram() {
 	x.each("program_starts_total", "counter", "Starts of a process that were tried.",
 		func(p *supervise.Status) (float64, bool) { return float64(p.Starts), true })
 	x.exits()
-	x.each("program_last_exit_code", "gauge", "Exit status of the last process that has ended, or 128 and the number of the signal.",
+	x.each("program_last_exit_code", "gauge",
+		"Exit status of the last process that has ended, or 128 and the number of the signal.",
 		func(p *supervise.Status) (float64, bool) {
 			if p.ExitCode == nil {
 				return 0, false
@@ -104,11 +106,13 @@ func (x *exposition) eachProgram() {
 		})
 	x.each("program_output_lines_total", "counter", "Lines that the program has written, as far as the daemon reads them.",
 		func(p *supervise.Status) (float64, bool) { return float64(p.OutputLines), true })
-	x.each("program_output_dropped_total", "counter", "Of those, lines that its rate_limit, or a log that is too slow, has dropped.",
+	x.each("program_output_dropped_total", "counter",
+		"Of those, lines that its rate_limit, or a log that is too slow, has dropped.",
 		func(p *supervise.Status) (float64, bool) { return float64(p.OutputDropped), true })
 	x.each("program_gate_open", "gauge", "Whether its gate permits it to run.",
 		func(p *supervise.Status) (float64, bool) { return truth(p.Gate != nil && p.Gate.Open), p.Gate != nil })
-	x.each("program_cpu_seconds_total", "counter", "Processor time of all its processes so far; without a cgroup, of its process.",
+	x.each("program_cpu_seconds_total", "counter",
+		"Processor time of all its processes so far; without a cgroup, of its process.",
 		func(p *supervise.Status) (float64, bool) {
 			if p.CPUSeconds == nil {
 				return 0, false
@@ -139,7 +143,8 @@ func (x *exposition) exits() {
 		for _, of := range [...]struct {
 			reason string
 			n      int
-		}{{"stopped", e.Stopped}, {"succeeded", e.Succeeded}, {"failed", e.Failed}, {"signalled", e.Signalled}, {"unhealthy", e.Unhealthy}} {
+		}{{"stopped", e.Stopped}, {"succeeded", e.Succeeded}, {"failed", e.Failed}, {"signalled", e.Signalled},
+			{"unhealthy", e.Unhealthy}} {
 			x.sample("program_exits_total", x.labels[i]+`,reason="`+of.reason+`"}`, float64(of.n))
 		}
 	}

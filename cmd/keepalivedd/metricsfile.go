@@ -11,7 +11,8 @@ import (
 // metricsRest is the shortest time from one write to the next.
 const metricsRest = 15 * time.Second
 
-// metricsFile has the metrics written when something has changed, and then not for a while. It sleeps while nothing changes.
+// metricsFile has the metrics written when something has changed, and then not for a while.
+// It sleeps while nothing changes.
 type metricsFile struct {
 	wake  chan struct{} // something has changed since the last write
 	stop  chan struct{} // closed: no more; nil: it has not begun

@@ -13,17 +13,18 @@ import (
 	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
-// A daemon whose configuration names another pidfile by now is found through /proc, which nobody can forge: it is root's or
-// the caller's own, runs this program, and has a file open, made of memory and gone with it, that says in a line each what
-// the configuration is and where the pidfile is.
+// A daemon whose configuration names another pidfile by now is found through /proc, which nobody can forge: it is
+// root's or the caller's own, runs this program, and has a file open, made of memory and gone with it, that says in a
+// line each what the configuration is and where the pidfile is.
 //
-// To look through /proc takes as long as a third of a start. So a daemon also has a read lock on the root directory, at a place of
-// its range that stands for the configuration: where nobody has, there is nobody to look for. A stranger's lock there costs
-// whoever looks some time, and that is all; none can keep ours out, since a write lock on a directory cannot be had.
+// To look through /proc takes as long as a third of a start. So a daemon also has a read lock on the root directory, at
+// a place of its range that stands for the configuration: where nobody has, there is nobody to look for. A stranger's
+// lock there costs whoever looks some time, and that is all; none can keep ours out,
+// since a write lock on a directory cannot be had.
 const word = "keepalivedd"
 
-// leaveWord is for those who look for us. A daemon with a pidfile of the command line is not looked for: it is a second one
-// with the same configuration, on purpose.
+// leaveWord is for those who look for us. A daemon with a pidfile of the command line is not looked for: it is a second
+// one with the same configuration, on purpose.
 func (s *service) leaveWord() {
 	if s.options.pid != "" || s.pidfile() == "" {
 		return
@@ -63,7 +64,8 @@ func placeOf(file string, kind int16) *unix.Flock_t {
 
 // find returns the pidfile of the daemon that runs with the configuration file: what that says, unless it was changed.
 func find(file, configured string) string {
-	if st, err := pidfile.Look(configured); err == nil && st.State == pidfile.Held && wordOf(strconv.Itoa(st.PID), file) == configured {
+	if st, err := pidfile.Look(configured); err == nil && st.State == pidfile.Held &&
+		wordOf(strconv.Itoa(st.PID), file) == configured {
 		return configured
 	}
 	if path := findMoved(file); path != "" {
@@ -131,14 +133,15 @@ func wordOf(pid, file string) string {
 	return ""
 }
 
-// checkMoved refuses a start whose configuration names another pidfile than the daemon that runs with it. The word is looked
-// for first: the background copy comes here too, while its own pidfile is one that somebody is starting with, for which a
-// look waits.
+// checkMoved refuses a start whose configuration names another pidfile than the daemon that runs with it. The word is
+// looked for first: the background copy comes here too, while its own pidfile is one that somebody is starting with,
+// for which a look waits.
 func (s *service) checkMoved() error {
 	if s.options.pid != "" || !hasWord(s.options.file) {
 		return nil
 	}
-	if st, err := pidfile.Look(s.config.PIDFile); s.pidfile() != "" && err == nil && (st.State == pidfile.Held || st.State == pidfile.Starting) {
+	if st, err := pidfile.Look(s.config.PIDFile); s.pidfile() != "" && err == nil &&
+		(st.State == pidfile.Held || st.State == pidfile.Starting) {
 		return nil // it is refused anyway
 	}
 	path := findMoved(s.options.file)

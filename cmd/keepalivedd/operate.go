@@ -47,7 +47,8 @@ func (s *service) operations() map[string]control.Method {
 
 type operation func(context.Context, supervise.Request) ([]supervise.Outcome, error)
 
-func (s *service) operate(ctx context.Context, raw json.RawMessage, goal string, of func(*supervise.Set) operation) (any, error) {
+func (s *service) operate(ctx context.Context, raw json.RawMessage, goal string,
+	of func(*supervise.Set) operation) (any, error) {
 	var q operateParams
 	if err := control.Params(raw, &q); err != nil {
 		return nil, err
@@ -71,7 +72,8 @@ func (s *service) operate(ctx context.Context, raw json.RawMessage, goal string,
 	if do == nil {
 		sig, err := signals.Parse(signalName(q.Signal))
 		if err != nil {
-			return nil, &control.Error{Code: control.CodeParams, Message: fmt.Sprintf("unknown signal %q: a name such as HUP, or a number", q.Signal)}
+			return nil, &control.Error{Code: control.CodeParams,
+				Message: fmt.Sprintf("unknown signal %q: a name such as HUP, or a number", q.Signal)}
 		}
 		do = func(ctx context.Context, r supervise.Request) ([]supervise.Outcome, error) {
 			return set.Signal(ctx, sig, r)
@@ -108,7 +110,8 @@ func late(outcomes []supervise.Outcome, goal string, wait time.Duration) {
 	}
 }
 
-// signalName is a signal as signals.Parse takes it, where it is meant as in kill(1): STOP is SIGSTOP, and there is no RELOAD.
+// signalName is a signal as signals.Parse takes it, where it is meant as in kill(1): STOP is SIGSTOP,
+// and there is no RELOAD.
 func signalName(said string) string {
 	if _, err := strconv.Atoi(said); err == nil {
 		return said
@@ -122,7 +125,8 @@ func refused(err error) error {
 	var unknown *supervise.UnknownError
 	switch {
 	case errors.As(err, &required):
-		return &control.Error{Code: control.CodeRefused, Message: fmt.Sprintf("%v; to take these down too: --with-dependents", err)}
+		return &control.Error{Code: control.CodeRefused,
+			Message: fmt.Sprintf("%v; to take these down too: --with-dependents", err)}
 	case errors.As(err, &unknown):
 		return &control.Error{Code: control.CodeParams, Message: err.Error()} // it has gone meanwhile
 	}

@@ -56,7 +56,8 @@ type options struct {
 }
 
 // verbs are what can be asked for in a word; "" and "start" are the same.
-var verbs = []string{"", "start", "status", "metrics", "events", "logs", "reload", "upgrade", "stop", "help", "version", "up", "down", "restart", "signal"}
+var verbs = []string{"", "start", "status", "metrics", "events", "logs", "reload", "upgrade", "stop", "help", "version",
+	"up", "down", "restart", "signal"}
 
 // acts are those that do something to programs.
 var acts = []string{"up", "down", "restart", "signal"}
@@ -176,7 +177,8 @@ func parse(args []string) (o *options, status int, done bool) {
 	case !slices.Contains(verbs, verb):
 		return nil, misuse("unknown command %q: there are %s", verb, strings.Join(verbs[1:], ", ")), true
 	case set.Changed("u"):
-		return nil, misuse("-u %s: it is the umask in keepalived and the user everywhere else; write --umask MODE, or user = in the configuration", *ambiguous), true
+		return nil, misuse("-u %s: it is the umask in keepalived and the user everywhere else; write --umask MODE, "+
+			"or user = in the configuration", *ambiguous), true
 	}
 	if err := o.complete(words, *mask); err != nil {
 		return nil, misuse("%v", err), true
@@ -191,7 +193,8 @@ func parse(args []string) (o *options, status int, done bool) {
 	return o, 0, false
 }
 
-// parseVerb parses the options, those of logs by themselves, and returns the words: the verb first, "" when there is none.
+// parseVerb parses the options, those of logs by themselves, and returns the words: the verb first,
+// "" when there is none.
 func (o *options) parseVerb(set *pflag.FlagSet, args []string) (words []string, err error) {
 	set.SetInterspersed(false)
 	if err := set.Parse(args); err != nil || set.NArg() == 0 {
@@ -331,7 +334,8 @@ func versionText() string {
 	if version != "" {
 		return version
 	}
-	if info, found := debug.ReadBuildInfo(); found && info.Main.Version != "" && !strings.HasPrefix(info.Main.Version, "(") {
+	if info, found := debug.ReadBuildInfo(); found && info.Main.Version != "" &&
+		!strings.HasPrefix(info.Main.Version, "(") {
 		return info.Main.Version
 	}
 	return "unreleased"

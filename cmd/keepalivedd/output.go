@@ -131,7 +131,8 @@ func (o *outputs) close(ctx context.Context) {
 	}
 }
 
-// flush waits until all is written. An error says whose is not, of those whose programs wait for that. The others may lose some.
+// flush waits until all is written. An error says whose is not, of those whose programs wait for that.
+// The others may lose some.
 func (o *outputs) flush(ctx context.Context) error {
 	o.mu.Lock()
 	all := o.list()

@@ -73,13 +73,15 @@ func (s *service) settings(c *settings.Settings) *supervise.Program {
 		p.GiveUp = &supervise.GiveUp{Tries: g.Tries, Within: g.Within}
 	}
 	if c.Ready != (settings.Ready{}) || c.Watchdog > 0 {
-		p.Ready = &supervise.Ready{FD: c.Ready.FD, Notify: c.Ready.Notify, After: c.Ready.After, Timeout: c.ReadyTimeout, Watchdog: c.Watchdog}
+		p.Ready = &supervise.Ready{FD: c.Ready.FD, Notify: c.Ready.Notify, After: c.Ready.After, Timeout: c.ReadyTimeout,
+			Watchdog: c.Watchdog}
 	}
 	if len(c.After)+len(c.Requires) > 0 {
 		p.Order = &supervise.Order{After: c.After, Requires: c.Requires}
 	}
 	if k := c.Check; k != nil {
-		p.Check = &supervise.Check{Command: k.Command, Every: k.Every, Timeout: k.Timeout, Failures: k.Failures, StartAfter: k.StartAfter}
+		p.Check = &supervise.Check{Command: k.Command, Every: k.Every, Timeout: k.Timeout, Failures: k.Failures,
+			StartAfter: k.StartAfter}
 	}
 	if c.Gate != nil {
 		p.Gate = &supervise.Gate{Command: c.Gate, Timeout: c.GateTimeout, Delay: c.GateDelay, Renew: c.GateRenew}
@@ -106,7 +108,8 @@ func setup(c *settings.Settings) *supervise.Setup {
 	return u
 }
 
-var kills = map[settings.Kill]supervise.Kill{settings.Group: supervise.KillGroup, settings.Process: supervise.KillProcess}
+var kills = map[settings.Kill]supervise.Kill{settings.Group: supervise.KillGroup,
+	settings.Process: supervise.KillProcess}
 
 var restarts = map[settings.Restart]supervise.Restart{
 	settings.Always: supervise.Always, settings.OnFailure: supervise.OnFailure, settings.Never: supervise.Never,

@@ -45,8 +45,8 @@ type service struct {
 	leftover atomic.Pointer[os.File]
 }
 
-// frugal bounds the processors that the runtime makes use of. One goroutine decides all, and the rest wait: more than one
-// processor gains nothing, and costs threads, memory and the time of waking them, most on a large machine.
+// frugal bounds the processors that the runtime makes use of. One goroutine decides all, and the rest wait: more than
+// one processor gains nothing, and costs threads, memory and the time of waking them, most on a large machine.
 const frugal = "GOMAXPROCS"
 
 func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error {
@@ -130,8 +130,8 @@ func (s *service) reload(ctx context.Context) error {
 	return err
 }
 
-// takeOn does first what can fail. The programs come last of that: once the Set has taken them on there is no refusal any
-// more, and those that could not be started are among the changes.
+// takeOn does first what can fail. The programs come last of that: once the Set has taken them on there is no refusal
+// any more, and those that could not be started are among the changes.
 func (s *service) takeOn(ctx context.Context) error {
 	next, err := s.next()
 	if err != nil {
@@ -171,7 +171,8 @@ func (s *service) next() (*settings.Config, error) {
 		return nil, err
 	}
 	if keys := s.config.NeedsRestart(next); len(keys) > 0 {
-		return nil, fmt.Errorf("%s: %s cannot change while the daemon runs: restart it, or change it back", s.options.file, strings.Join(keys, ", "))
+		return nil, fmt.Errorf("%s: %s cannot change while the daemon runs: restart it, or change it back", s.options.file,
+			strings.Join(keys, ", "))
 	}
 	return next, nil
 }

@@ -21,9 +21,9 @@ const sessionsRest = 250 * time.Millisecond
 // longestSessions bounds what is read: some 20 bytes for each program.
 const longestSessions = 4 << 20
 
-// notedSessions keeps the sessions of the programs in a file beside the pidfile, for the start after a kill -9, where no cgroup
-// tells what they have left. It is written when something has changed, and then not for a moment; it sleeps while nothing
-// changes. What was started a moment before the kill may not be in it.
+// notedSessions keeps the sessions of the programs in a file beside the pidfile, for the start after a kill -9, where
+// no cgroup tells what they have left. It is written when something has changed, and then not for a moment; it sleeps
+// while nothing changes. What was started a moment before the kill may not be in it.
 type notedSessions struct {
 	wake  chan struct{} // something has changed since the last write
 	stop  chan struct{} // closed: no more; nil: it has not begun
@@ -107,8 +107,8 @@ func sessionsText(era string, sessions []supervise.Session) []byte {
 	return b
 }
 
-// readSessions returns what a daemon that was killed has noted, if it can be believed: it is a regular file of our own or
-// root's that nobody else may write to, and of this boot. Nothing is followed or waited for.
+// readSessions returns what a daemon that was killed has noted, if it can be believed: it is a regular file of our own
+// or root's that nobody else may write to, and of this boot. Nothing is followed or waited for.
 func readSessions(path string) (sessions []supervise.Session) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
 	if err != nil {

@@ -17,13 +17,13 @@ const (
 	leastTasks       = 24
 )
 
-// shortage looks for what the Go runtime would die of, in many words of its own, in the middle of anything: a poller without
-// a descriptor, a thread that cannot be had. It opens nothing before it knows that it can.
+// shortage looks for what the Go runtime would die of, in many words of its own, in the middle of anything: a poller
+// without a descriptor, a thread that cannot be had. It opens nothing before it knows that it can.
 func shortage() error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil && limit.Cur < leastDescriptors {
-		return fmt.Errorf("only %d file descriptors are allowed (RLIMIT_NOFILE), at least %d are needed: raise the limit, with ulimit -n",
-			limit.Cur, leastDescriptors)
+		return fmt.Errorf("only %d file descriptors are allowed (RLIMIT_NOFILE), at least %d are needed: raise the limit, "+
+			"with ulimit -n", limit.Cur, leastDescriptors)
 	}
 	return lackOfTasks(leastTasks)
 }
@@ -31,8 +31,8 @@ func shortage() error {
 // lackOfTasks tells whether fewer processes and threads than that can still be had.
 func lackOfTasks(least int) error {
 	if left, most, file := leftInCgroup(); left < least {
-		return fmt.Errorf("only %d of the %d processes and threads that the cgroup may have are left (%s), at least %d are needed: "+
-			"raise the limit", left, most, file, least)
+		return fmt.Errorf("only %d of the %d processes and threads that the cgroup may have are left (%s), "+
+			"at least %d are needed: raise the limit", left, most, file, least)
 	}
 	const plenty = 4096 // not worth the counting
 	var limit unix.Rlimit
@@ -41,14 +41,14 @@ func lackOfTasks(least int) error {
 		return nil
 	}
 	if left := max(0, int(limit.Cur)-tasks(uid)); left < least {
-		return fmt.Errorf("only %d of the %d processes and threads that uid %d may have are left (RLIMIT_NPROC), at least %d are needed: "+
-			"raise the limit, with ulimit -u", left, limit.Cur, uid, least)
+		return fmt.Errorf("only %d of the %d processes and threads that uid %d may have are left (RLIMIT_NPROC), "+
+			"at least %d are needed: raise the limit, with ulimit -u", left, limit.Cur, uid, least)
 	}
 	return nil
 }
 
-// leftInCgroup returns how many tasks can still be had in our cgroup and those above, and the file that bounds them, in the
-// hierarchy of version 2 or that of the controller pids. Where it cannot be seen, nothing bounds them.
+// leftInCgroup returns how many tasks can still be had in our cgroup and those above, and the file that bounds them, in
+// the hierarchy of version 2 or that of the controller pids. Where it cannot be seen, nothing bounds them.
 func leftInCgroup() (left, most int, file string) {
 	left = math.MaxInt
 	b, _ := os.ReadFile("/proc/self/cgroup") // ID:CONTROLLERS:PATH

@@ -21,8 +21,8 @@ func (s *service) about() []any {
 	return []any{"version", versionText(), "configuration", s.options.file, "programs", len(s.set.Status())}
 }
 
-// state is what the daemon answers to "status", and what status --json prints. Its fields, and those in it, are only ever added
-// to: docs/status.schema.json and keepalivedd(8) tell them all.
+// state is what the daemon answers to "status", and what status --json prints. Its fields, and those in it, are only
+// ever added to: docs/status.schema.json and keepalivedd(8) tell them all.
 type state struct {
 	Version       int            `json:"version"` // of this answer
 	Name          string         `json:"name"`
@@ -60,7 +60,8 @@ type lineFrom struct {
 	PID  int       `json:"pid"` // 0: its process never ran
 }
 
-// mostShown is how many lines of output the status of a program has, as long as no more programs than mostDetailed are asked for.
+// mostShown is how many lines of output the status of a program has, as long as no more programs than mostDetailed are
+// asked for.
 const (
 	mostShown    = 10
 	mostDetailed = 100
@@ -109,7 +110,8 @@ func (s *service) answerStatus(_ context.Context, raw json.RawMessage) (any, err
 	}
 	a := &state{
 		Version: 1, Name: name, Release: versionText(), PID: os.Getpid(), State: s.daemon.State(), Time: time.Now(),
-		PIDFile: s.daemon.PIDFile, Configuration: s.options.file, Started: s.began, Reloads: s.reloads.state(), Programs: []programState{},
+		PIDFile: s.daemon.PIDFile, Configuration: s.options.file, Started: s.began, Reloads: s.reloads.state(),
+		Programs: []programState{},
 	}
 	set := s.running.Load()
 	if set == nil {
@@ -149,8 +151,8 @@ func lastLines(set *supervise.Set, program string, n int) (texts []string, from 
 	return texts, from
 }
 
-// choose returns those of the programs that one of the patterns means, in their order; no pattern is all. A pattern that means
-// none is a mistake, which names the one that was probably meant.
+// choose returns those of the programs that one of the patterns means, in their order; no pattern is all. A pattern
+// that means none is a mistake, which names the one that was probably meant.
 func choose(all []supervise.Status, patterns []string) ([]supervise.Status, error) {
 	if len(patterns) == 0 {
 		return all, nil

@@ -27,7 +27,8 @@ func table(a *state, loads []load, paint painter) []string {
 		}
 	}
 	lines := make([]string, 0, 2*len(a.Programs)+2)
-	lines = append(lines, "", fmt.Sprintf("%-*s %-8s %7s %6s %8s %5s %6s", across, "NAME", "STATE", "PID", "UP FOR", "RESTARTS", "CPU%", "MEMORY"))
+	lines = append(lines, "",
+		fmt.Sprintf("%-*s %-8s %7s %6s %8s %5s %6s", across, "NAME", "STATE", "PID", "UP FOR", "RESTARTS", "CPU%", "MEMORY"))
 	for i := range a.Programs {
 		p := &a.Programs[i]
 		called, pid, up := plain(p.Name), "-", "-"
@@ -38,8 +39,8 @@ func table(a *state, loads []load, paint painter) []string {
 		if p.PID != 0 {
 			pid, up = strconv.Itoa(p.PID), short(a.Time.Sub(p.Started))
 		}
-		lines = append(lines, fmt.Sprintf("%-*s %s %7s %6s %8d %5s %6s", across, called, paint.state(p.State, 8), pid, up, p.restarts(),
-			loads[i], memory(p.MemoryBytes)))
+		lines = append(lines, fmt.Sprintf("%-*s %s %7s %6s %8d %5s %6s", across, called, paint.state(p.State, 8), pid, up,
+			p.restarts(), loads[i], memory(p.MemoryBytes)))
 		lines = append(lines, below(p.words(a.Time))...)
 	}
 	return lines
@@ -148,8 +149,8 @@ func legible(s string) string {
 	return strings.Join(words, "\t")
 }
 
-// plain is s as it may stand on a terminal: what is no letter is shown by its number, so that it can move nothing, colour
-// nothing and pass for nothing else.
+// plain is s as it may stand on a terminal: what is no letter is shown by its number, so that it can move nothing,
+// colour nothing and pass for nothing else.
 func plain(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) < 0 {
 		return s

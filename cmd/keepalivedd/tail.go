@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tails print the files that programs write to. They are followed by inotify, through being truncated, and through being
-// renamed with another made in their place.
+// tails print the files that programs write to. They are followed by inotify, through being truncated, and through
+// being renamed with another made in their place.
 type tails struct {
 	view   *logView
 	follow bool

@@ -27,7 +27,8 @@ type painter bool
 // state is the state of a program, on at least so many cells.
 func (p painter) state(s string, least int) string {
 	padded := fmt.Sprintf("%-*s", least, plain(s))
-	colour := map[string]string{"up": "32", "failed": "31", "backoff": "31", "blocked": "33", "starting": "33", "stopping": "33", "down": "33"}[s]
+	colour := map[string]string{"up": "32", "failed": "31", "backoff": "31", "blocked": "33", "starting": "33",
+		"stopping": "33", "down": "33"}[s]
 	if !p || colour == "" {
 		return padded
 	}

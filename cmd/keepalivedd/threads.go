@@ -8,8 +8,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/logging"
 )
 
-// threads is how many writes may hang at once that the configuration leads to: to the log, and to the outputs of programs.
-// syslog takes none, whatever it does.
+// threads is how many writes may hang at once that the configuration leads to: to the log, and to the outputs of
+// programs. syslog takes none, whatever it does.
 func (s *service) threads(c *settings.Config) (n int) {
 	if c.Log.To != "syslog" {
 		n++

@@ -12,8 +12,8 @@ import (
 // settled is when a start is over, with what comes of it: the last threads, the first lines of the log.
 const settled = 100 * time.Millisecond
 
-// dropUnneeded unmaps what the start has read of the program: a daemon that waits needs little of it, and what it does need is
-// mapped again when it is touched, from the kernel's cache.
+// dropUnneeded unmaps what the start has read of the program: a daemon that waits needs little of it, and what it does
+// need is mapped again when it is touched, from the kernel's cache.
 func dropUnneeded() {
 	smaps, _ := os.ReadFile("/proc/self/smaps")
 	for _, m := range asInFiles(string(smaps)) {
@@ -24,8 +24,8 @@ func dropUnneeded() {
 // mapping is a range of addresses.
 type mapping struct{ begin, end uintptr }
 
-// asInFiles are the mappings that hold what is in their files, and nothing else: in others, those of a program that was linked to be
-// put anywhere (PIE), or is being traced, pages were written before they were made read-only.
+// asInFiles are the mappings that hold what is in their files, and nothing else: in others, those of a program that was
+// linked to be put anywhere (PIE), or is being traced, pages were written before they were made read-only.
 func asInFiles(smaps string) (same []mapping) {
 	var m *mapping
 	for line := range strings.Lines(smaps) {

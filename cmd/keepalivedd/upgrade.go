@@ -37,8 +37,8 @@ func (o *options) upgrade(path string) int {
 	return ok
 }
 
-// serviceState is what a daemon leaves to the one that takes over, beside what package daemon does. Fields are only ever added.
-// The state of the Set stands behind it, as it is.
+// serviceState is what a daemon leaves to the one that takes over, beside what package daemon does. Fields are only
+// ever added. The state of the Set stands behind it, as it is.
 type serviceState struct {
 	Version  int             `json:"version"`
 	Programs json.RawMessage `json:"programs,omitempty"` // of the Set; only programs of before have it here
@@ -62,7 +62,8 @@ func decodeService(state json.RawMessage, strict bool) (*serviceState, error) {
 		return nil, fmt.Errorf("state of the service: %w", err)
 	}
 	if st.Version < 1 || st.Version > serviceStateVersion {
-		return nil, fmt.Errorf("state of the service: it is of version %d, and known are those up to %d", st.Version, serviceStateVersion)
+		return nil, fmt.Errorf("state of the service: it is of version %d, and known are those up to %d", st.Version,
+			serviceStateVersion)
 	}
 	if st.Programs == nil {
 		st.Programs = state[d.InputOffset():]
@@ -73,8 +74,9 @@ func decodeService(state json.RawMessage, strict bool) (*serviceState, error) {
 // upgrades is how this program is replaced.
 func (s *service) upgrades() daemon.Upgrades {
 	return daemon.Upgrades{
-		Version: versionText(), Save: s.save, State: s.copyState, Rehearse: rehearse, Flags: []string{"--" + rehearseFlag}, Args: s.options.absolute,
-		Thread: func(f func()) { s.spawner.Do(f) }, Command: s.runCommand, Abandon: abandon(s.pidfile(), s.config.ShutdownTimeout),
+		Version: versionText(), Save: s.save, State: s.copyState, Rehearse: rehearse, Flags: []string{"--" + rehearseFlag},
+		Args: s.options.absolute, Thread: func(f func()) { s.spawner.Do(f) }, Command: s.runCommand,
+		Abandon: abandon(s.pidfile(), s.config.ShutdownTimeout),
 	}
 }
 
@@ -115,8 +117,8 @@ func (s *service) copyState(ctx context.Context) (json.RawMessage, error) {
 }
 
 func (s *service) state(programs []byte, leftover int) (json.RawMessage, error) {
-	st := serviceState{Version: serviceStateVersion, Began: s.began, Events: s.events.last(), Noted: s.noted.begun(), Dropped: s.dropped(),
-		Leftover: leftover}
+	st := serviceState{Version: serviceStateVersion, Began: s.began, Events: s.events.last(), Noted: s.noted.begun(),
+		Dropped: s.dropped(), Leftover: leftover}
 	if now := s.reloads.state(); now != nil {
 		st.Reloads = *now
 	}
@@ -137,7 +139,8 @@ func (s *service) keepLeftover() (fd int) {
 	return fd
 }
 
-// flushPatience is how long those are waited for who take what was written: a disk; syslog and a terminal may lose some.
+// flushPatience is how long those are waited for who take what was written: a disk;
+// syslog and a terminal may lose some.
 const flushPatience = 5 * time.Second
 
 // save freezes the programs, and waits until all is written that they have said.
@@ -283,6 +286,6 @@ func abandon(pidfile string, limit time.Duration) func(state json.RawMessage) {
 }
 
 func newService(o *options, cfg *settings.Config) *service {
-	return &service{options: o, config: cfg, began: time.Now().Round(0), metrics: newMetricsFile(), noted: newNotedSessions(),
-		events: newEvents(), lines: newLines()}
+	return &service{options: o, config: cfg, began: time.Now().Round(0), metrics: newMetricsFile(),
+		noted: newNotedSessions(), events: newEvents(), lines: newLines()}
 }

@@ -12,8 +12,8 @@ import (
 // promptly is for questions that a daemon in good health answers at once.
 const promptly = 5 * time.Second
 
-// talk carries out a verb. Nothing which is wrong with the daemon but that it does not run can keep it from being told of or
-// signalled: for that the pidfile is enough.
+// talk carries out a verb. Nothing which is wrong with the daemon but that it does not run can keep it from being told
+// of or signalled: for that the pidfile is enough.
 func (o *options) talk() int {
 	c := o.override(settings.Salvage(o.file))
 	if c.PIDFile == "none" {
@@ -50,8 +50,8 @@ func (o *options) failed(err error) int {
 	return status
 }
 
-// reload leaves the check to the daemon, which logs and counts what it refuses. What is wrong is looked for here too only
-// where the daemon has not said it, or has and it is to be shown with its place.
+// reload leaves the check to the daemon, which logs and counts what it refuses. What is wrong is looked for here too
+// only where the daemon has not said it, or has and it is to be shown with its place.
 func (o *options) reload(path string) int {
 	ask := daemon.AskReload
 	if o.dryRun {
@@ -71,7 +71,8 @@ func (o *options) reload(path string) int {
 	return fail(err)
 }
 
-// stop ends also what a daemon that was killed had left behind, and tells of a daemon that has to be killed before it is.
+// stop ends also what a daemon that was killed had left behind, and tells of a daemon that has to be killed before it
+// is.
 func stop(c *settings.Config) int {
 	ran, err := daemon.Stop(c.PIDFile, daemon.StopOptions{
 		Patience: promptly,

@@ -20,8 +20,9 @@ import (
 // mostOften is how long a picture stays at least, however much changes.
 const mostOften = 100 * time.Millisecond
 
-// watchStatus shows how the daemon is, again at each change and each second, until q is pressed. Nothing of the terminal is changed but that it
-// gives each key at once and shows none, and that is undone whatever ends the watching, but for KILL.
+// watchStatus shows how the daemon is, again at each change and each second, until q is pressed. Nothing of the
+// terminal is changed but that it gives each key at once and shows none,
+// and that is undone whatever ends the watching, but for KILL.
 func (o *options) watchStatus(path string) int {
 	if !isTerminal(1) {
 		return misuse("--watch: standard output is not a terminal")
@@ -75,7 +76,8 @@ func (o *options) watchStatus(path string) int {
 	}
 }
 
-// heedChanges tells of each change, until ctx ends. Where they cannot be heard of, there is a picture each second all the same.
+// heedChanges tells of each change, until ctx ends. Where they cannot be heard of,
+// there is a picture each second all the same.
 func (o *options) heedChanges(ctx context.Context, path string, changed chan<- struct{}) {
 	for ctx.Err() == nil {
 		if st, err := pidfile.Look(path); err == nil && st.State == pidfile.Held {

@@ -82,7 +82,8 @@ type Hook struct {
 
 // Program is one program to be kept running.
 type Program struct {
-	// Name is the NAME of [program.NAME], or NAME:1, NAME:2 and so on of a section with instances. Only these have a colon.
+	// Name is the NAME of [program.NAME], or NAME:1, NAME:2 and so on of a section with instances.
+	// Only these have a colon.
 	Name string `toml:",key"`
 	// Command is the absolute path of the executable and its arguments; it is never empty.
 	Command Command `toml:"command" is:"required" doc:"the absolute path of the executable, and its arguments"`

@@ -45,8 +45,8 @@ func (c *Config) NeedsRestart(next *Config) []string {
 	return fixed
 }
 
-// Differing names the keys that differ between c and next, but for those of programs; a table that only one of them has is
-// one key.
+// Differing names the keys that differ between c and next, but for those of programs; a table that only one of them has
+// is one key.
 func (c *Config) Differing(next *Config) []string {
 	keys, _ := c.differ(next)
 	return keys

@@ -88,7 +88,8 @@ func envLine(line string) (name, value string, at int, err error) {
 	end := start + len(name) + 1
 	name = strings.TrimRight(name, envBlank)
 	if !isVariable(name) {
-		return "", "", start, fmt.Errorf("%q cannot name an environment variable here; use letters, digits and _, with no digit first", name)
+		return "", "", start,
+			fmt.Errorf("%q cannot name an environment variable here; use letters, digits and _, with no digit first", name)
 	}
 	if i := strings.IndexByte(value, 0); i >= 0 {
 		return "", "", end + i, errors.New("must not contain a NUL character")

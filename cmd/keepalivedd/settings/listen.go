@@ -159,7 +159,8 @@ func (s *Socket) check(t *config.Table, p *Program, item *config.Value) {
 		}
 		return
 	}
-	if strings.IndexFunc(s.Name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) >= 0 || len(s.Name) > maxName {
+	if strings.IndexFunc(s.Name, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) >= 0 ||
+		len(s.Name) > maxName {
 		wrong("name", `%q cannot name a socket; use at most %d letters, digits and signs, but no ":"`, s.Name, maxName)
 	}
 	if a.Network != "unix" {
@@ -170,7 +171,8 @@ func (s *Socket) check(t *config.Table, p *Program, item *config.Value) {
 	if a.Datagram() {
 		wrong("backlog", "nobody connects to a socket of %s; remove it", a.Network)
 	}
-	if p.Instances != nil && (s.Owner != nil && strings.Contains(s.Owner.spec, "%") || strings.Contains(s.Group.spec, "%")) {
+	if p.Instances != nil &&
+		(s.Owner != nil && strings.Contains(s.Owner.spec, "%") || strings.Contains(s.Group.spec, "%")) {
 		wrong("owner", "must be the same for all instances; remove it, for it is the program's user then")
 		wrong("group", "must be the same for all instances; remove it, for it is the owner's then")
 	}
@@ -184,8 +186,8 @@ func (s *Socket) addressOf(instance int) string {
 	return marksFor(strconv.Itoa(instance)).Replace(s.Address)
 }
 
-// listens refuses two sections, or two sockets of one program, that would listen on the same. Instances of one section share a
-// socket.
+// listens refuses two sections, or two sockets of one program, that would listen on the same. Instances of one section
+// share a socket.
 func (l *loader) listens(programs []Program) {
 	type user struct {
 		address.Address
@@ -261,5 +263,6 @@ func (k *looker) listen(p *Program, s *Socket, item *config.Value) {
 	}
 }
 
-// isInUse tells what only looks like something that is lacking where the daemon that runs has it, which its user can tell.
+// isInUse tells what only looks like something that is lacking where the daemon that runs has it,
+// which its user can tell.
 func isInUse(err error) bool { return errors.As(err, new(*address.InUseError)) }

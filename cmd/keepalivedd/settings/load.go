@@ -13,12 +13,14 @@ import (
 // that are used. A relative path means the working directory at the time of the call.
 //
 // The error is of type [Errors] and holds every mistake that can be told at once, what is lacking included: a file that
-// is not TOML gives its first syntax error only. When nothing is wrong it is nil, and Config.Lacking has what is lacking.
+// is not TOML gives its first syntax error only. When nothing is wrong it is nil,
+// and Config.Lacking has what is lacking.
 func Load(path string) (*Config, error) { return LoadOn(Machine{}, path) }
 
 // Machine finds what this package does not know how to look for. What nobody can look for is not lacking.
 type Machine struct {
-	// Cgroup tells why no program can be given a cgroup with these controllers, "memory" and the like. Nil: nobody can look.
+	// Cgroup tells why no program can be given a cgroup with these controllers, "memory" and the like.
+	// Nil: nobody can look.
 	Cgroup func(controllers ...string) error
 }
 
@@ -64,7 +66,8 @@ type loader struct {
 
 func newLoader(files files) *loader {
 	l := &loader{
-		files: files, users: users{}, envFiles: map[string]*envFile{}, sections: map[string]*section{}, texts: map[string]string{},
+		files: files, users: users{}, envFiles: map[string]*envFile{}, sections: map[string]*section{},
+		texts: map[string]string{},
 	}
 	l.Document = &config.Document{
 		Format: "keepalivedd is configured in TOML, see keepalivedd.toml(5)", Foreign: supervisord, Files: files, Data: l,

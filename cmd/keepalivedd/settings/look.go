@@ -55,8 +55,8 @@ const (
 // look returns what is lacking for what the configuration asks for, with its places. What it says wrongly is not
 // looked for.
 func (l *loader) look(c *Config, m Machine) Errors {
-	k := &looker{loader: l, seen: map[sight]error{}, limits: map[Limit]error{}, first: map[spot]*Error{}, rights: rightsNow(),
-		machine: m, controllers: map[string]error{}}
+	k := &looker{loader: l, seen: map[sight]error{}, limits: map[Limit]error{}, first: map[spot]*Error{},
+		rights: rightsNow(), machine: m, controllers: map[string]error{}}
 	k.daemon(c)
 	programs := l.Root.At("program")
 	for i := range c.Programs {

@@ -15,8 +15,8 @@ type marks struct{ *strings.Replacer }
 
 func marksFor(number string) marks { return marks{strings.NewReplacer("%%", "%", "%i", number)} }
 
-// in is v with the marks in its strings replaced, those in its lists and tables included. What has none is not copied, and
-// has not changed.
+// in is v with the marks in its strings replaced, those in its lists and tables included. What has none is not copied,
+// and has not changed.
 func (m marks) in(v reflect.Value) (_ reflect.Value, changed bool) {
 	t := v.Type()
 	switch {
@@ -83,7 +83,8 @@ func marked(v any) bool {
 	return changed
 }
 
-// checkMarks reports each % in the strings of a table that stands for nothing. What is wrong in another way was told of.
+// checkMarks reports each % in the strings of a table that stands for nothing.
+// What is wrong in another way was told of.
 func checkMarks(t *config.Table) {
 	for _, n := range t.Fields() {
 		if !t.Mistaken(n.Name()) {
@@ -94,7 +95,8 @@ func checkMarks(t *config.Table) {
 
 func checkMarksBelow(n *config.Value) {
 	if mark := strayMark(n.Text()); n.IsString() && mark != "" {
-		n.Report(fmt.Errorf("%q means nothing where instances is set; write %%i for the number of the instance, %%%% for a percent sign", mark))
+		n.Report(fmt.Errorf("%q means nothing where instances is set; write %%i for the number of the instance, "+
+			"%%%% for a percent sign", mark))
 	}
 	for _, below := range [][]*config.Value{n.Items(), n.Fields()} {
 		for _, child := range below {

@@ -67,8 +67,8 @@ func (o *ordering) collect(p *Program) {
 	}
 }
 
-// need takes one name, and says whether it is good. Instances need, and are needed, together: whoever waits for one of those
-// that wait for it in turn waits for itself.
+// need takes one name, and says whether it is good. Instances need, and are needed, together: whoever waits for one of
+// those that wait for it in turn waits for itself.
 func (o *ordering) need(p *Program, name string, at *config.Value) bool {
 	section := o.sectionOf(name)
 	switch needs := o.needs[p.Name]; {
@@ -82,8 +82,8 @@ func (o *ordering) need(p *Program, name string, at *config.Value) bool {
 		at.Report(errors.New("a program cannot wait for itself; remove it"))
 		return false
 	case section == name && o.pairs(p, section) > maxPairs:
-		at.Report(fmt.Errorf("%d instances would wait for each of %d, which takes long at each start and stop; %q has each wait for one of its number",
-			*p.Instances, *o.sections[section].program.Instances, section+":%i"))
+		at.Report(fmt.Errorf("%d instances would wait for each of %d, which takes long at each start and stop; "+
+			"%q has each wait for one of its number", *p.Instances, *o.sections[section].program.Instances, section+":%i"))
 		return false
 	case len(needs) == 0 || needs[len(needs)-1] != need{section, at}:
 		o.needs[p.Name] = append(needs, need{section, at})
@@ -91,8 +91,8 @@ func (o *ordering) need(p *Program, name string, at *config.Value) bool {
 	return true
 }
 
-// maxPairs bounds how many instances of one section may wait for how many of another: each end of one has all of the others
-// looked at.
+// maxPairs bounds how many instances of one section may wait for how many of another: each end of one has all of the
+// others looked at.
 const maxPairs = 100_000
 
 // pairs is the number of those that wait for each other's sections as a whole, 0 where only one has instances.
@@ -103,7 +103,8 @@ func (o *ordering) pairs(p *Program, section string) int {
 	return 0
 }
 
-// sectionOf is the section that makes the program of that name, or all programs if it is the section's; "" if none does.
+// sectionOf is the section that makes the program of that name, or all programs if it is the section's;
+// "" if none does.
 func (o *ordering) sectionOf(name string) string {
 	if o.root.At(name) != nil {
 		return name

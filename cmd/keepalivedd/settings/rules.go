@@ -81,7 +81,8 @@ func (p *Program) Validate(t *config.Table) {
 		case "null":
 			t.Wrong("rate_limit", `there is nothing to limit with output = "null"; remove it`)
 		case "inherit":
-			t.Wrong("rate_limit", `cannot be held with output = "inherit", for then the daemon does not see every line; write output = "log", "syslog" or a file, or remove it`)
+			t.Wrong("rate_limit", `cannot be held with output = "inherit", for then the daemon does not see every line; `+
+				`write output = "log", "syslog" or a file, or remove it`)
 		}
 	}
 }
@@ -124,7 +125,8 @@ const gateMargin = time.Second
 // gated warns of a delay in which the machine that had the gate before may not be done.
 func (p *Program) gated(t *config.Table) {
 	if least := p.GateTimeout + p.GateRenew + gateMargin; p.GateDelay < least {
-		t.Warn(`with gate_delay = %q two machines may run it for a moment when the gate is lost; "%v", gate_timeout and gate_renew and a second, is the least that keeps them apart`,
+		t.Warn(`with gate_delay = %q two machines may run it for a moment when the gate is lost; "%v", `+
+			`gate_timeout and gate_renew and a second, is the least that keeps them apart`,
 			[]any{config.FormatDuration(p.GateDelay), config.FormatDuration(least)}, "gate_delay", "gate")
 	}
 }

@@ -32,11 +32,14 @@ func (Program) ValidateName(name string) error {
 	for i := 0; ok && i < len(name); i++ {
 		ok = isAlnum(name[i]) || strings.IndexByte("_.-", name[i]) >= 0
 	}
-	if section, number, numbered := strings.Cut(name, ":"); numbered && isNumber(number) && (Program{}).ValidateName(section) == nil {
-		return fmt.Errorf(`%q cannot name a program: the instances of a section have such names; write [program.%s] with instances`, name, config.QuoteKey(section))
+	if section, number, numbered := strings.Cut(name, ":"); numbered && isNumber(number) &&
+		(Program{}).ValidateName(section) == nil {
+		return fmt.Errorf(`%q cannot name a program: the instances of a section have such names; `+
+			`write [program.%s] with instances`, name, config.QuoteKey(section))
 	}
 	if !ok {
-		return fmt.Errorf(`%q cannot name a program; use at most %d letters, digits, "_", "." and "-", with a letter or digit first`, name, maxName)
+		return fmt.Errorf(`%q cannot name a program; use at most %d letters, digits, "_", "." and "-", `+
+			`with a letter or digit first`, name, maxName)
 	}
 	return nil
 }
