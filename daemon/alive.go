@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// watchdogTime reads how often systemd wants to hear that the daemon lives, sd_watchdog_enabled(3), and removes that from the
-// environment; 0: not at all.
+// watchdogTime reads how often systemd wants to hear that the daemon lives, sd_watchdog_enabled(3), and removes that
+// from the environment; 0: not at all.
 func (d *Daemon) watchdogTime() time.Duration {
 	usec, err := strconv.ParseUint(os.Getenv("WATCHDOG_USEC"), 10, 62)
 	pid := os.Getenv("WATCHDOG_PID")
@@ -22,7 +22,8 @@ func (d *Daemon) watchdogTime() time.Duration {
 	return time.Duration(usec) * time.Microsecond
 }
 
-// watchdog says twice in each period that the daemon lives, as long as Alive says so; end does not wait for one that hangs.
+// watchdog says twice in each period that the daemon lives, as long as Alive says so;
+// end does not wait for one that hangs.
 func (r *run) watchdog() (end func()) {
 	if r.Alive == nil || r.period/2 <= 0 || r.systemd == "" {
 		return func() {}

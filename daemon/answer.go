@@ -43,7 +43,8 @@ type phase struct {
 	since time.Time
 }
 
-// State returns in which part of its life the daemon is, to any goroutine: [Starting], [Running], [Stopping]; before Run "".
+// State returns in which part of its life the daemon is, to any goroutine: [Starting], [Running], [Stopping];
+// before Run "".
 func (d *Daemon) State() string {
 	if d.public == nil {
 		return ""
@@ -69,8 +70,8 @@ func (p *phase) budget(now time.Time) time.Duration {
 	return p.grace + forced
 }
 
-// listen has the daemon answer, until the returned function is called. Where it cannot yet, for want of something or because
-// of what is in the way, the daemon does without, and goes on trying.
+// listen has the daemon answer, until the returned function is called. Where it cannot yet, for want of something or
+// because of what is in the way, the daemon does without, and goes on trying.
 func (r *run) listen() (end func()) {
 	r.readers.Store(r.Readers)
 	life, cancel := context.WithCancel(r.life)

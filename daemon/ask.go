@@ -45,15 +45,16 @@ func Reload(path string, patience time.Duration) error {
 	return err
 }
 
-// AskReload asks the daemon that holds the pidfile path to reload, for which the caller must be allowed to signal it, and waits
-// for its verdict: what it has touched, in its own words, or a *[RefusedError]. No daemon is [pidfile.ErrNotRunning]. Patience
-// bounds the wait; zero: 90 s. A daemon that cannot be asked is sent SIGHUP, and an *[UnaskedError] says so.
+// AskReload asks the daemon that holds the pidfile path to reload, for which the caller must be allowed to signal it,
+// and waits for its verdict: what it has touched, in its own words, or a *[RefusedError]. No daemon is
+// [pidfile.ErrNotRunning]. Patience bounds the wait; zero: 90 s. A daemon that cannot be asked is sent SIGHUP,
+// and an *[UnaskedError] says so.
 func AskReload(path string, patience time.Duration) (touched string, err error) {
 	return askReload(path, patience, false)
 }
 
-// DryRun asks the daemon that holds the pidfile path what a reload would touch now, and is like AskReload but that nothing is
-// touched, and no signal sent.
+// DryRun asks the daemon that holds the pidfile path what a reload would touch now, and is like AskReload but that
+// nothing is touched, and no signal sent.
 func DryRun(path string, patience time.Duration) (touched string, err error) {
 	return askReload(path, patience, true)
 }
@@ -96,8 +97,8 @@ func askReload(path string, patience time.Duration, dry bool) (touched string, e
 	return "", &UnaskedError{PID: p.PID, HUP: true, Err: err}
 }
 
-// ask asks the daemon that holds the pidfile path with that PID; one that has given up its privileges is believed where it is
-// proven to be that.
+// ask asks the daemon that holds the pidfile path with that PID; one that has given up its privileges is believed where
+// it is proven to be that.
 func ask(ctx context.Context, path string, pid int, method string, params, result any) error {
 	if pidfile.Proven(path) == pid {
 		return control.AskProven(ctx, control.Path(path), pid, method, params, result)
@@ -105,8 +106,8 @@ func ask(ctx context.Context, path string, pid int, method string, params, resul
 	return control.AskPID(ctx, control.Path(path), pid, method, params, result)
 }
 
-// AskBudget asks the daemon that holds the pidfile path how long it allows itself to end, were it to stop now. It notes who
-// asks, see [Daemon.Askers]. An error means that it could not be asked.
+// AskBudget asks the daemon that holds the pidfile path how long it allows itself to end, were it to stop now. It notes
+// who asks, see [Daemon.Askers]. An error means that it could not be asked.
 func AskBudget(path string, patience time.Duration) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

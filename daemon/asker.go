@@ -32,9 +32,9 @@ func (p *public) note(pid int) {
 	p.askers = slices.Delete(p.askers, 0, max(0, len(p.askers)-mostAskers))
 }
 
-// Askers returns the PIDs of the processes that have asked the daemon, lately, for its budget and are still there, as the one
-// does that is about to stop it, and of all their ancestors at this moment. A stop that kills one of these may cut itself
-// off. Any goroutine may ask.
+// Askers returns the PIDs of the processes that have asked the daemon, lately, for its budget and are still there, as
+// the one does that is about to stop it, and of all their ancestors at this moment. A stop that kills one of these may
+// cut itself off. Any goroutine may ask.
 func (d *Daemon) Askers() (pids []int) {
 	if d.public == nil {
 		return nil

@@ -12,10 +12,10 @@ import (
 	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
-// AskUpgrade asks the daemon that holds the pidfile path to upgrade itself, see [Daemon.Upgrade], for which the caller must be
-// allowed to signal it, and waits for what comes of it: the answer is the new program's, or why the one before goes on, an
-// *[UpgradeError]. binary is an absolute path, or "". No daemon is [pidfile.ErrNotRunning]. Patience bounds the wait; zero: 90 s.
-// Any other error says that what came of it is not known, or that the daemon has died of it.
+// AskUpgrade asks the daemon that holds the pidfile path to upgrade itself, see [Daemon.Upgrade], for which the caller
+// must be allowed to signal it, and waits for what comes of it: the answer is the new program's, or why the one before
+// goes on, an *[UpgradeError]. binary is an absolute path, or "". No daemon is [pidfile.ErrNotRunning]. Patience bounds
+// the wait; zero: 90 s. Any other error says that what came of it is not known, or that the daemon has died of it.
 func AskUpgrade(path, binary string, dryRun bool, patience time.Duration) (Upgraded, error) {
 	p, err := pidfile.Find(path)
 	if err != nil {
@@ -41,9 +41,11 @@ func AskUpgrade(path, binary string, dryRun bool, patience time.Duration) (Upgra
 	case errors.As(err, &told):
 		return Upgraded{}, told
 	case p.Wait(0):
-		return Upgraded{}, fmt.Errorf("pid %d has ended in the midst of the upgrade, and what it ran with it: see its log, and start it", p.PID)
+		return Upgraded{},
+			fmt.Errorf("pid %d has ended in the midst of the upgrade, and what it ran with it: see its log, and start it", p.PID)
 	case errors.As(err, &unreachable) && unreachable.Sent:
-		return Upgraded{}, fmt.Errorf("pid %d has been asked to upgrade, and has not said what came of it: see its log (%w)", p.PID, err)
+		return Upgraded{},
+			fmt.Errorf("pid %d has been asked to upgrade, and has not said what came of it: see its log (%w)", p.PID, err)
 	}
 	return Upgraded{}, &UnaskedError{PID: p.PID, Err: err}
 }

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CrashFile returns where a daemon that holds the pidfile path leaves a word of why it has ended, when nobody has asked it to:
-// beside the pidfile, as ".crash". The runtime writes there when a panic, a fatal error or SIGQUIT ends the process, whose
-// standard error may be /dev/null; Run writes there what it returns, once the daemon was ready. The next daemon puts what it
-// finds there into its log; one that ends well removes the file.
+// CrashFile returns where a daemon that holds the pidfile path leaves a word of why it has ended, when nobody has asked
+// it to: beside the pidfile, as ".crash". The runtime writes there when a panic, a fatal error or SIGQUIT ends the
+// process, whose standard error may be /dev/null; Run writes there what it returns, once the daemon was ready. The next
+// daemon puts what it finds there into its log; one that ends well removes the file.
 func CrashFile(path string) string { return strings.TrimSuffix(path, ".pid") + ".crash" }
 
 // Of a crash that the log is told about: the goroutine that has died comes first.

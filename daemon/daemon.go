@@ -6,8 +6,8 @@
 // wrong: signals, lock, start, ready, loop, stop, unlink. [Daemon.Detach] before it puts the process into the
 // background and tells the caller the truth about the start; [Daemon.Main] does both, and the log.
 //
-// Hooks run one at a time, so they need no locks. But one that has not returned when its context has ended, and its Grace is
-// over, is left behind, and may still run when Stop is called.
+// Hooks run one at a time, so they need no locks. But one that has not returned when its context has ended, and its
+// Grace is over, is left behind, and may still run when Stop is called.
 //
 // Linux only. One Daemon per process.
 package daemon
@@ -28,9 +28,9 @@ import (
 	"github.com/keepalivedd/keepalivedd/signals"
 )
 
-// A Daemon is what runs. Every field may be zero. It is not copied once Detach or Run has been called, nor changed, but that
-// what Detach makes no use of may be set before Run: it needs Name, PIDFile, Umask, Grace, StartTimeout, Env and Report.
-// Hooks may change Grace, Threads and Readers.
+// A Daemon is what runs. Every field may be zero. It is not copied once Detach or Run has been called, nor changed, but
+// that what Detach makes no use of may be set before Run: it needs Name, PIDFile, Umask, Grace, StartTimeout, Env and
+// Report. Hooks may change Grace, Threads and Readers.
 type Daemon struct {
 	Name    string       // in messages to the caller; zero: the base name of the executable
 	PIDFile string       // held from the start to the end; zero: none
@@ -52,14 +52,16 @@ type Daemon struct {
 	// on standard error, after Name.
 	Report func(err error)
 
-	// User is whom the daemon becomes before Start, USER or USER:GROUP, names or numbers, with the user's other groups, HOME,
-	// USER and LOGNAME; zero: it stays who it is. By then it has its lock, its PID in the file, and the file for a last word;
-	// there is no way back, and children are that user's as well. Who is not root can be nobody else: that is an error.
+	// User is whom the daemon becomes before Start, USER or USER:GROUP, names or numbers, with the user's other groups,
+	// HOME, USER and LOGNAME; zero: it stays who it is. By then it has its lock, its PID in the file, and the file for a
+	// last word; there is no way back, and children are that user's as well.
+	// Who is not root can be nobody else: that is an error.
 	//
-	// Give such a daemon a directory of its own, /run/echod/echod.pid: the pidfile can be put back there, and removed at the
-	// end, and the daemon be asked over its socket. If the last element of that path is missing, as it is in /run after a
-	// boot, it is made, and given to the user. In a directory that is not the user's none of that can be, and at the end an
-	// empty pidfile is left, which keeps nobody from starting. A log file that is to be opened anew needs one too, /var/log/echod.
+	// Give such a daemon a directory of its own, /run/echod/echod.pid: the pidfile can be put back there, and removed at
+	// the end, and the daemon be asked over its socket. If the last element of that path is missing, as it is in /run
+	// after a boot, it is made, and given to the user. In a directory that is not the user's none of that can be, and at
+	// the end an empty pidfile is left, which keeps nobody from starting. A log file that is to be opened anew needs one
+	// too, /var/log/echod.
 	User string
 	// Privileged is called before the daemon becomes User: for what only root can have, a port below 1024, a key that
 	// only root can read. Its error is that of the start. Stop closes what it has opened. A program that takes over, see
@@ -71,8 +73,8 @@ type Daemon struct {
 	// daemon later, from any goroutine: Run returns the error, or nil for fail(nil). A Start that fails has cleaned up
 	// after itself. Nil: nothing to start.
 	Start func(ctx context.Context, fail context.CancelCauseFunc) error
-	// Reload is asked for by SIGHUP, and by [Reload] from another process. All of it takes effect or, with an error, nothing; the error is logged. ctx ends
-	// with the request to stop. Nil: the request is logged and ignored.
+	// Reload is asked for by SIGHUP, and by [Reload] from another process. All of it takes effect or, with an error,
+	// nothing; the error is logged. ctx ends with the request to stop. Nil: the request is logged and ignored.
 	Reload func(ctx context.Context) error
 	// Stop ends what Start began, and returns when it has ended. ctx ends after Grace or when a stop is asked for a
 	// second time: what has not ended by then is to be ended by force, within a second. Nil: nothing to stop.
@@ -80,10 +82,11 @@ type Daemon struct {
 	// Dump and Stats are asked for by SIGUSR1 and SIGUSR2: write the state, write the counters. Nil: ignored.
 	Dump, Stats func(ctx context.Context) error
 
-	// About is said in the log when the daemon is ready, after its PID: keys and values, as for [slog.Logger.Info]. Nil: nothing.
+	// About is said in the log when the daemon is ready, after its PID: keys and values, as for [slog.Logger.Info].
+	// Nil: nothing.
 	About func() []any
-	// Touched says in a line what the last Reload has changed, for the log and for who has asked for it. It is called after a
-	// Reload that has succeeded, on its goroutine. Nil: nothing is said.
+	// Touched says in a line what the last Reload has changed, for the log and for who has asked for it. It is called
+	// after a Reload that has succeeded, on its goroutine. Nil: nothing is said.
 	Touched func() string
 	// DryRun says what a Reload would change now, or why it would fail, and touches nothing. It is called in the place of
 	// a Reload, and under the same terms. Nil: that cannot be asked.
@@ -91,9 +94,9 @@ type Daemon struct {
 
 	// Ready is called when the daemon is ready and whoever waits for that has been told. Nil: nothing.
 	Ready func()
-	// Alive says, with nil, that the daemon does what it is there for. Where systemd wants that to be told (WATCHDOG_USEC), it is
-	// called twice in each period, on a goroutine of its own, until the end, and else never. An error is logged, and nothing is
-	// told: systemd ends a daemon that it does not hear of. Nil: nothing is told.
+	// Alive says, with nil, that the daemon does what it is there for. Where systemd wants that to be told
+	// (WATCHDOG_USEC), it is called twice in each period, on a goroutine of its own, until the end, and else never. An
+	// error is logged, and nothing is told: systemd ends a daemon that it does not hear of. Nil: nothing is told.
 	Alive func() error
 	// Status is what the daemon says of itself to who asks for its status, and to systemd when it is ready and after each
 	// reload; each call has a goroutine of its own. Nil: nothing.
@@ -103,8 +106,8 @@ type Daemon struct {
 	// pidfile until the end, the time before Start and after Stop included.
 	Methods map[string]control.Method
 	// Reads are methods that change nothing, and Streams answer with a series of lines and change nothing either: they are
-	// like Methods, but for members of the group with the number Readers too, as status is. nil is no group. Start and Reload
-	// may change Readers, and one that succeeds has it taken on.
+	// like Methods, but for members of the group with the number Readers too, as status is. nil is no group. Start and
+	// Reload may change Readers, and one that succeeds has it taken on.
 	Reads   map[string]control.Method
 	Streams map[string]control.Stream
 	Readers *int
@@ -113,12 +116,12 @@ type Daemon struct {
 	// the orphans that the kernel hands to it: those that no os.Process of ours refers to.
 	Reaps bool
 
-	// Threads is how many system calls may hang at the same time in goroutines of the hooks, as a write to a file does on a
-	// disk that is gone, beside the one that a hook itself is in. Run makes the threads for them, and for itself, before
+	// Threads is how many system calls may hang at the same time in goroutines of the hooks, as a write to a file does on
+	// a disk that is gone, beside the one that a hook itself is in. Run makes the threads for them, and for itself, before
 	// Start: see [MakeThreads].
 	Threads int
-	// Childless says that Start starts no process that could take all that the machine has, or inherit what we were told to
-	// ignore: the threads are made, and USR1, USR2 and the signals that mean nothing taken, when the daemon is ready,
+	// Childless says that Start starts no process that could take all that the machine has, or inherit what we were told
+	// to ignore: the threads are made, and USR1, USR2 and the signals that mean nothing taken, when the daemon is ready,
 	// which is sooner then.
 	Childless bool
 	// Exits says that the process exits as soon as Run has returned: the signals stay caught, and so do nothing any more.
@@ -127,13 +130,15 @@ type Daemon struct {
 
 	// OOMScoreAdj, below zero, makes the kernel end others before this process when memory runs out. Only root may have it
 	// (CAP_SYS_RESOURCE), who may not has a score above 0 lowered to that. A process that was started with one below
-	// zero keeps it. Children inherit it unless they are started by way of [Daemon.Fork]. Zero: the score is left as it is.
+	// zero keeps it. Children inherit it unless they are started by way of [Daemon.Fork].
+	// Zero: the score is left as it is.
 	OOMScoreAdj int
 
-	// Upgrades is what it takes for the daemon to be replaced by a newer program in place, see [Daemon.Upgrade]; zero: it cannot.
+	// Upgrades is what it takes for the daemon to be replaced by a newer program in place, see [Daemon.Upgrade];
+	// zero: it cannot.
 	Upgrades Upgrades
-	// Inherited is what a program that takes over from one before it has got, for Start; nil in one that starts. It is set by
-	// Detach or Run, unless it was by the caller, from [Inherit].
+	// Inherited is what a program that takes over from one before it has got, for Start; nil in one that starts. It is set
+	// by Detach or Run, unless it was by the caller, from [Inherit].
 	Inherited *Inherited
 
 	score   score
@@ -145,12 +150,12 @@ type Daemon struct {
 	public  *public // set by Run
 }
 
-// Crashed reports, to the hooks, whether the previous owner of the pidfile has left it behind: what it had started may be
-// left too.
+// Crashed reports, to the hooks, whether the previous owner of the pidfile has left it behind: what it had started may
+// be left too.
 func (d *Daemon) Crashed() bool { return d.crashed }
 
-// Run is the life of the daemon. It returns nil after a stop that was asked for by a signal, by ctx or by fail(nil), and
-// otherwise what went wrong, from the first check on; a pidfile that a live process holds is a *pidfile.HeldError.
+// Run is the life of the daemon. It returns nil after a stop that was asked for by a signal, by ctx or by fail(nil),
+// and otherwise what went wrong, from the first check on; a pidfile that a live process holds is a *pidfile.HeldError.
 // When it returns, nothing of the daemon is left but what a hook has left behind.
 func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer func() { d.copy.explain(err) }()
@@ -179,8 +184,8 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	} else if d.passed == nil {
 		d.passed = takePassed()
 	}
-	r := &run{Daemon: d, requests: requests, others: others, release: release, asked: make(chan question), life: life, fail: fail,
-		systemd: systemdSocket(), period: d.watchdogTime()}
+	r := &run{Daemon: d, requests: requests, others: others, release: release, asked: make(chan question), life: life,
+		fail: fail, systemd: systemdSocket(), period: d.watchdogTime()}
 	defer func() {
 		if !r.Exits {
 			r.release()

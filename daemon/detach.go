@@ -21,12 +21,12 @@ import (
 	"github.com/keepalivedd/keepalivedd/signals"
 )
 
-// handover is the environment variable that goes with go-daemon's mark: PIDFILE-DESCRIPTOR,WITNESS-DESCRIPTOR,STALE,PATH. The
-// mark without it is somebody else's.
+// handover is the environment variable that goes with go-daemon's mark:
+// PIDFILE-DESCRIPTOR,WITNESS-DESCRIPTOR,STALE,PATH. The mark without it is somebody else's.
 const handover = "_DAEMON_HANDOVER"
 
-// What the background copy writes to the pipe is text for the caller, but for these: verdict, when it is ready, and because
-// before and after the reason why it will not be.
+// What the background copy writes to the pipe is text for the caller, but for these: verdict, when it is ready, and
+// because before and after the reason why it will not be.
 const (
 	verdict = 0
 	because = 1
@@ -40,11 +40,12 @@ const (
 //     and the pidfile names it. Otherwise nothing is left running and no pidfile left behind, the reason has been
 //     written to standard error, be it what Run has returned in the copy, and the status is the copy's own, or that of
 //     [ExitStatus].
-//   - in the copy, launched is false and Run is to follow; what only Run makes use of, Log above all, may be set before it.
-//     Until it is ready, what it writes to standard error goes to the caller's, and should the launcher die, so does it.
-//   - as PID 1, launched is false, and the process stays in the foreground. So it does in a program that takes over from
-//     another, see [Daemon.Upgrade]: it is in the background already, or was not to be. One that is only to say whether it
-//     could is launched, with its status.
+//   - in the copy, launched is false and Run is to follow; what only Run makes use of, Log above all, may be set before
+//     it. Until it is ready, what it writes to standard error goes to the caller's, and should the launcher die,
+//     so does it.
+//   - as PID 1, launched is false, and the process stays in the foreground. So it does in a program that takes over
+//     from another, see [Daemon.Upgrade]: it is in the background already, or was not to be. One that is only to say
+//     whether it could is launched, with its status.
 //
 // The pidfile is locked here, and handed over without a gap: a second start is refused before it costs anything.
 func (d *Daemon) Detach() (status int, launched bool) {
@@ -214,8 +215,8 @@ func (c *launchedCopy) passOn() (ready, eof bool) {
 	}
 }
 
-// status is that of a copy that ended without a verdict; it has said why, unless it could not, or has said so to Run's caller
-// alone.
+// status is that of a copy that ended without a verdict; it has said why, unless it could not, or has said so to Run's
+// caller alone.
 func (c *launchedCopy) status() (int, error) {
 	state, err := c.Wait()
 	switch {
@@ -261,7 +262,8 @@ func (d *Daemon) becomeCopy(said string) error {
 	if d.PIDFile != "" || parts[3] != "" {
 		path, _ := filepath.Abs(d.PIDFile)
 		if path != parts[3] {
-			return fmt.Errorf("the pidfile was changed from %q to %q in the midst of the start: start again", parts[3], d.PIDFile)
+			return fmt.Errorf("the pidfile was changed from %q to %q in the midst of the start: start again", parts[3],
+				d.PIDFile)
 		}
 		lock, err := strconv.Atoi(parts[0])
 		witness, err2 := strconv.Atoi(parts[1])
@@ -282,7 +284,8 @@ func (d *Daemon) becomeCopy(said string) error {
 	return unix.Close(3) // go-daemon's /dev/null
 }
 
-var errOrphaned = errors.New("the launching process died before the daemon was ready: a start that nobody is told of is called off")
+var errOrphaned = errors.New("the launching process died before the daemon was ready: " +
+	"a start that nobody is told of is called off")
 
 // onOrphaned calls off the start when the launcher dies before the verdict. Its goroutine ends with the verdict.
 func (c *backgroundCopy) onOrphaned(fail context.CancelCauseFunc) {

@@ -1,7 +1,7 @@
 //go:build !linux
 
-// Package daemon runs three functions as a Unix daemon, on Linux. Elsewhere this stub runs them in the foreground, for people to
-// build and try their program there: without a pidfile, a socket, a user or the background, which it says.
+// Package daemon runs three functions as a Unix daemon, on Linux. Elsewhere this stub runs them in the foreground, for
+// people to build and try their program there: without a pidfile, a socket, a user or the background, which it says.
 package daemon
 
 import (

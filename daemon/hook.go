@@ -29,7 +29,8 @@ func (r *run) hook(hook func(context.Context) error) error {
 
 // call runs a hook to its end. A request to stop ends ctx by cancel; from then on the hook has patience to return, or
 // until the next request. A hook that does not return is left behind: the process is about to end.
-func (r *run) call(ctx context.Context, cancel context.CancelCauseFunc, patience time.Duration, hook func(context.Context) error) error {
+func (r *run) call(ctx context.Context, cancel context.CancelCauseFunc, patience time.Duration,
+	hook func(context.Context) error) error {
 	returned := make(chan error, 1)
 	go func() { returned <- hook(ctx) }()
 	ended := ctx.Done()

@@ -22,9 +22,9 @@ import (
 	"github.com/keepalivedd/keepalivedd/control"
 )
 
-// image is all of a Daemon that travels to the program that takes over, in a sealed memfd(2). Fields are only ever added; a
-// program passes over those that it does not know. Descriptors go by their numbers; -1 is none. State stands behind it, as it
-// is: within, each end would read it once more for nothing, in the pause.
+// image is all of a Daemon that travels to the program that takes over, in a sealed memfd(2). Fields are only ever
+// added; a program passes over those that it does not know. Descriptors go by their numbers; -1 is none. State stands
+// behind it, as it is: within, each end would read it once more for nothing, in the pause.
 type image struct {
 	Version    int               `json:"version"`
 	PID        int               `json:"pid"`
@@ -60,8 +60,8 @@ type passedState struct {
 
 const imageVersion = 1
 
-// The environment variables of a program that takes over: the descriptor of the image, and why the one that was to take over
-// from this one has not.
+// The environment variables of a program that takes over: the descriptor of the image, and why the one that was to take
+// over from this one has not.
 const (
 	successor = "_DAEMON_SUCCESSOR"
 	returned  = "_DAEMON_RETURNED"
@@ -124,7 +124,8 @@ func sealed(texts ...[]byte) (fd int, err error) {
 		}
 	}
 	if err == nil {
-		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS,
+			unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -165,7 +166,8 @@ func decodeImage(text []byte, strict bool) (*image, error) {
 		return nil, fmt.Errorf("state of the daemon: %w", err)
 	}
 	if x.Version < 1 || x.Version > imageVersion {
-		return nil, fmt.Errorf("state of the daemon: it is of version %d, and known are those up to %d", x.Version, imageVersion)
+		return nil, fmt.Errorf("state of the daemon: it is of version %d, and known are those up to %d", x.Version,
+			imageVersion)
 	}
 	switch behind := text[d.InputOffset():]; {
 	case x.Behind == 0 && x.State != nil: // of a program of before
@@ -177,29 +179,30 @@ func decodeImage(text []byte, strict bool) (*image, error) {
 	return x, nil
 }
 
-// harmless are the signals that end a process which does not catch them, and must not end one that is about to: from the exec
-// until the runtime of the program that comes has begun to catch them they are ignored.
-var harmless = [...]os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
-	unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF, unix.SIGIO, unix.SIGPWR}
+// harmless are the signals that end a process which does not catch them, and must not end one that is about to: from
+// the exec until the runtime of the program that comes has begun to catch them they are ignored.
+var harmless = [...]os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE, unix.SIGTSTP,
+	unix.SIGTTIN, unix.SIGTTOU, unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF, unix.SIGIO, unix.SIGPWR}
 
 // unasked are those of them that package signals has no use for.
 const unasked = 8
 
-// brace is for before any signal is caught. In the moment in which quiet has the runtime ignore one that is caught, the runtime does
-// with it what it found when it began to catch it (sigfwdgo in runtime/signal_unix.go), and that would be to end the process. So it is
-// to find it ignored, as it does in a program that has taken over. Those are the ones that [signals.Notify] goes on to catch.
+// brace is for before any signal is caught. In the moment in which quiet has the runtime ignore one that is caught, the
+// runtime does with it what it found when it began to catch it (sigfwdgo in runtime/signal_unix.go), and that would be
+// to end the process. So it is to find it ignored, as it does in a program that has taken over. Those are the ones that
+// [signals.Notify] goes on to catch.
 func brace() { signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGPIPE, unix.SIGUSR1, unix.SIGUSR2) }
 
-// quiet ends the catching of signals, of which release stops that of TERM. Those that have come before are in their channels
-// when it returns. TERM is deadly then: it would be lost otherwise.
+// quiet ends the catching of signals, of which release stops that of TERM. Those that have come before are in their
+// channels when it returns. TERM is deadly then: it would be lost otherwise.
 func quiet(release func()) {
 	signal.Ignore(harmless[:]...)
 	release() // by signal.Stop, which waits for what is on its way; signal.Reset would lose it
 	signal.Reset(unix.SIGTERM)
 }
 
-// execute has the process become the program of a descriptor, with these arguments and descriptors and nothing else of it. It returns only
-// with an error, and all is as it was but for quiet.
+// execute has the process become the program of a descriptor, with these arguments and descriptors and nothing else of
+// it. It returns only with an error, and all is as it was but for quiet.
 func execute(program int, args []string, fds []int, env []string) error {
 	var limit unix.Rlimit
 	known := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil

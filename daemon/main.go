@@ -6,20 +6,20 @@ import (
 	"log/slog"
 )
 
-// Main is all of a program's main: [Daemon.Detach] if background, open the log, [Daemon.Run], and the status to leave with,
-// that of [ExitStatus]:
+// Main is all of a program's main: [Daemon.Detach] if background, open the log, [Daemon.Run], and the status to leave
+// with, that of [ExitStatus]:
 //
 //	os.Exit(d.Main(*background, logging.Options{To: "syslog", Ident: "echod"}.Logger))
 //
-// open is called in the process that is to serve, and what it returns becomes Log and slog's default; nil is standard error,
-// as is Log if it was set. Whatever goes wrong, before the daemon is ready or after, is told both to the caller, on standard
-// error or by Report, and to the log. What ends a daemon that nobody has asked to end is in the log of the next start as well,
-// see [CrashFile].
+// open is called in the process that is to serve, and what it returns becomes Log and slog's default; nil is standard
+// error, as is Log if it was set. Whatever goes wrong, before the daemon is ready or after, is told both to the caller,
+// on standard error or by Report, and to the log. What ends a daemon that nobody has asked to end is in the log of the
+// next start as well, see [CrashFile].
 //
 // Three methods of what open returns as its Closer are made use of, if it has them, as a logging.Log does:
-// Reopen() error is called before each Reload, so that HUP is enough after a rotation of log files, and a reload is refused
-// if it fails; OnStderr() bool says that the caller sees the log, and is not to be told again; Chown(uid, gid int) error gives a
-// file to User.
+// Reopen() error is called before each Reload, so that HUP is enough after a rotation of log files, and a reload is
+// refused if it fails; OnStderr() bool says that the caller sees the log, and is not to be told again; Chown(uid, gid
+// int) error gives a file to User.
 func (d *Daemon) Main(background bool, open func() (*slog.Logger, io.Closer, error)) (status int) {
 	if background {
 		if status, launched := d.Detach(); launched {

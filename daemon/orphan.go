@@ -32,7 +32,8 @@ func reapOrphans() (end func()) {
 	}
 }
 
-// reapThose takes every zombie that is an orphan. A SIGCHLD can stand for many deaths, so none may be left for the next one.
+// reapThose takes every zombie that is an orphan. A SIGCHLD can stand for many deaths,
+// so none may be left for the next one.
 func reapThose(orphan func(pid int) bool) {
 	for {
 		pid, err := wait.Zombie(unix.P_ALL, 0)
@@ -52,8 +53,8 @@ func reapThose(orphan func(pid int) bool) {
 	}
 }
 
-// zombies are our children that have ended. The whole of /proc is read: a list of children, /proc/self/task/*/children, may
-// leave out one while another is taken.
+// zombies are our children that have ended. The whole of /proc is read: a list of children, /proc/self/task/*/children,
+// may leave out one while another is taken.
 func zombies() (list []int) {
 	dir, err := os.Open("/proc")
 	if err != nil {

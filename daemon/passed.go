@@ -12,17 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// passedOn is the environment variable by which the launcher tells the copy what it has been passed: DESCRIPTOR=NAME, with a
-// colon between one and the next.
+// passedOn is the environment variable by which the launcher tells the copy what it has been passed: DESCRIPTOR=NAME,
+// with a colon between one and the next.
 const passedOn = "_DAEMON_PASSED"
 
-// Passed returns the descriptors that the caller has passed by the protocol of sd_listen_fds(3), through Detach too, and which
-// [Daemon.Listeners] has not taken: sockets, mostly. The name of each is what LISTEN_FDNAMES says. It is for Privileged and
-// Start; until Run it returns nothing.
+// Passed returns the descriptors that the caller has passed by the protocol of sd_listen_fds(3), through Detach too,
+// and which [Daemon.Listeners] has not taken: sockets, mostly. The name of each is what LISTEN_FDNAMES says. It is for
+// Privileged and Start; until Run it returns nothing.
 func (d *Daemon) Passed() []*os.File { return d.passed }
 
-// Listeners takes those of [Daemon.Passed] that connections can be accepted from, in their order. With none the daemon binds
-// its own:
+// Listeners takes those of [Daemon.Passed] that connections can be accepted from, in their order. With none the daemon
+// binds its own:
 //
 //	if all, err = d.Listeners(); err == nil && len(all) == 0 { … }
 func (d *Daemon) Listeners() (all []net.Listener, err error) {
@@ -79,7 +79,8 @@ func passedFile(fd int, name string) *os.File {
 	return os.NewFile(uintptr(fd), name)
 }
 
-// passOn duplicates files for one child, and says so for its environment; the caller calls done once that has been started.
+// passOn duplicates files for one child, and says so for its environment;
+// the caller calls done once that has been started.
 func passOn(files []*os.File) (said string, done func(), err error) {
 	var fds []int
 	done = func() {

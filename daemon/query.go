@@ -43,9 +43,9 @@ func (c Condition) String() string {
 	return fmt.Sprintf("is %s, pid %d", c.State, c.PID)
 }
 
-// Query tells how the daemon is that holds the pidfile path: by its lock, which anybody may look at, and, if it runs, by asking
-// it, which is for root, its own user and its readers. Patience bounds the wait for its answer; zero: 5 s. An error means that
-// the pidfile could not be looked at.
+// Query tells how the daemon is that holds the pidfile path: by its lock, which anybody may look at, and, if it runs,
+// by asking it, which is for root, its own user and its readers. Patience bounds the wait for its answer; zero: 5 s. An
+// error means that the pidfile could not be looked at.
 func Query(path string, patience time.Duration) (Condition, error) {
 	return QueryWith(path, patience, nil)
 }
@@ -93,8 +93,8 @@ func QueryWith(path string, patience time.Duration, params any) (Condition, erro
 	}
 }
 
-// LSB returns the exit status that the LSB has for the status of a service, for what Query returns: 0 it runs, 1 it is dead but
-// its pidfile is left, 3 it is stopped, 4 it is starting or stopping, or could not be asked.
+// LSB returns the exit status that the LSB has for the status of a service, for what Query returns: 0 it runs, 1 it is
+// dead but its pidfile is left, 3 it is stopped, 4 it is starting or stopping, or could not be asked.
 //
 //	os.Exit(daemon.LSB(daemon.Query(path, 0)))
 func LSB(c Condition, err error) int {

@@ -14,7 +14,8 @@ import (
 // systemd is where sd_notify(3) messages go; empty: nowhere.
 type systemd string
 
-// systemdSocket reads NOTIFY_SOCKET and removes it from the environment: it is meant for this process, not for children.
+// systemdSocket reads NOTIFY_SOCKET and removes it from the environment: it is meant for this process,
+// not for children.
 func systemdSocket() systemd {
 	s := os.Getenv("NOTIFY_SOCKET")
 	os.Unsetenv("NOTIFY_SOCKET")

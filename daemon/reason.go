@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Of what a copy says, this much is looked through for its reason; and a reason is no longer than what goes through a pipe in
-// one piece, so that nothing else comes in between.
+// Of what a copy says, this much is looked through for its reason; and a reason is no longer than what goes through a
+// pipe in one piece, so that nothing else comes in between.
 const mostKept, longestReason = 64 << 10, 2 << 10
 
 // heard is what the launcher has heard from the copy: text, which the caller has had, and a reason, which it has not.
@@ -52,8 +52,8 @@ func (h *heard) untold() error {
 	return nil
 }
 
-// explain tells the launcher why the daemon will not be ready: whoever has called Run may log that where the caller does not
-// see it.
+// explain tells the launcher why the daemon will not be ready: whoever has called Run may log that where the caller
+// does not see it.
 func (c *backgroundCopy) explain(err error) {
 	if c == nil || err == nil || c.told.Load() {
 		return

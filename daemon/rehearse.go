@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rehearsal is the environment variable of a program that is only to say whether it could take over, on descriptor 4, from the
-// image on descriptor 3.
+// rehearsal is the environment variable of a program that is only to say whether it could take over, on descriptor 4,
+// from the image on descriptor 3.
 const (
 	rehearsal        = "_DAEMON_REHEARSAL"
 	rehearsalImage   = 3
@@ -146,9 +146,9 @@ func (h *hearing) close() {
 	h.r.Close()
 }
 
-// Rehearse says, in a program that was run to tell whether it could take over from one that runs, whether it can; is is false
-// when it was not, and nothing is done. The process is to leave with the status. Detach and Run call it first of all: it
-// is for programs that would do something before that.
+// Rehearse says, in a program that was run to tell whether it could take over from one that runs, whether it can; is is
+// false when it was not, and nothing is done. The process is to leave with the status. Detach and Run call it first of
+// all: it is for programs that would do something before that.
 func (d *Daemon) Rehearse() (status int, is bool) {
 	if os.Getenv(rehearsal) == "" {
 		return 0, false

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// score is what the kernel adds when it chooses whom to end because memory runs out, proc_pid_oom_score_adj(5). Every child
-// inherits it at its fork.
+// score is what the kernel adds when it chooses whom to end because memory runs out, proc_pid_oom_score_adj(5). Every
+// child inherits it at its fork.
 type score struct {
 	mu      sync.Mutex
 	file    int
@@ -41,7 +41,8 @@ func (d *Daemon) protect() (end func()) {
 		if err != nil || started < 0 || own >= started { // somebody's choice, or no better
 			break
 		}
-		d.score = score{file: fd, own: strconv.AppendInt(nil, int64(own), 10), started: strconv.AppendInt(nil, int64(started), 10)}
+		d.score = score{file: fd, own: strconv.AppendInt(nil, int64(own), 10),
+			started: strconv.AppendInt(nil, int64(started), 10)}
 		if _, err := unix.Pwrite(fd, d.score.own, 0); err == nil {
 			return d.score.end
 		}
@@ -59,16 +60,16 @@ func (s *score) end() {
 	s.own = nil
 }
 
-// Fork calls fork, which starts a child, and sees to it that the child never has the score of [Daemon.OOMScoreAdj], but that
-// which this process was started with. This process has it too, until fork returns. Without OOMScoreAdj it only calls fork.
-// Any goroutine may call it.
+// Fork calls fork, which starts a child, and sees to it that the child never has the score of [Daemon.OOMScoreAdj], but
+// that which this process was started with. This process has it too, until fork returns. Without OOMScoreAdj it only
+// calls fork. Any goroutine may call it.
 func (d *Daemon) Fork(fork func()) {
 	defer d.Forking()()
 	fork()
 }
 
-// Forking is the first half of [Daemon.Fork], and forked, which is called once, the second: for who knows that there is a child
-// before it has been executed, which may take long.
+// Forking is the first half of [Daemon.Fork], and forked, which is called once, the second: for who knows that there is
+// a child before it has been executed, which may take long.
 func (d *Daemon) Forking() (forked func()) {
 	s := &d.score
 	s.mu.Lock()

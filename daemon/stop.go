@@ -15,12 +15,13 @@ import (
 type StopOptions struct {
 	// Patience bounds how long the daemon is given to say what it allows itself; zero: 5 s.
 	Patience time.Duration
-	// Budget is waited for when the daemon cannot say what it allows itself; zero: 12 s, which is what a Grace of zero makes.
+	// Budget is waited for when the daemon cannot say what it allows itself; zero: 12 s,
+	// which is what a Grace of zero makes.
 	Budget time.Duration
 	// Killing is told that the daemon is about to be killed, and why. Nil: nobody is; see [KilledError].
 	Killing func(why error)
-	// Left is called, with the pidfile's lock held, before the pidfile of a daemon that did not come to remove it is removed: to
-	// end what it had started. Nil: nothing.
+	// Left is called, with the pidfile's lock held, before the pidfile of a daemon that did not come to remove it is
+	// removed: to end what it had started. Nil: nothing.
 	Left func()
 }
 
@@ -41,9 +42,10 @@ func (e *KilledError) Error() string {
 
 func (e *KilledError) Unwrap() error { return e.Err }
 
-// Stop sends TERM to the daemon that holds the pidfile path, and waits for its end: for longer than it allows itself, as it
-// says, and then it is killed, which is a *[KilledError]. One that cannot be asked is not killed, and that it runs on is an error. What a
-// daemon that was killed has left behind is removed, pidfile and socket. Ran is false when there was none that ran, which is no error.
+// Stop sends TERM to the daemon that holds the pidfile path, and waits for its end: for longer than it allows itself,
+// as it says, and then it is killed, which is a *[KilledError]. One that cannot be asked is not killed, and that it
+// runs on is an error. What a daemon that was killed has left behind is removed, pidfile and socket. Ran is false when
+// there was none that ran, which is no error.
 func Stop(path string, o StopOptions) (ran bool, err error) {
 	p, err := pidfile.Find(path)
 	if err == nil {
@@ -97,8 +99,8 @@ func (o *StopOptions) clean(path string) error {
 	return control.Remove(control.Path(path))
 }
 
-// endLeft has what is left of a daemon that was killed ended, and then removes its pidfile: without that the next start could
-// not know that there is anything to be ended.
+// endLeft has what is left of a daemon that was killed ended, and then removes its pidfile: without that the next start
+// could not know that there is anything to be ended.
 func (o *StopOptions) endLeft(path string) {
 	if st, err := pidfile.Look(path); err != nil || st.State != pidfile.Stale {
 		return

@@ -18,8 +18,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
-// Inherited is what a program has got that takes over from another, or from itself: nothing of it is closed, and no child has
-// been waited for.
+// Inherited is what a program has got that takes over from another, or from itself: nothing of it is closed, and no
+// child has been waited for.
 type Inherited struct {
 	State json.RawMessage // what Upgrades.Save has returned
 	From  string          // the version of the program before
@@ -41,9 +41,9 @@ const (
 	owesStop   owed = "stop"
 )
 
-// Inherit returns what this program has inherited from the one before; nil when it has not taken over from any. A program that
-// would do something before Detach or Run, and may fail there, calls it first, and puts it into [Daemon.Inherited]; TERM is
-// not deadly any more then. It can be called once.
+// Inherit returns what this program has inherited from the one before; nil when it has not taken over from any. A
+// program that would do something before Detach or Run, and may fail there, calls it first, and puts it into
+// [Daemon.Inherited]; TERM is not deadly any more then. It can be called once.
 func Inherit() *Inherited {
 	said, why := os.Getenv(successor), os.Getenv(returned)
 	owed := owed(os.Getenv(owes))
@@ -104,7 +104,8 @@ func (i *Inherited) Lacks() (err error) {
 	return err
 }
 
-// File returns one of [Saved.Files], which is the caller's; nil: there was none of that name, or, of a nil Inherited, nothing.
+// File returns one of [Saved.Files], which is the caller's; nil: there was none of that name, or,
+// of a nil Inherited, nothing.
 func (i *Inherited) File(name string) *os.File {
 	if i == nil {
 		return nil
@@ -116,9 +117,9 @@ func (i *Inherited) File(name string) *os.File {
 	return os.NewFile(uintptr(fd), name)
 }
 
-// Return executes the program before, to go on in the place of this one, which cannot: cause says why. It is for who has failed
-// before Run, and has touched nothing of what was inherited. When it returns there is nobody to go on: abandon has been
-// called with State, if it is not nil, and the pidfile is gone. The error says all of it.
+// Return executes the program before, to go on in the place of this one, which cannot: cause says why. It is for who
+// has failed before Run, and has touched nothing of what was inherited. When it returns there is nobody to go on:
+// abandon has been called with State, if it is not nil, and the pidfile is gone. The error says all of it.
 func (i *Inherited) Return(cause error, abandon func(state json.RawMessage)) error {
 	x := i.image
 	if i.failed == "" {
@@ -155,7 +156,8 @@ func (i *Inherited) execute(cause error) (err error) {
 		if len(i.caught) > 0 {
 			i.owed = owesStop
 		}
-		env := []string{fmt.Sprintf("%s=%d", successor, i.document), returned + "=" + cause.Error(), owes + "=" + string(i.owed)}
+		env := []string{fmt.Sprintf("%s=%d", successor, i.document), returned + "=" + cause.Error(),
+			owes + "=" + string(i.owed)}
 		err = execute(i.image.Old, os.Args, append(i.image.descriptors(), i.document), env)
 	}
 	if i.thread == nil {
@@ -222,9 +224,10 @@ func (r *run) takeOver(i *Inherited) (err error) {
 	r.makeThreads()
 	if r.Start != nil {
 		// Not called off by a request to stop: what runs has to be known before it can be stopped.
-		if err = r.call(context.WithoutCancel(r.life), func(cause error) { r.fail(cause) }, r.grace(), func(ctx context.Context) error {
-			return survive(func() error { return r.Start(ctx, r.fail) })
-		}); err != nil {
+		if err = r.call(context.WithoutCancel(r.life), func(cause error) { r.fail(cause) }, r.grace(),
+			func(ctx context.Context) error {
+				return survive(func() error { return r.Start(ctx, r.fail) })
+			}); err != nil {
 			return err
 		}
 	}
@@ -261,7 +264,8 @@ func (i *Inherited) tellReady(r *run) {
 		log.Info("upgraded", "from", i.From, "to", v.After)
 	} else {
 		log.Error("the new program could not take over, and this one goes on", "err", i.failed)
-		err = &control.Error{Code: control.CodeRefused, Message: "the new program could not take over, and the one before goes on: " + i.failed}
+		err = &control.Error{Code: control.CodeRefused,
+			Message: "the new program could not take over, and the one before goes on: " + i.failed}
 	}
 	if i.image.Asked != nil {
 		i.image.Asked.Answer(v, err)

@@ -25,10 +25,10 @@ const (
 
 var errNoUpgrade = errors.New("it cannot be upgraded in place: restart it")
 
-// Upgrade replaces this program by the one in the file binary; "": the file that it was started from. The process stays the same,
-// with its PID, its children, its pidfile and control socket, and what Upgrades.Save returns. First the new program is run
-// as a child, with the arguments of this one, to say within 10 s whether it can take over. With dryRun that is all. When
-// it fails in the midst of taking over, this program is executed again, and goes on.
+// Upgrade replaces this program by the one in the file binary; "": the file that it was started from. The process stays
+// the same, with its PID, its children, its pidfile and control socket, and what Upgrades.Save returns. First the new
+// program is run as a child, with the arguments of this one, to say within 10 s whether it can take over. With dryRun
+// that is all. When it fails in the midst of taking over, this program is executed again, and goes on.
 //
 // It may be called from any goroutine while the daemon runs. It does not return when it has succeeded; an error is an
 // *[UpgradeError], or says that the daemon stops.
@@ -132,8 +132,8 @@ func (r *run) upgrade(u *upgrading) (v upgraded) {
 	}
 	r.log().Info("upgrading", "program", u.binary.Name(), "from", v.Before, "to", v.After)
 	r.notify(reloading())
-	x := &image{Version: imageVersion, PID: os.Getpid(), From: v.Before, Began: sinceBoot(), Comm: comm(), Background: r.background(),
-		Systemd: string(r.systemd), Score: string(r.score.started), Watchdog: r.period,
+	x := &image{Version: imageVersion, PID: os.Getpid(), From: v.Before, Began: sinceBoot(), Comm: comm(),
+		Background: r.background(), Systemd: string(r.systemd), Score: string(r.score.started), Watchdog: r.period,
 		Lock: -1, Witness: -1, Word: -1, Socket: [2]int{-1, -1}}
 	var saved *Saved
 	err = r.hook(func(ctx context.Context) (err error) {
@@ -236,8 +236,8 @@ func numberOf(file *os.File) (n int, err error) {
 	return n, nil
 }
 
-// execute is the last step. From the moment on at which signals would be lost they are not caught any more: HUP and INT are
-// ignored, and TERM is deadly.
+// execute is the last step. From the moment on at which signals would be lost they are not caught any more: HUP and INT
+// are ignored, and TERM is deadly.
 func (r *run) execute(binary, document int, x *image) error {
 	quiet(r.release)
 	var owed owed
@@ -256,7 +256,8 @@ func (r *run) execute(binary, document int, x *image) error {
 		return errAsked
 	default:
 	}
-	return execute(binary, r.arguments(), append(x.descriptors(), document), []string{fmt.Sprintf("%s=%d", successor, document), owes + "=" + string(owed)})
+	return execute(binary, r.arguments(), append(x.descriptors(), document),
+		[]string{fmt.Sprintf("%s=%d", successor, document), owes + "=" + string(owed)})
 }
 
 // arguments are those of the program that takes over.

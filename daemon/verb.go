@@ -9,9 +9,10 @@ import (
 	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
-// Verb asks the daemon that holds PIDFile for what an init script does, status, reload or stop, says on standard output, or by Report,
-// what came of it, and returns the status to leave with: of status that of [LSB], else that of [ExitStatus]. A verb that there
-// is none of is 2. It is for a process that was started to ask, and needs no more of d than PIDFile, Name and Report.
+// Verb asks the daemon that holds PIDFile for what an init script does, status, reload or stop, says on standard
+// output, or by Report, what came of it, and returns the status to leave with: of status that of [LSB], else that of
+// [ExitStatus]. A verb that there is none of is 2. It is for a process that was started to ask, and needs no more of d
+// than PIDFile, Name and Report.
 func (d *Daemon) Verb(verb string) (status int) {
 	if d.PIDFile == "" {
 		d.report(errors.New("without a pidfile there is no daemon to be found"))
@@ -53,9 +54,9 @@ func (d *Daemon) told(err error) (status int) {
 // usage is the status for a wrong command line.
 const usage = 2
 
-// ExitStatus returns the status for an error of this package, in the numbers of the LSB's init script actions where it has one:
-// 0 for nil, 4 for no permission, 6 for a reload that was refused, 7 for what is for a daemon that runs, and there is none, 100
-// for a pidfile that another instance holds, else 1.
+// ExitStatus returns the status for an error of this package, in the numbers of the LSB's init script actions where it
+// has one: 0 for nil, 4 for no permission, 6 for a reload that was refused, 7 for what is for a daemon that runs, and
+// there is none, 100 for a pidfile that another instance holds, else 1.
 func ExitStatus(err error) int {
 	var refused *RefusedError
 	var unasked *UnaskedError

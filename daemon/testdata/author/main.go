@@ -1,5 +1,5 @@
-// Spoold does what a daemon does that somebody has written who knows the README and nothing else: it watches a directory, which a
-// configuration of one line names.
+// Spoold does what a daemon does that somebody has written who knows the README and nothing else: it watches a
+// directory, which a configuration of one line names.
 package main
 
 import (
@@ -57,7 +57,8 @@ func main() {
 	os.Exit(d.Main(*background, logging.Options{To: *log, Ident: "spoold"}.Logger))
 }
 
-func watch(ctx context.Context, dir string, changed <-chan string, ended chan<- struct{}, fail context.CancelCauseFunc) {
+func watch(ctx context.Context, dir string, changed <-chan string, ended chan<- struct{},
+	fail context.CancelCauseFunc) {
 	defer close(ended)
 	for {
 		select {
