@@ -9,9 +9,9 @@ import (
 	"github.com/keepalivedd/keepalivedd/wait"
 )
 
-// Abandon ends, in order, what a Set has left in [Frozen.State] where no other can go on: every program gets its stop signal, and
-// KILL after its StopTimeout or limit, whichever is sooner; then their gates and whatever else runs. The order of programs
-// is not kept. It waits for children of this process, none of which may be waited for by others.
+// Abandon ends, in order, what a Set has left in [Frozen.State] where no other can go on: every program gets its stop
+// signal, and KILL after its StopTimeout or limit, whichever is sooner; then their gates and whatever else runs. The
+// order of programs is not kept. It waits for children of this process, none of which may be waited for by others.
 func Abandon(state []byte, limit time.Duration) error {
 	s, err := decodeState(state, false)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/address"
 )
 
-// openListeners opens what a process is to listen on, on the thread that forks: a path may be on a disk that hangs. What was
-// opened before an error stays open.
+// openListeners opens what a process is to listen on, on the thread that forks: a path may be on a disk that hangs.
+// What was opened before an error stays open.
 func (s *launcher) openListeners(c *command) error {
 	for i := range c.listen {
 		n := &c.listen[i]
@@ -30,8 +30,8 @@ func (s *launcher) openListeners(c *command) error {
 	return nil
 }
 
-// inUse tells who has an address. To find that out takes longer than a launch, so it is done once for all that fail within a
-// second.
+// inUse tells who has an address. To find that out takes longer than a launch, so it is done once for all that fail
+// within a second.
 func (s *launcher) inUse(text string) error {
 	a, err := address.Parse(text)
 	if err != nil {
@@ -44,7 +44,8 @@ func (s *launcher) inUse(text string) error {
 	return fmt.Errorf("listen: %w", s.neighbours.InUse(a))
 }
 
-// open has the socket be what it is to be. One that is listened on already stays the same, and is told what has changed.
+// open has the socket be what it is to be. One that is listened on already stays the same,
+// and is told what has changed.
 func (n *listener) open() error {
 	a, err := address.Parse(n.Address)
 	if err != nil {
@@ -231,7 +232,8 @@ func (n *listener) clear(path string) error {
 	return nil
 }
 
-// named reports whether path is the socket's name. While it is open its number in the file system is not given to another.
+// named reports whether path is the socket's name. While it is open its number in the file system is not given to
+// another.
 func (n *listener) named(path string) bool {
 	var st unix.Stat_t
 	return unix.Lstat(path, &st) == nil && uint64(st.Dev) == n.dev && st.Ino == n.ino

@@ -9,10 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mostCarried bounds what of kept lines goes on in another Set: the latest of each program. The pause is not to be long.
+// mostCarried bounds what of kept lines goes on in another Set: the latest of each program.
+// The pause is not to be long.
 const mostCarried = 64 << 20
 
-// carry puts what is kept into memory that has a descriptor, 0: nothing is kept, and tells of it in s. The reader's lock is held.
+// carry puts what is kept into memory that has a descriptor, 0: nothing is kept, and tells of it in s.
+// The reader's lock is held.
 func (r *reader) carry(s *setState, sinks map[*Sink]int) (fd int, err error) {
 	all := make([]*kept, len(s.Sinks))
 	used := 0
@@ -52,8 +54,8 @@ func (r *reader) carry(s *setState, sinks map[*Sink]int) (fd int, err error) {
 	return fd, nil
 }
 
-// carryEpoll returns a duplicate of the epoll descriptor, 0: there is none. Whoever takes over need not put all sources into
-// another. The reader's lock is held.
+// carryEpoll returns a duplicate of the epoll descriptor, 0: there is none. Whoever takes over need not put all sources
+// into another. The reader's lock is held.
 func (r *reader) carryEpoll() (fd int, err error) {
 	if r.epoll == nil {
 		return 0, nil

@@ -22,8 +22,9 @@ import (
 // controller: all that is asked is who is in it, which the hybrid layout (cgroup2 without controllers beside those of
 // version 1) knows as well.
 
-// FindCgroup returns where a group of this process may be made: the directory of the group that it is in, of a hierarchy
-// of version 2, mounted at /sys/fs/cgroup or beside that of version 1. The error says what is not there, or not allowed.
+// FindCgroup returns where a group of this process may be made: the directory of the group that it is in, of a
+// hierarchy of version 2, mounted at /sys/fs/cgroup or beside that of version 1. The error says what is not there,
+// or not allowed.
 func FindCgroup() (dir string, err error) {
 	mount, root, err := cgroupMount()
 	if err != nil {
@@ -169,9 +170,9 @@ func removeCgroup(dir string) bool {
 }
 
 // EndCgroups kills, and waits for, what Sets whose Options.Cgroup has this name, its last element, have left behind in
-// their groups wherever in the hierarchy those are: the one before may have been started from elsewhere. It returns their
-// PIDs, and removes the groups. This process and its ancestors are spared, and so is what a program with KillProcess has
-// started. See [EndLeftovers] for when to call it.
+// their groups wherever in the hierarchy those are: the one before may have been started from elsewhere. It returns
+// their PIDs, and removes the groups. This process and its ancestors are spared, and so is what a program with
+// KillProcess has started. See [EndLeftovers] for when to call it.
 func EndCgroups(name string) (pids []int) {
 	mount, _, err := cgroupMount()
 	if err != nil || name == "" {
@@ -251,8 +252,8 @@ func (c *command) openCgroup() (leave func(), err error) {
 	return func() {}, nil
 }
 
-// inCgroup starts a process in its group. Where clone3(2) is not allowed (seccomp), is too old (before Linux 5.7), or what it
-// makes there does not live, the process enters it before it executes anything.
+// inCgroup starts a process in its group. Where clone3(2) is not allowed (seccomp), is too old (before Linux 5.7), or
+// what it makes there does not live, the process enters it before it executes anything.
 func (c *command) inCgroup(attr *syscall.ProcAttr, start func(join int) (int, error)) (pid int, err error) {
 	if c.cgroup == 0 {
 		return start(0)

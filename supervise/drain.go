@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// outlet is the way of what a process writes to the sink of its program. While the sink has no room its pipe is not read:
-// the program waits, and nobody else.
+// outlet is the way of what a process writes to the sink of its program. While the sink has no room its pipe is not
+// read: the program waits, and nobody else.
 type outlet struct {
 	pipe    int
 	process int // program.starts

@@ -5,8 +5,9 @@ import "time"
 // Gone is what [Event.To] says of a program that an Update has removed, when it has come down.
 const Gone = "gone"
 
-// Event is a change of a program's state. The From of one is the To of the one before it, of the same program, but for one
-// that was not there before: that comes from down. From and To are alike when the program has got a process that is not ready yet.
+// Event is a change of a program's state. The From of one is the To of the one before it, of the same program, but for
+// one that was not there before: that comes from down. From and To are alike when the program has got a process that is
+// not ready yet.
 type Event struct {
 	Program  string
 	From, To string // as [Status.State] has them, and [Gone]
@@ -20,7 +21,8 @@ type Event struct {
 	p *program
 }
 
-// Why says what the program waits for, or why it failed, as [Status.Why] does. It may be called until Options.Event returns.
+// Why says what the program waits for, or why it failed, as [Status.Why] does.
+// It may be called until Options.Event returns.
 func (e Event) Why() string {
 	switch {
 	case e.p == nil: // nobody's

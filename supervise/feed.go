@@ -14,17 +14,17 @@ import (
 // Feed is a process that reads, from its standard input, what this process has to tell, for as long as the Set lives.
 type Feed struct {
 	Command []string // the absolute path of the executable, and its arguments
-	// Serve writes to the standard input of one process, on a goroutine of its own, until all is written, a write fails, or
-	// ctx ends. Then the process gets the end of the file. Nobody waits for a write.
+	// Serve writes to the standard input of one process, on a goroutine of its own, until all is written, a write fails,
+	// or ctx ends. Then the process gets the end of the file. Nobody waits for a write.
 	Serve func(ctx context.Context, to *os.File)
 	// Last is called, on the goroutine of the Set, when all programs have come down in a Stop: Serve is to come to an end.
 	Last func()
 }
 
-// Feed keeps a process running with what f.Serve writes: it is started like a hook, with the environment of one, and again,
-// with the delays of a program, when it ends. One with another Command ends first: it has 2 s from the end of its input to TERM,
-// and 2 s more to KILL. So has the one that runs when Stop has ended the programs, as far as the time of that lasts; who
-// waits for its next start then gets it at once. Nil: none.
+// Feed keeps a process running with what f.Serve writes: it is started like a hook, with the environment of one, and
+// again, with the delays of a program, when it ends. One with another Command ends first: it has 2 s from the end of
+// its input to TERM, and 2 s more to KILL. So has the one that runs when Stop has ended the programs, as far as the
+// time of that lasts; who waits for its next start then gets it at once. Nil: none.
 func (s *Set) Feed(f *Feed) {
 	s.send(context.Background(), feedRequest{f})
 }
@@ -154,8 +154,8 @@ func (l *loop) signalFeed(t *task, sig syscall.Signal) {
 	}
 }
 
-// lastFeed is for a stop: once there are no programs left there is nothing more to tell of them. A process that waits for its
-// next start gets it now, to hear of the end.
+// lastFeed is for a stop: once there are no programs left there is nothing more to tell of them. A process that waits
+// for its next start gets it now, to hear of the end.
 func (l *loop) lastFeed() {
 	x := &l.feed
 	if l.stopping == nil || x.last || len(l.programs) > 0 {

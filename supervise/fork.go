@@ -17,11 +17,11 @@ import (
 )
 
 // A fork is a vfork(2) and what its child does until the exec. [syscall.ForkExec] does the same, but its thread keeps a
-// processor of the Go runtime while it waits for the exec: a dead network file system then stops every goroutine, at the
-// latest when memory is next to be collected. This one waits as a system call does, and its PID is known before.
+// processor of the Go runtime while it waits for the exec: a dead network file system then stops every goroutine, at
+// the latest when memory is next to be collected. This one waits as a system call does, and its PID is known before.
 //
-// The child runs in our memory and on our stack. So the whole of it is a list of system calls, and all of them, the vfork
-// too, are made at one place of the program, and the child calls nothing else: whenever it ends, or becomes its
+// The child runs in our memory and on our stack. So the whole of it is a list of system calls, and all of them, the
+// vfork too, are made at one place of the program, and the child calls nothing else: whenever it ends, or becomes its
 // executable, the stack is as the parent, which comes back from that same place, has left it.
 type fork struct {
 	vfork.Fork
@@ -40,7 +40,8 @@ type fork struct {
 }
 
 // forkExec is [syscall.ForkExec], of which it knows Dir, Env, Files and, of Sys, Setsid, Pdeathsig, Credential and
-// CgroupFD. The error is that of a call in the child, too; x tells which. The calling goroutine is locked to its thread.
+// CgroupFD. The error is that of a call in the child, too; x tells which.
+// The calling goroutine is locked to its thread.
 func (x *fork) forkExec(argv0 string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
 	if err := x.prepare(argv0, argv, attr); err != nil {
 		return 0, err
@@ -76,8 +77,8 @@ func (x *fork) carryOut() (pid int, err error) {
 	return 0, x.Err
 }
 
-// errStillborn is of a child that was killed before its first instruction, as the kernel does to whom clone3(2) puts into a
-// cgroup whose cgroup.kill was written to more often than that of the parent's own (Linux 6.14 and later).
+// errStillborn is of a child that was killed before its first instruction, as the kernel does to whom clone3(2) puts
+// into a cgroup whose cgroup.kill was written to more often than that of the parent's own (Linux 6.14 and later).
 var errStillborn = errors.New("killed before its first instruction")
 
 // errNotJoined is of a child that could not enter its group.
@@ -152,7 +153,8 @@ func (x *fork) prepare(argv0 string, argv []string, attr *syscall.ProcAttr) erro
 		x.add(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, uintptr(unsafe.Pointer(l))).MayFail = true
 	}
 	x.exec = len(x.list)
-	x.add(unix.SYS_EXECVE, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&env[0])))
+	x.add(unix.SYS_EXECVE, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&args[0])),
+		uintptr(unsafe.Pointer(&env[0])))
 	x.Ask = [2]vfork.Call{{Trap: unix.SYS_GETPPID}, {Trap: unix.SYS_GETPID}}
 	x.End = vfork.Call{Trap: unix.SYS_EXIT, A: [5]uintptr{253}}
 	return nil
@@ -165,7 +167,8 @@ func (x *fork) clone(sys *syscall.SysProcAttr) {
 	switch {
 	case sys.UseCgroupFD:
 		x.into = true
-		args := &[11]uint64{0: flags | unix.CLONE_INTO_CGROUP, 3: uint64(pid), 4: uint64(unix.SIGCHLD), 10: uint64(sys.CgroupFD)}
+		args := &[11]uint64{0: flags | unix.CLONE_INTO_CGROUP, 3: uint64(pid), 4: uint64(unix.SIGCHLD),
+			10: uint64(sys.CgroupFD)}
 		x.keep = append(x.keep, args)
 		x.add(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args))
 	case runtime.GOARCH == "s390x":
@@ -175,9 +178,10 @@ func (x *fork) clone(sys *syscall.SysProcAttr) {
 	}
 }
 
-// signals gives the child the default actions, since a handler of the runtime would run in our memory, and then no mask:
-// all signals are blocked from before the fork. It is a part of the list, and not [syscall.runtime_AfterForkInChild]: a
-// child that is killed within a function of ours would leave us a stack on which that is still being called.
+// signals gives the child the default actions, since a handler of the runtime would run in our memory, and then no
+// mask: all signals are blocked from before the fork. It is a part of the list, and not
+// [syscall.runtime_AfterForkInChild]: a child that is killed within a function of ours would leave us a stack on which
+// that is still being called.
 func (x *fork) signals() {
 	last, size, set := uintptr(64), uintptr(8), uintptr(unix.SIG_SETMASK)
 	if strings.HasPrefix(runtime.GOARCH, "mips") {

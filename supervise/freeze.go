@@ -13,10 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Frozen is a [Set] that does nothing until it is thawed: none of its programs is started, signalled, reaped or read from.
+// Frozen is a [Set] that does nothing until it is thawed: none of its programs is started, signalled,
+// reaped or read from.
 type Frozen struct {
-	// State is what [Restore] needs for another Set to go on in the place of this one, in the same process after an execve(2)
-	// on the thread of Options.Spawner.
+	// State is what [Restore] needs for another Set to go on in the place of this one, in the same process after an
+	// execve(2) on the thread of Options.Spawner.
 	State []byte
 	// Files are the descriptors that have to be open then, by the same numbers. They are close-on-exec.
 	Files []int
@@ -25,9 +26,9 @@ type Frozen struct {
 	own  []int // descriptors that are for the other Set only
 }
 
-// Freeze has the Set stop as it is. It waits until no process is on its way to its executable; programs that are to be started
-// wait meanwhile. An error, as when ctx ends, means that all goes on. Every Freeze that succeeds is followed by one
-// [Frozen.Thaw], or by the end of the process; nothing else may be asked of the Set before.
+// Freeze has the Set stop as it is. It waits until no process is on its way to its executable; programs that are to be
+// started wait meanwhile. An error, as when ctx ends, means that all goes on. Every Freeze that succeeds is followed by
+// one [Frozen.Thaw], or by the end of the process; nothing else may be asked of the Set before.
 func (s *Set) Freeze(ctx context.Context) (*Frozen, error) {
 	r := freezeRequest{ctx, make(chan frozen, 1)}
 	if err := s.send(ctx, r); err != nil {
@@ -77,8 +78,8 @@ func (l *loop) beginFreeze(r freezeRequest) {
 	l.freezing.freezeRequest = &r
 }
 
-// freeze waits for the end of a Freeze, once nothing is on its way: no launch, and nothing that was read from a process and is
-// not known here yet. It reports whether it has come to an end.
+// freeze waits for the end of a Freeze, once nothing is on its way: no launch, and nothing that was read from a process
+// and is not known here yet. It reports whether it has come to an end.
 func (l *loop) freeze() (over bool) {
 	f := &l.freezing
 	r := f.freezeRequest
@@ -119,8 +120,8 @@ func (l *loop) notFrozen(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// encode writes down all that there is. Of the descriptors that have to stay open own are made for this, and its caller's, whatever it
-// returns. The reader's locks are held.
+// encode writes down all that there is. Of the descriptors that have to stay open own are made for this, and its
+// caller's, whatever it returns. The reader's locks are held.
 func (l *loop) encode() (state []byte, files, own []int, err error) {
 	now := l.kernel.sinceBoot()
 	due := func(a *alarm) moment {
@@ -129,8 +130,8 @@ func (l *loop) encode() (state []byte, files, own []int, err error) {
 		}
 		return max(1, now+time.Until(a.at))
 	}
-	s := &setState{Version: stateVersion, Now: now, Age: time.Since(l.epoch), Stops: l.stops, Cgroup: l.Cgroup, Inhabited: l.inhabited,
-		Silent: l.silent, Keep: l.reader.kept.bound, Lines: l.reader.kept.n}
+	s := &setState{Version: stateVersion, Now: now, Age: time.Since(l.epoch), Stops: l.stops, Cgroup: l.Cgroup,
+		Inhabited: l.inhabited, Silent: l.silent, Keep: l.reader.kept.bound, Lines: l.reader.kept.n}
 	s.Programs = make([]programState, 0, len(l.programs))
 	s.Sources = make([]sourceState, 0, len(l.reader.sources))
 	sinks := make(map[*Sink]int, len(l.programs))
@@ -203,7 +204,8 @@ func (l *loop) encode() (state []byte, files, own []int, err error) {
 	}
 	for _, dir := range slices.Sorted(maps.Keys(l.sweeps)) {
 		w := l.sweeps[dir]
-		x := sweepState{Dir: w.dir, Name: w.name, Session: w.session, Forcing: w.forcing, Limit: due(&w.limit), Again: due(&w.again), Wait: w.wait}
+		x := sweepState{Dir: w.dir, Name: w.name, Session: w.session, Forcing: w.forcing, Limit: due(&w.limit),
+			Again: due(&w.again), Wait: w.wait}
 		for who := range w.asked {
 			x.Asked = append(x.Asked, whoState{who.pid, who.start, []byte(who.name)})
 		}
@@ -246,13 +248,14 @@ func (l *loop) encode() (state []byte, files, own []int, err error) {
 	return state, files, own, err
 }
 
-// encode writes down a program, but for its sink; files are descriptors that are not read. A source may have come to its end
-// before its process has.
-func (p *program) encode(due func(*alarm) moment, task func(*task) *taskState, reads func(source) bool) (x programState, files []int) {
+// encode writes down a program, but for its sink; files are descriptors that are not read. A source may have come to
+// its end before its process has.
+func (p *program) encode(due func(*alarm) moment, task func(*task) *taskState,
+	reads func(source) bool) (x programState, files []int) {
 	e := p.exits
-	x = programState{Spec: specOf(p.spec), State: p.state.String(), Outcome: p.outcome, Stop: p.stop, Missing: p.missing, Passed: p.passed,
-		PID: p.pid, Starts: p.starts, Failures: p.failures, Since: p.since, Born: p.born, Told: p.told, Begun: p.begun, Due: due(&p.alarm),
-		Last: p.last, Status: p.status, Why: p.why, Fault: p.fault, Leaves: p.leaves,
+	x = programState{Spec: specOf(p.spec), State: p.state.String(), Outcome: p.outcome, Stop: p.stop, Missing: p.missing,
+		Passed: p.passed, PID: p.pid, Starts: p.starts, Failures: p.failures, Since: p.since, Born: p.born, Told: p.told,
+		Begun: p.begun, Due: due(&p.alarm), Last: p.last, Status: p.status, Why: p.why, Fault: p.fault, Leaves: p.leaves,
 		Session: p.session, Swept: p.swept, Bound: p.bound, Ran: p.ran,
 		Exits: Exits{int(e.stopped), int(e.succeeded), int(e.failed), int(e.signalled), int(e.unhealthy)}}
 	switch p.wanted {
@@ -274,7 +277,8 @@ func (p *program) encode(due func(*alarm) moment, task func(*task) *taskState, r
 	if f == nil {
 		return x, nil
 	}
-	x.Hold, x.GroupEnd, x.Deaths, x.Given, x.Proven, x.Proof = f.hold, f.groupEnd, f.deaths, specOf(f.given), f.proven, due(&f.proof)
+	x.Hold, x.GroupEnd, x.Deaths, x.Given, x.Proven, x.Proof = f.hold, f.groupEnd, f.deaths, specOf(f.given), f.proven,
+		due(&f.proof)
 	if f.firstError != nil {
 		x.FirstError = f.firstError.Error()
 	}
@@ -284,9 +288,9 @@ func (p *program) encode(due func(*alarm) moment, task func(*task) *taskState, r
 		}
 	}
 	if g := f.gate; g != nil {
-		x.Gate = &gateState{Spec: g.spec, Task: task(g.task), Socket: g.socket, Open: g.open, Token: []byte(g.token), Known: g.known,
-			Given: g.given, Heard: g.heard, Lost: g.lost, Since: g.since, Renew: g.renew, Slack: g.slack, Timeout: g.timeout,
-			Delay: due(&g.delay), Silence: due(&g.silence), Deadline: due(&g.deadline)}
+		x.Gate = &gateState{Spec: g.spec, Task: task(g.task), Socket: g.socket, Open: g.open, Token: []byte(g.token),
+			Known: g.known, Given: g.given, Heard: g.heard, Lost: g.lost, Since: g.since, Renew: g.renew, Slack: g.slack,
+			Timeout: g.timeout, Delay: due(&g.delay), Silence: due(&g.silence), Deadline: due(&g.deadline)}
 		if g.socket >= 0 {
 			files = append(files, g.socket)
 		}
@@ -296,15 +300,15 @@ func (p *program) encode(due func(*alarm) moment, task func(*task) *taskState, r
 		x.Watch = &st
 	}
 	if n := f.notified; n != nil {
-		x.Notified = &notifiedState{Text: n.text, Reloading: n.reloading, Stopping: n.stopping, Watchdog: n.watchdog, End: due(&n.end),
-			Extended: n.extended.Equal(p.since), Main: n.main, MainFD: n.mainFD}
+		x.Notified = &notifiedState{Text: n.text, Reloading: n.reloading, Stopping: n.stopping, Watchdog: n.watchdog,
+			End: due(&n.end), Extended: n.extended.Equal(p.since), Main: n.main, MainFD: n.mainFD}
 		if n.main != 0 {
 			files = append(files, n.mainFD)
 		}
 	}
 	if h := f.hooks; h != nil {
-		x.Hooks = &hooksState{Running: h.running, Told: p.encodeChange(h.told), Task: task(h.task), Waiting: p.encodeChange(h.waiting),
-			Wants: h.wants, Again: due(&h.again)}
+		x.Hooks = &hooksState{Running: h.running, Told: p.encodeChange(h.told), Task: task(h.task),
+			Waiting: p.encodeChange(h.waiting), Wants: h.wants, Again: due(&h.again)}
 	}
 	return x, files
 }
@@ -327,8 +331,8 @@ func encodeSource(s source) (x sourceState) {
 	x.FD = s.fd()
 	switch s := s.(type) {
 	case *outlet:
-		x.Kind, x.PID, x.Start, x.Stderr, x.Kept, x.Over = kindOutput, int(s.pid), s.process, s.stderr, bytes.Clone(s.kept), s.over
-		x.Stalled = s.stalled != nil
+		x.Kind, x.PID, x.Start, x.Stderr, x.Kept = kindOutput, int(s.pid), s.process, s.stderr, bytes.Clone(s.kept)
+		x.Over, x.Stalled = s.over, s.stalled != nil
 		x.Begun, x.Pass, x.Within, x.Untold = s.begun, s.pass, s.within, s.untold
 		if m := s.limit; m != nil {
 			x.Rate, x.Used, x.Dropped, x.Second = m.rate, m.used, m.dropped, m.second

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gate is the process that gives a program the permission to run, while the program has it or waits for it. There is one
-// for each process of the program.
+// gate is the process that gives a program the permission to run, while the program has it or waits for it. There is
+// one for each process of the program.
 type gate struct {
 	permission
 	spec   *Gate // that it was started with
@@ -39,7 +39,8 @@ func (l *loop) gateIsOpen(p *program) bool {
 	if l.gates[p.spec.Name] != nil {
 		return false // what it holds may be what the next one asks for
 	}
-	g := &gate{spec: spec, socket: -1, permission: permission{renew: spec.Renew, slack: spec.Renew / 8, timeout: spec.Timeout}}
+	g := &gate{spec: spec, socket: -1,
+		permission: permission{renew: spec.Renew, slack: spec.Renew / 8, timeout: spec.Timeout}}
 	p.gate = g
 	c := p.wanted.command(spec.Command)
 	done, err := l.kernel.connectGate(l, p, g, &c)
@@ -100,8 +101,9 @@ func (l *loop) gateOpens(p *program, g *gate) {
 	}
 }
 
-// gateWatch looks whether the gate has been silent for too long, and sees to it that it is looked again. For a gate with a
-// guard that is a look at the guard: if this process has been stopped, what the guard has said meanwhile is heard first.
+// gateWatch looks whether the gate has been silent for too long, and sees to it that it is looked again. For a gate
+// with a guard that is a look at the guard: if this process has been stopped,
+// what the guard has said meanwhile is heard first.
 func (l *loop) gateWatch(p *program, g *gate) {
 	now := l.kernel.sinceBoot()
 	if late := now - g.heard - g.renew - g.slack; g.socket >= 0 && g.renew > 0 && late > g.slack {
@@ -117,7 +119,8 @@ func (l *loop) gateWatch(p *program, g *gate) {
 	}
 }
 
-// gateLost takes the permission back. Should the program outlive what the loss allows it, it is killed, by the guard too.
+// gateLost takes the permission back. Should the program outlive what the loss allows it, it is killed,
+// by the guard too.
 func (l *loop) gateLost(p *program, g *gate, why string) {
 	if p.gate != g || g.known {
 		return
@@ -192,8 +195,8 @@ func (l *loop) outliveGate(name string, t *task) {
 	}
 }
 
-// passGate hands the token of the gate to a command, and the way to make itself known to the guard. That is the last look
-// before the program is started.
+// passGate hands the token of the gate to a command, and the way to make itself known to the guard. That is the last
+// look before the program is started.
 func (l *loop) passGate(p *program, c *command) error {
 	if p.spec.Gate == nil {
 		return nil

@@ -5,7 +5,8 @@ import (
 	"syscall"
 )
 
-// signal sends a signal to what p is: its group, or its process alone. That has not been reaped, so the number is its own.
+// signal sends a signal to what p is: its group, or its process alone. That has not been reaped,
+// so the number is its own.
 func (l *loop) signal(p *program, sig syscall.Signal) {
 	if p.pid <= 1 {
 		return

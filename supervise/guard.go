@@ -19,9 +19,9 @@ import (
 )
 
 // A guard is a small process between the Set and a gate: the program runs itself once more under the name guardName. It
-// ends the program when the permission is lost though this process is stopped or dead, and it cannot be late by more than
-// the machine is: it has nothing else to do. The process of the program makes itself known to it, by the step "gate",
-// before it becomes the command, so that there is no instant at which the guard could overlook it.
+// ends the program when the permission is lost though this process is stopped or dead, and it cannot be late by more
+// than the machine is: it has nothing else to do. The process of the program makes itself known to it, by the step
+// "gate", before it becomes the command, so that there is no instant at which the guard could overlook it.
 //
 // Its arguments are Gate.Renew, Gate.Timeout, and what [RunSetup] gets for the gate. It writes to standard output
 //
@@ -32,8 +32,8 @@ import (
 // and leaves as the gate did.
 const guardName = "supervise-guard"
 
-// guardSocket is the guard's descriptor of the socket between it and the program; the end of the Set is open for as long as the
-// gate is wanted. setupPipe is below.
+// guardSocket is the guard's descriptor of the socket between it and the program; the end of the Set is open for as
+// long as the gate is wanted. setupPipe is below.
 const guardSocket = 11
 
 // longestToken bounds the first line of a gate.
@@ -80,8 +80,10 @@ type guard struct {
 
 // runGuard returns the exit status.
 func runGuard(args []string) int {
-	runtime.LockOSThread()                                                         // the death signal of the gate comes when the thread that started it ends
-	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM, unix.SIGINT, unix.SIGHUP) // they are for the gate, in the same group
+	// the death signal of the gate comes when the thread that started it ends
+	runtime.LockOSThread()
+	// they are for the gate, in the same group
+	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
 	unix.CloseOnExec(guardSocket)
 	unix.SetNonblock(1, true) // a Set that is stopped does not read, and must not stop this
 	g := &guard{}

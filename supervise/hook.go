@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// hooks tell the hook of a program of its changes, one at a time. What changes meanwhile becomes one change, from the state
-// that the hook was told last to the one that is: however long it takes, no more than the latest waits.
+// hooks tell the hook of a program of its changes, one at a time. What changes meanwhile becomes one change, from the
+// state that the hook was told last to the one that is: however long it takes, no more than the latest waits.
 type hooks struct {
 	running bool
 	told    *change // that it runs for
@@ -17,7 +17,8 @@ type hooks struct {
 	again   alarm // when that is tried again; it counts as running until then
 }
 
-// hookTries is how often a hook is started in all when it cannot be for want of what comes back, within some four minutes.
+// hookTries is how often a hook is started in all when it cannot be for want of what comes back,
+// within some four minutes.
 const hookTries = 10
 
 // change is what a hook is told of.
@@ -57,29 +58,31 @@ func (l *loop) nextHook(h *hooks) {
 	}
 	h.waiting = nil
 	if l.hurried {
-		l.Log.Info("program "+c.spec.Name+": its on_change hook is not told of the last changes: the time of the stop is over", "changes", c.skipped+1)
+		l.Log.Info("program "+c.spec.Name+
+			": its on_change hook is not told of the last changes: the time of the stop is over", "changes", c.skipped+1)
 		return
 	}
 	h.running, h.told = true, c
-	h.task = l.startTask(c.command(), c.spec.Hook.timeout(), func(ws syscall.WaitStatus) { l.hookReaped(h, ws) }, func(err error) {
-		h.task = nil
-		h.wants++
-		if !shortage(err) || h.wants >= hookTries || l.stopping != nil {
-			l.hookFailed(h, err)
-			l.hookEnded(h)
-			return
-		}
-		d := Backoff{Min: time.Second, Max: time.Minute}.delay(h.wants)
-		if loud(h.wants) {
-			l.hookFailed(h, err, "again in", d)
-		}
-		if w := h.waiting; w != nil {
-			w.was, w.skipped = c.was, w.skipped+c.skipped+1
-		} else {
-			h.waiting = c
-		}
-		l.alarms.in(d, &h.again, func() { l.hookAgain(h) })
-	})
+	h.task = l.startTask(c.command(), c.spec.Hook.timeout(), func(ws syscall.WaitStatus) { l.hookReaped(h, ws) },
+		func(err error) {
+			h.task = nil
+			h.wants++
+			if !shortage(err) || h.wants >= hookTries || l.stopping != nil {
+				l.hookFailed(h, err)
+				l.hookEnded(h)
+				return
+			}
+			d := Backoff{Min: time.Second, Max: time.Minute}.delay(h.wants)
+			if loud(h.wants) {
+				l.hookFailed(h, err, "again in", d)
+			}
+			if w := h.waiting; w != nil {
+				w.was, w.skipped = c.was, w.skipped+c.skipped+1
+			} else {
+				h.waiting = c
+			}
+			l.alarms.in(d, &h.again, func() { l.hookAgain(h) })
+		})
 }
 
 func (l *loop) hookFailed(h *hooks, how any, args ...any) {
@@ -97,7 +100,8 @@ func (l *loop) hookEnded(h *hooks) {
 	h.running, h.told, h.task, h.wants = false, nil, nil, 0
 	if w := h.waiting; w != nil && l.stopping != nil {
 		h.waiting = nil // nobody is to wait for a second one
-		l.Log.Info("program "+w.spec.Name+": its on_change hook is not told of the last changes: the daemon stops", "changes", w.skipped+1)
+		l.Log.Info("program "+w.spec.Name+": its on_change hook is not told of the last changes: the daemon stops", "changes",
+			w.skipped+1)
 	}
 	l.nextHook(h)
 }

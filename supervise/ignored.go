@@ -8,9 +8,10 @@ import (
 	"syscall"
 )
 
-// catchIgnored has the signals that are ignored now, as nohup(1) and a shell's background jobs have set it for us, caught
-// and dropped until the returned function is called: to this process it is the same, but a child is born with the default
-// for what is caught, and would ignore what is ignored, fork and exec notwithstanding. No other signal is touched.
+// catchIgnored has the signals that are ignored now, as nohup(1) and a shell's background jobs have set it for us,
+// caught and dropped until the returned function is called: to this process it is the same, but a child is born with
+// the default for what is caught, and would ignore what is ignored, fork and exec notwithstanding.
+// No other signal is touched.
 func catchIgnored() (end func()) {
 	dropped := make(chan os.Signal, 1)
 	for _, sig := range ignored() {

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// inherited hands on to our own standard output and error. They may hang, so a goroutine writes; there is none while there
-// is nothing to write.
+// inherited hands on to our own standard output and error. They may hang, so a goroutine writes; there is none while
+// there is nothing to write.
 type inherited struct {
 	out [2]*os.File
 

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// kept is what is kept of the output of a program: its last lines, and how many there were. The reader's lock guards it.
+// kept is what is kept of the output of a program: its last lines, and how many there were.
+// The reader's lock guards it.
 type kept struct {
 	program string
 	lines   uint64 // that it has written
@@ -134,7 +135,8 @@ type keeping struct {
 
 // keep keeps a line, at the cost of the oldest of whoever has the most.
 func (g *keeping) keep(k *kept, line *Line) {
-	h := record{n: line.N, at: line.Time.UnixNano(), pid: int32(line.PID), length: uint16(len(line.Text)), stderr: line.Stderr}
+	h := record{n: line.N, at: line.Time.UnixNano(), pid: int32(line.PID), length: uint16(len(line.Text)),
+		stderr: line.Stderr}
 	g.makeRoom(k, h.size())
 	if most := len(k.ring) - recordHead - recordTail; most < int(h.length) {
 		if most < 1 {
@@ -149,8 +151,9 @@ func (g *keeping) keep(k *kept, line *Line) {
 	k.put(head[20:22])
 }
 
-// makeRoom has the ring of k grow for so many bytes more, unless there is no memory left and no other would still have as much
-// without half of its own. While a line has its place, that is looked for once in a round of the ring, not with each.
+// makeRoom has the ring of k grow for so many bytes more, unless there is no memory left and no other would still have
+// as much without half of its own. While a line has its place, that is looked for once in a round of the ring,
+// not with each.
 func (g *keeping) makeRoom(k *kept, size int) {
 	if n := len(k.ring); size <= n && (k.first+k.used)%n+size < n {
 		return

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// kernel is all that the loop asks of the machine; the time is package time's. It is asked on the loop's goroutine. What
-// reads from processes behind it tells the loop by a notice or gateSaid. Linux is one; the tests have a model of it.
+// kernel is all that the loop asks of the machine; the time is package time's. It is asked on the loop's goroutine.
+// What reads from processes behind it tells the loop by a notice or gateSaid. Linux is one;
+// the tests have a model of it.
 type kernel interface {
 	// open makes it fit to start processes; died gets SIGCHLD, once for any number of deaths.
 	open(o *Options) (died <-chan os.Signal, shut func())
@@ -48,15 +49,16 @@ type kernel interface {
 	// childless says that there is nobody left, not even a zombie.
 	childless() bool
 
-	// inCgroup returns who is in a cgroup and below it; endCgroup kills them all; removeCgroup reports whether it has gone,
-	// which it has when nobody is in it.
+	// inCgroup returns who is in a cgroup and below it; endCgroup kills them all; removeCgroup reports whether it has
+	// gone, which it has when nobody is in it.
 	inCgroup(dir string) []int
 	endCgroup(dir string)
 	removeCgroup(dir string) bool
-	// findOrphans looks for who descends from children of ours that are not known, and does not wait for it; then is called with
-	// them, on no matter which goroutine.
+	// findOrphans looks for who descends from children of ours that are not known, and does not wait for it; then is
+	// called with them, on no matter which goroutine.
 	findOrphans(known []int, then func([]orphan))
-	// bind applies Resources by cgroup, and does not wait for it; then is called when it is done, on no matter which goroutine.
+	// bind applies Resources by cgroup, and does not wait for it; then is called when it is done,
+	// on no matter which goroutine.
 	bind(all map[string]binding, then func(boundNow))
 	// comeBack is for the end of a Set: this process leaves its cgroup.
 	comeBack(set string)

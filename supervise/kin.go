@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// kin is who descends from which program's process, as far as it was seen, for Sets that have a program with KillProcess:
-// a process that clears its environment and whose parent dies cannot be told apart later.
+// kin is who descends from which program's process, as far as it was seen, for Sets that have a program with
+// KillProcess: a process that clears its environment and whose parent dies cannot be told apart later.
 type kin struct {
 	keeps    map[int]bool     // the processes, alive or not, whose descendants live on; nil: there has never been one
 	of       map[int]relative // by PID

@@ -89,7 +89,8 @@ func (s *launcher) exec(c command) (pid int, err error) {
 	}
 	attr := &syscall.ProcAttr{Dir: c.dir, Env: c.env, Files: c.files,
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, Credential: c.user.credential()}}
-	pid, err = c.inCgroup(attr, func(join int) (int, error) { return s.fork(cmp.Or(c.path, c.argv[0]), c.argv, attr, join) })
+	pid, err = c.inCgroup(attr,
+		func(join int) (int, error) { return s.fork(cmp.Or(c.path, c.argv[0]), c.argv, attr, join) })
 	if err != nil && s.helper && c.path == "" && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOMEM) {
 		return s.execSetup(c) // which can tell what it was that failed
 	}
@@ -139,8 +140,8 @@ func (l *loop) release(p *program) {
 func (p *Program) command(argv []string) command {
 	u, err := p.User.found()
 	env, err2 := p.environment()
-	c := command{argv: argv, name: p.Name, dir: p.Directory, env: environ(env, u), own: env, user: u, wrong: cmp.Or(err, err2), setup: p.Setup,
-		files: []uintptr{toNull, toNull, toNull}}
+	c := command{argv: argv, name: p.Name, dir: p.Directory, env: environ(env, u), own: env, user: u,
+		wrong: cmp.Or(err, err2), setup: p.Setup, files: []uintptr{toNull, toNull, toNull}}
 	if c.dir == "" {
 		c.dir = "/"
 	}
@@ -185,7 +186,8 @@ func (u *User) credential() *syscall.Credential {
 		return nil
 	}
 	groups, err := syscall.Getgroups()
-	if err == nil && int(u.UID) == os.Geteuid() && int(u.GID) == os.Getegid() && (os.Geteuid() != 0 || sameGroups(groups, u.Groups)) {
+	if err == nil && int(u.UID) == os.Geteuid() && int(u.GID) == os.Getegid() &&
+		(os.Geteuid() != 0 || sameGroups(groups, u.Groups)) {
 		return nil
 	}
 	return &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// launch is a process that is to be started: of a program, or a task. It is connected on the loop, started by the kernel,
-// which may take its time, and what was left to the child is closed on the loop again.
+// launch is a process that is to be started: of a program, or a task. It is connected on the loop, started by the
+// kernel, which may take its time, and what was left to the child is closed on the loop again.
 type launch struct {
 	command
 	program *program // nil: it is a task's
@@ -90,8 +90,8 @@ func (l *loop) recallLaunch(x *launch) {
 	}
 }
 
-// giveUpLaunch ends a child that is on its way to its executable. Who waits for a disk does not end for that: whatever is to
-// be launched waits, and nothing else does.
+// giveUpLaunch ends a child that is on its way to its executable. Who waits for a disk does not end for that: whatever
+// is to be launched waits, and nothing else does.
 func (l *loop) giveUpLaunch() {
 	if l.flight == nil {
 		return
@@ -110,7 +110,8 @@ func (l *loop) landed(r launched) {
 	if x.late && r.err == nil {
 		l.tasks[r.pid] = &task{pid: r.pid} // whatever it is by now
 		l.kernel.kill(r.pid, unix.SIGKILL) // it may not have got as far as to have a group
-		r = launched{err: fmt.Errorf("%s: not executed after %v", x.argv[0], (time.Since(l.epoch) - x.began).Round(time.Second))}
+		r = launched{err: fmt.Errorf("%s: not executed after %v", x.argv[0],
+			(time.Since(l.epoch) - x.began).Round(time.Second))}
 		if l.hurried {
 			r.err = fmt.Errorf("%s: not executed by the end of the stop", x.argv[0])
 		}
@@ -169,8 +170,8 @@ func (l *loop) dequeue() *program {
 	return p
 }
 
-// launchProgram starts the process of a program whose turn has come, unless it has been stopped, or something has come in
-// its way, since.
+// launchProgram starts the process of a program whose turn has come, unless it has been stopped, or something has come
+// in its way, since.
 func (l *loop) launchProgram(p *program) {
 	if p.state != queued {
 		return

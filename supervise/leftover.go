@@ -16,8 +16,8 @@ import (
 // EndLeftovers kills, and waits for, what a Set with the same Options.Mark has left behind when its process was killed:
 // the children died with it, but not what these had started. It returns their PIDs. Call it before New, and only when
 // nobody else can have a Set of that mark. This process and its ancestors, which a program of the dead Set may have
-// started, are spared; and so is what a program with KillProcess has started, and whoever sees another root directory in
-// another mount namespace: in a container there may be a daemon of the same mark.
+// started, are spared; and so is what a program with KillProcess has started, and whoever sees another root directory
+// in another mount namespace: in a container there may be a daemon of the same mark.
 func EndLeftovers(mark string) (pids []int) {
 	spared := append(ancestors(os.Getpid(), readProc), os.Getpid())
 	ours := viewOf("self")
@@ -60,8 +60,8 @@ func (v view) same(ours view) bool {
 	return v.mounts == ours.mounts || v.root.Dev == ours.root.Dev && v.root.Ino == ours.root.Ino
 }
 
-// marked reports whether the mark is in an environment. In the midst of an exec a process shows none, so one that has an
-// executable, and is no kernel thread, is looked at again for a moment.
+// marked reports whether the mark is in an environment. In the midst of an exec a process shows none, so one that has
+// an executable, and is no kernel thread, is looked at again for a moment.
 func marked(environ, mark string) bool {
 	for range 5 {
 		b, err := os.ReadFile(environ)

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// Line is what a program has written of a line: all of it, or, of one that is longer, up to 8 KiB, and the next piece is
-// another Line.
+// Line is what a program has written of a line: all of it, or, of one that is longer, up to 8 KiB, and the next piece
+// is another Line.
 type Line struct {
 	N       uint64 // those of all programs are numbered in their order
 	Program string
@@ -24,18 +24,18 @@ type Line struct {
 // mostKept is what is kept in all, unless Keep says something else.
 const mostKept = 4 << 20
 
-// Keep bounds the memory for the last lines of all programs together, which is 4 MiB at first. It is taken as it is needed;
-// when it is all taken, those who have the most of it give way. 0 keeps nothing.
+// Keep bounds the memory for the last lines of all programs together, which is 4 MiB at first. It is taken as it is
+// needed; when it is all taken, those who have the most of it give way. 0 keeps nothing.
 func (s *Set) Keep(bytes int) {
 	s.reader.mu.Lock()
 	defer s.reader.mu.Unlock()
 	s.reader.kept.limit(bytes)
 }
 
-// Lines returns, in their order, the last lines that are kept of the programs that of says yes to: so many lines, and of
-// so many bytes of text, at most. Those of a program are kept until it is removed, or writes to elsewhere. now is called
-// at the moment that the answer is of: Options.Line has been called for all that is in it, and is called for what follows.
-// It must not wait.
+// Lines returns, in their order, the last lines that are kept of the programs that of says yes to: so many lines, and
+// of so many bytes of text, at most. Those of a program are kept until it is removed, or writes to elsewhere. now is
+// called at the moment that the answer is of: Options.Line has been called for all that is in it, and is called for
+// what follows. It must not wait.
 func (s *Set) Lines(of func(program string) bool, lines, bytes int, now func()) []Line {
 	type copied struct {
 		program string
@@ -74,8 +74,8 @@ func (s *Set) Lines(of func(program string) bool, lines, bytes int, now func()) 
 	return last
 }
 
-// keep is called for each line that is read, with the reader's lock. What has come from a program that has gone, or of an
-// output that it had before, is nobody's.
+// keep is called for each line that is read, with the reader's lock. What has come from a program that has gone, or of
+// an output that it had before, is nobody's.
 func (r *reader) keep(s *Sink, line *Line) {
 	g := &r.kept
 	k := r.keptOf(s)

@@ -40,8 +40,8 @@ func (*linux) closeGate(g *gate) {
 	}
 }
 
-// gateLines is what a gate, or its guard, says. It is read to the end, so that neither waits for a reader. Of the renewals
-// the loop is told often enough.
+// gateLines is what a gate, or its guard, says. It is read to the end, so that neither waits for a reader. Of the
+// renewals the loop is told often enough.
 type gateLines struct {
 	pipe    int
 	p       *program

@@ -93,9 +93,9 @@ type (
 )
 
 func newLoop(o Options, s *Set, k kernel) *loop {
-	l := &loop{Options: o, set: s, kernel: k, programs: map[string]*program{}, byPID: map[int]*program{}, tasks: map[int]*task{},
-		gates: map[string]*task{}, reader: newReader(s, o.Line), epoch: time.Now(), sweeps: map[string]*sweep{},
-		inhabited: map[string]Kill{}, binding: map[string]binding{}, sockets: sockets{}}
+	l := &loop{Options: o, set: s, kernel: k, programs: map[string]*program{}, byPID: map[int]*program{},
+		tasks: map[int]*task{}, gates: map[string]*task{}, reader: newReader(s, o.Line), epoch: time.Now(),
+		sweeps: map[string]*sweep{}, inhabited: map[string]Kill{}, binding: map[string]binding{}, sockets: sockets{}}
 	s.reader = l.reader
 	return l
 }
@@ -110,7 +110,8 @@ func (l *loop) run() {
 
 	l.takeStock()
 	var hurried, given <-chan struct{}
-	for l.stopping == nil || len(l.programs)+len(l.tasks)+len(l.launches)+len(l.sweeps) > 0 || l.flight != nil || l.strays() {
+	for l.stopping == nil || len(l.programs)+len(l.tasks)+len(l.launches)+len(l.sweeps) > 0 || l.flight != nil ||
+		l.strays() {
 		var turn <-chan struct{}
 		if l.freezing.freezeRequest != nil && l.freeze() {
 			continue
@@ -249,8 +250,8 @@ func (l *loop) inOrder() []*program {
 func (l *loop) status() []Status {
 	list := make([]Status, 0, len(l.programs))
 	for name, p := range l.programs {
-		st := Status{Name: name, State: p.public(), PID: p.pid, Since: p.since, Starts: p.starts, Failures: p.failures, Last: p.last,
-			Text: p.text(), MainPID: p.mainPID()}
+		st := Status{Name: name, State: p.public(), PID: p.pid, Since: p.since, Starts: p.starts, Failures: p.failures,
+			Last: p.last, Text: p.text(), MainPID: p.mainPID()}
 		if p.state == backoff {
 			st.Next = p.alarm.at
 		}

@@ -12,8 +12,8 @@ import (
 )
 
 // Measure fills in Cgroup, CPUSeconds and MemoryBytes of programs as a Set has just told them, as they are now. What is
-// not known stays nil. It reads a few small files of /proc and of cgroups for each program, so it is for the goroutine of
-// who wants to know, and not for one that must not wait.
+// not known stays nil. It reads a few small files of /proc and of cgroups for each program, so it is for the goroutine
+// of who wants to know, and not for one that must not wait.
 func Measure(programs []Status) {
 	m := measurer{buf: make([]byte, 4096), page: int64(os.Getpagesize())}
 	for i := range programs {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// message is what a datagram of sd_notify(3) says. A line that is unknown or cannot be understood says nothing, and of two
-// that say the same the first counts, as with systemd. BARRIER=1 and FDSTORE=1 are about descriptors, see receive.
+// message is what a datagram of sd_notify(3) says. A line that is unknown or cannot be understood says nothing, and of
+// two that say the same the first counts, as with systemd. BARRIER=1 and FDSTORE=1 are about descriptors, see receive.
 type message struct {
 	ready, reloading, stopping bool
 	alive, trigger             bool           // WATCHDOG=1, WATCHDOG=trigger
@@ -97,8 +97,8 @@ func showable(text string) string {
 }
 
 // openNotify makes a socket for sd_notify(3) with an abstract name. Anybody may send to it; only the program's own user
-// and session, and its main process, are listened to. A sender who has gone already, as systemd-notify(1) has, cannot be
-// asked for its session.
+// and session, and its main process, are listened to. A sender who has gone already, as systemd-notify(1) has, cannot
+// be asked for its session.
 func (l *loop) openNotify(p *program, c *command, r *Ready) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -137,8 +137,8 @@ func (l *loop) openNotify(p *program, c *command, r *Ready) error {
 // notifySocket is read a datagram at a time, with its sender.
 //
 // Nothing is kept of the descriptors that come along: they are closed once all that came before has been handled, which
-// is what BARRIER=1 asks for; FDSTORE=1 is in vain. There is room for two; the kernel drops the others itself. The socket is
-// not read meanwhile: to close them may take long, and there is no more than one goroutine for that.
+// is what BARRIER=1 asks for; FDSTORE=1 is in vain. There is room for two; the kernel drops the others itself. The
+// socket is not read meanwhile: to close them may take long, and there is no more than one goroutine for that.
 type notifySocket struct {
 	socket int
 	p      *program

@@ -11,7 +11,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/wait"
 )
 
-// notifyState is what a process has told of itself by sd_notify(3). Its text outlives the process, until there is another one.
+// notifyState is what a process has told of itself by sd_notify(3). Its text outlives the process,
+// until there is another one.
 type notifyState struct {
 	text      string
 	reloading bool
@@ -111,9 +112,9 @@ func (p *program) took(given time.Duration) time.Duration {
 	return time.Since(p.since).Round(time.Millisecond)
 }
 
-// setMainPID believes a process that names the main one only when that is of its own session, or descends from it: what is
-// told may be wrong, or meant for harm. The end of the program is the end of the process that was started, whatever it
-// names here.
+// setMainPID believes a process that names the main one only when that is of its own session, or descends from it: what
+// is told may be wrong, or meant for harm. The end of the program is the end of the process that was started, whatever
+// it names here.
 func (l *loop) setMainPID(p *program, pid int) {
 	if pid == p.main() {
 		return

@@ -10,8 +10,8 @@ import (
 )
 
 // A Hold keeps a program down. It outlives an Update, which the program takes on without being started, and ends with
-// [Set.Up], [Set.Restart], the program's removal, and the Set. One by the configuration, see Program.Held, ends too with an
-// Update that does not say so any more.
+// [Set.Up], [Set.Restart], the program's removal, and the Set. One by the configuration, see Program.Held, ends too
+// with an Update that does not say so any more.
 type Hold struct {
 	UID           int       `json:"uid"` // who has asked for it; 0 of one by the configuration
 	Since         time.Time `json:"since"`
@@ -41,7 +41,8 @@ type Outcome struct {
 	State  string `json:"state"`            // as in [Status]
 	PID    int    `json:"pid,omitempty"`
 	Why    string `json:"why,omitempty"` // it is not done, in words
-	// Output is the last that the process has written which has failed, a few lines, as it was written but for their length.
+	// Output is the last that the process has written which has failed, a few lines,
+	// as it was written but for their length.
 	Output string `json:"output,omitempty"`
 }
 
@@ -55,17 +56,17 @@ type RequiredError struct{ By []string }
 
 func (e *RequiredError) Error() string { return "required by " + some(e.By) }
 
-// Up has programs run that are down, done, failed or held, or wait for their next try. It returns, one after the other by
-// name, what has come of it: a program is up when it is ready, or, if it does not tell, has lived for a second, or when it
-// is done; its first failure is the answer, too. When ctx ends first, that is how they are by then. An error means that
-// nothing was done.
+// Up has programs run that are down, done, failed or held, or wait for their next try. It returns, one after the other
+// by name, what has come of it: a program is up when it is ready, or, if it does not tell, has lived for a second, or
+// when it is done; its first failure is the answer, too. When ctx ends first, that is how they are by then. An error
+// means that nothing was done.
 func (s *Set) Up(ctx context.Context, r Request) ([]Outcome, error) {
 	return s.operate(ctx, &operating{Request: r, what: lift})
 }
 
-// Down holds programs: they stop, and are not started until they are asked for. It is done when their processes have ended.
-// Those that others require, who are not down for good, are left alone with a *[RequiredError], unless r has Dependents.
-// For ctx and errors see [Set.Up].
+// Down holds programs: they stop, and are not started until they are asked for. It is done when their processes have
+// ended. Those that others require, who are not down for good, are left alone with a *[RequiredError], unless r has
+// Dependents. For ctx and errors see [Set.Up].
 func (s *Set) Down(ctx context.Context, r Request) ([]Outcome, error) {
 	return s.operate(ctx, &operating{Request: r, what: hold})
 }
@@ -153,7 +154,8 @@ func (l *loop) operate(r *operating) {
 		l.answerLate(r)
 		return
 	}
-	l.Log.Info(fmt.Sprintf("programs: %s: %s", [events]string{lift: "up", hold: "down", renew: "restart"}[r.what], some(r.Names)), "uid", r.UID)
+	l.Log.Info(fmt.Sprintf("programs: %s: %s", [events]string{lift: "up", hold: "down", renew: "restart"}[r.what],
+		some(r.Names)), "uid", r.UID)
 	for _, a := range r.asked {
 		x := a.p.withFeatures()
 		x.asking = append(x.asking, a)
@@ -205,7 +207,8 @@ func (l *loop) requiredBy(names []string) (by []string) {
 	for again := true; again; {
 		again = false
 		for _, p := range all {
-			if p.wanted == nil || p.wanted.Order == nil || is[p.spec.Name] || p.held() || p.state == down && p.outcome != unfinished {
+			if p.wanted == nil || p.wanted.Order == nil || is[p.spec.Name] || p.held() ||
+				p.state == down && p.outcome != unfinished {
 				continue
 			}
 			if slices.ContainsFunc(p.wanted.Order.Requires, func(name string) bool { return is[name] }) {

@@ -31,8 +31,9 @@ func circle(programs map[string]*Program) []string {
 
 func arrow(names []string) string { return strings.Join(names, " needs ") }
 
-// orderAllows reports whether all that p comes after are there. One that is about to be something else is not. It begins
-// with the one that was not there the last time, so that a program does not look at all of a thousand for each of them.
+// orderAllows reports whether all that p comes after are there. One that is about to be something else is not. It
+// begins with the one that was not there the last time, so that a program does not look at all of a thousand for each
+// of them.
 func (l *loop) orderAllows(p *program) bool {
 	o := p.wanted.Order
 	if o == nil {
@@ -70,9 +71,10 @@ type dependent struct {
 	spec *Program
 }
 
-// outlives reports whether a program that comes after p, and is to stop too, still runs; p.holder is that one then. Those
-// that were told to stop later are not waited for: a newer set of programs may have turned the order round, and nobody is
-// to wait in a circle. So whoever is not waited for once never is again, and p.passed says how many there are.
+// outlives reports whether a program that comes after p, and is to stop too, still runs; p.holder is that one then.
+// Those that were told to stop later are not waited for: a newer set of programs may have turned the order round, and
+// nobody is to wait in a circle. So whoever is not waited for once never is again,
+// and p.passed says how many there are.
 func (l *loop) outlives(p *program) bool {
 	list := l.after[p.spec.Name]
 	for ; int(p.passed) < len(list); p.passed++ {

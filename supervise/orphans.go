@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// Without a cgroup, what has left its program's group is looked for when that program has ended: whoever has lost its parents
-// is a child of ours then, if this process inherits them (Options.Orphans), and its environment or its session may tell
-// whose it is. Where nothing tells, it is left alone until the stop of all. To look at all processes of a machine takes
-// too long for the loop, so that is done beside it, and not at all while all our children are known.
+// Without a cgroup, what has left its program's group is looked for when that program has ended: whoever has lost its
+// parents is a child of ours then, if this process inherits them (Options.Orphans), and its environment or its session
+// may tell whose it is. Where nothing tells, it is left alone until the stop of all. To look at all processes of a
+// machine takes too long for the loop, so that is done beside it, and not at all while all our children are known.
 
 // orphan is somebody who descends from a child of ours that we have not started.
 type orphan struct {
@@ -80,9 +80,9 @@ func (l *loop) surveyed(r surveyed) {
 	l.nextSurvey()
 }
 
-// strayed are those of the orphans who are of the program of a sweep. One that is no older than the launch that is under way
-// for that program may be what is launched, and is left out: unsure says that there is such a one. The kernel tells the age to
-// a hundredth of a second.
+// strayed are those of the orphans who are of the program of a sweep. One that is no older than the launch that is
+// under way for that program may be what is launched, and is left out: unsure says that there is such a one. The kernel
+// tells the age to a hundredth of a second.
 func (l *loop) strayed(s *sweep, found []orphan) (strays []proc, unsure bool) {
 	known := func(pid int) bool { return l.byPID[pid] != nil || l.tasks[pid] != nil }
 	byPID := make(map[int]*orphan, len(found))
@@ -91,7 +91,8 @@ func (l *loop) strayed(s *sweep, found []orphan) (strays []proc, unsure bool) {
 	}
 	for i := range found {
 		its, young := false, false
-		for o, far := &found[i], 0; o != nil && far <= len(found); o, far = byPID[o.parent], far+1 { // a chain that changes may be a ring
+		for o, far := &found[i], 0; o != nil && far <= len(found); o, far = byPID[o.parent], far+1 {
+			// a chain that changes may be a ring
 			if known(o.pid) { // it has been launched meanwhile
 				its = false
 				break

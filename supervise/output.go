@@ -12,18 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sink takes the output of a program, as text that it does not keep. Its functions may be called from several goroutines.
+// Sink takes the output of a program, as text that it does not keep. Its functions may be called from several
+// goroutines.
 type Sink struct {
 	// Line gets one line without its newline, and must not block. A line longer than 8 KiB comes in pieces.
 	Line func(stderr bool, text []byte)
-	// Take, unless it is nil, is called in place of Line, and is told whose line it is. It reports whether the line gets to
-	// where it should; [Status.OutputDropped] counts those that do not.
+	// Take, unless it is nil, is called in place of Line, and is told whose line it is. It reports whether the line gets
+	// to where it should; [Status.OutputDropped] counts those that do not.
 	Take func(*Line) (taken bool)
-	// Offer is for a Sink that drops nothing. Unless it is nil it is called in place of Line: it takes the text and returns
-	// nil, or it takes nothing and returns a channel that is closed when it is to be called again. The program's output is
-	// not read meanwhile, so that the program waits, and nobody else does. ended says whether the line ends here. What a
-	// process has left unread is given to Line when the one after it has ended too, and a minute after the program has been
-	// removed.
+	// Offer is for a Sink that drops nothing. Unless it is nil it is called in place of Line: it takes the text and
+	// returns nil, or it takes nothing and returns a channel that is closed when it is to be called again. The program's
+	// output is not read meanwhile, so that the program waits, and nobody else does. ended says whether the line ends
+	// here. What a process has left unread is given to Line when the one after it has ended too, and a minute after the
+	// program has been removed.
 	Offer func(stderr bool, text []byte, ended bool) (room <-chan struct{})
 	Split bool // standard error apart from standard output; together they keep their order
 	// Optional has the program be started, and write to nowhere, where there is no descriptor for its output, or but a few
@@ -232,8 +233,8 @@ func (s *Sink) leave(r *reader, o *outlet) {
 	}
 }
 
-// lastLines waits for what the programs have written before their end to be taken: two seconds at most. Whoever still has
-// their pipes is let go. A sink that has no room yet is not waited for longer than that; its outlets go on.
+// lastLines waits for what the programs have written before their end to be taken: two seconds at most. Whoever still
+// has their pipes is let go. A sink that has no room yet is not waited for longer than that; its outlets go on.
 func (l *loop) lastLines(ctx context.Context) {
 	l.reader.letGo()
 	taken := make(chan struct{})

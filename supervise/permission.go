@@ -8,7 +8,8 @@ import (
 )
 
 // permission is what a gate has given. It knows nothing of processes, and is told the time: that since the boot, which
-// goes on while the machine sleeps. The loop has one, and the guard of the gate another, for one of them may be stopped.
+// goes on while the machine sleeps. The loop has one, and the guard of the gate another,
+// for one of them may be stopped.
 type permission struct {
 	renew   time.Duration // the longest silence; 0: any
 	slack   time.Duration // on top of it, for who does not hear the gate itself
@@ -19,8 +20,8 @@ type permission struct {
 	since   time.Duration // when it was lost
 }
 
-// look takes note of a silence that has been too long. It comes before anything else that happens at the same time: what
-// the gate has said meanwhile comes too late.
+// look takes note of a silence that has been too long. It comes before anything else that happens at the same time:
+// what the gate has said meanwhile comes too late.
 func (p *permission) look(now time.Duration) {
 	if p.given && p.lost == "" && p.renew > 0 && now-p.heard > p.renew+p.slack {
 		p.lost, p.since = fmt.Sprintf("it has been silent for more than %v", p.renew), p.heard+p.renew+p.slack

@@ -121,8 +121,8 @@ func (p *Program) sameButEnvironment(q *Program) bool {
 		p.Kill == q.Kill // a part of its environment
 }
 
-// What q would have to find it is asked for where that is known of p, a process. Where it cannot be found now the process is
-// left alone.
+// What q would have to find it is asked for where that is known of p, a process. Where it cannot be found now the
+// process is left alone.
 
 func (p *Program) sameEnvironment(q *Program) bool {
 	if (p.FindEnvironment == nil) == (q.FindEnvironment == nil) {
@@ -210,8 +210,9 @@ func (p *program) give(c command) {
 	}
 }
 
-// takesOn says whether a signal is enough to turn the process of p into next. One that is not ready yet may not know what
-// to do with a signal.
+// takesOn says whether a signal is enough to turn the process of p into next. One that is not ready yet may not know
+// what to do with a signal.
 func (p *program) takesOn(next *Program) bool {
-	return next.ReloadSignal != 0 && p.state == up && p.pid != 0 && p.spec == p.wanted && p.inForce().sameButEnvironment(next)
+	return next.ReloadSignal != 0 && p.state == up && p.pid != 0 && p.spec == p.wanted &&
+		p.inForce().sameButEnvironment(next)
 }

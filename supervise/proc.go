@@ -35,8 +35,8 @@ func readProc(pid int) (p proc, ok bool) {
 	return proc{pid, n(1), n(2), n(3), start, text[open+1 : shut], words[0] == "Z" || words[0] == "X"}, true
 }
 
-// readLines reads a file of the kernel's that is never longer than a page. os.ReadFile asks the kernel three times as much:
-// the runtime would have its poller watch the file, and a thread is woken for that at each death.
+// readLines reads a file of the kernel's that is never longer than a page. os.ReadFile asks the kernel three times as
+// much: the runtime would have its poller watch the file, and a thread is woken for that at each death.
 func readLines(path string) (string, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {

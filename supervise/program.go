@@ -139,7 +139,8 @@ func (l *loop) on(p *program, e event) {
 		l.fault(p)
 	case kill:
 		if e == timer {
-			l.Log.Warn(p.says("still runs %v after %s: killed", p.took(p.spec.stopTimeout()), unix.SignalName(p.spec.stopSignal())), "pid", p.pid)
+			l.Log.Warn(p.says("still runs %v after %s: killed", p.took(p.spec.stopTimeout()),
+				unix.SignalName(p.spec.stopSignal())), "pid", p.pid)
 		}
 		l.signal(p, unix.SIGKILL)
 		l.alarms.in(10*time.Second, &p.alarm, func() { l.on(p, timer) })
@@ -273,7 +274,8 @@ func (l *loop) reaped(p *program, pid int, ws syscall.WaitStatus) {
 	}
 }
 
-// finish ends a program for good. One that is down already, after a stop that nobody asked for, changes its outcome only.
+// finish ends a program for good. One that is down already, after a stop that nobody asked for,
+// changes its outcome only.
 func (l *loop) finish(p *program, o outcome) {
 	was, wasDown := p.public(), p.state == down
 	p.outcome = o

@@ -10,9 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reader reads what processes write: output, readiness, sd_notify(3), gates. One goroutine reads for all of them, by one
-// epoll descriptor that the runtime's poller waits for, so that it takes no thread to wait; who writes nothing costs a
-// descriptor and a source. The loop reads itself what a process has left that has ended, before its end is told.
+// reader reads what processes write: output, readiness, sd_notify(3), gates. One goroutine reads for all of them, by
+// one epoll descriptor that the runtime's poller waits for, so that it takes no thread to wait; who writes nothing
+// costs a descriptor and a source. The loop reads itself what a process has left that has ended,
+// before its end is told.
 type reader struct {
 	requests chan<- any    // of the loop; it is sent to without the lock
 	over     chan struct{} // closed: the loop takes no more
@@ -110,8 +111,8 @@ func (r *reader) control(operation, fd int, events uint32) (err error) {
 	return err
 }
 
-// What comes is read at once, but for what is written when within a spacing there was so much already: of many that go on
-// writing, lines are read by the handful. Who has written more than one read takes has no wait.
+// What comes is read at once, but for what is written when within a spacing there was so much already: of many that go
+// on writing, lines are read by the handful. Who has written more than one read takes has no wait.
 const (
 	spacing = 10 * time.Millisecond
 	atOnce  = 32 // reads
@@ -225,8 +226,8 @@ func (r *reader) resume(s source) {
 // has says that s has not been closed.
 func (r *reader) has(s source) bool { return r.sources[s.fd()] == s }
 
-// close closes a source, if it is not closed already. It leaves the set first: a process between fork and exec may have the
-// pipe as well.
+// close closes a source, if it is not closed already. It leaves the set first: a process between fork and exec may have
+// the pipe as well.
 func (r *reader) close(s source) {
 	if !r.has(s) {
 		return
@@ -239,8 +240,8 @@ func (r *reader) close(s source) {
 	r.endWhenEmpty()
 }
 
-// release is for the sources of a process that has ended. What is in its output pipes is read; for as long as somebody else
-// has the other end, that goes on.
+// release is for the sources of a process that has ended. What is in its output pipes is read; for as long as somebody
+// else has the other end, that goes on.
 func (r *reader) release(sources []source) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

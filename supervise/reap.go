@@ -11,8 +11,8 @@ import (
 
 // reap takes the children that have died.
 //
-// While a process is being launched, whoever is not known may be that one, which has died already: it is left alone until
-// it is known.
+// While a process is being launched, whoever is not known may be that one, which has died already: it is left alone
+// until it is known.
 func (l *loop) reap() {
 	l.heldBack = false
 	for l.Orphans && l.flight == nil {
@@ -37,8 +37,8 @@ func (l *loop) reap() {
 	}
 }
 
-// reapNext is for a process that has no other children: one call takes whoever has died, and one more says that nobody is
-// left of its group, as is true of most. It reports whether there may be more.
+// reapNext is for a process that has no other children: one call takes whoever has died, and one more says that nobody
+// is left of its group, as is true of most. It reports whether there may be more.
 func (l *loop) reapNext() bool {
 	pid, ws := l.kernel.waitAny()
 	if pid == 0 {
@@ -56,8 +56,8 @@ func (l *loop) reapNext() bool {
 	return true
 }
 
-// killRest ends the group of a leader that was reaped. Once nobody is in it, its number may be another's: a child of ours
-// in it, which only we reap, keeps it; where there is none, its members are looked for, each held by a pidfd.
+// killRest ends the group of a leader that was reaped. Once nobody is in it, its number may be another's: a child of
+// ours in it, which only we reap, keeps it; where there is none, its members are looked for, each held by a pidfd.
 func (l *loop) killRest(leader int) {
 	if l.within[leader] || !l.kernel.holds(leader) {
 		l.signalMembers(leader, unix.SIGKILL)
@@ -114,9 +114,9 @@ type groupEnd struct {
 	Status syscall.WaitStatus `json:"status"`
 }
 
-// awaitGroup buries p when the rest of its group, which was killed, has gone too: the next process may want its ports, and
-// whoever stops us expects nothing to be left. It looks again after 1, 2, 4 … 64 ms; what is not reaped by then by whoever
-// has inherited it is a zombie.
+// awaitGroup buries p when the rest of its group, which was killed, has gone too: the next process may want its ports,
+// and whoever stops us expects nothing to be left. It looks again after 1, 2, 4 … 64 ms; what is not reaped by then by
+// whoever has inherited it is a zombie.
 func (l *loop) awaitGroup(p *program, wait time.Duration) {
 	g := p.groupEnd
 	if l.kernel.kill(-g.PID, 0) != nil || wait > 64*time.Millisecond {

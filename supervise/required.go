@@ -30,8 +30,8 @@ func (l *loop) verdict(p *program, err error) {
 	l.judge()
 }
 
-// aliveFor is how long a Required program that does not tell when it is ready has to live to count as such: one that dies
-// of its configuration dies sooner.
+// aliveFor is how long a Required program that does not tell when it is ready has to live to count as such: one that
+// dies of its configuration dies sooner.
 const aliveFor = time.Second
 
 // prove notes of a Required program that is up that it is ready, at once or when it has proved to live.

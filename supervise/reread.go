@@ -23,8 +23,9 @@ func (x *restoring) sources() error {
 		var of source
 		switch s.Kind {
 		case kindOutput:
-			o := &outlet{pipe: s.FD, pid: int32(s.PID), process: s.Start, sink: x.sinks[s.Sink], stderr: s.Stderr, kept: s.Kept, over: s.Over, begun: s.Begun,
-				pass: s.Pass, within: s.Within, untold: s.Untold, left: s.Left, cut: s.Cut, final: s.Final}
+			o := &outlet{pipe: s.FD, pid: int32(s.PID), process: s.Start, sink: x.sinks[s.Sink], stderr: s.Stderr, kept: s.Kept,
+				over: s.Over, begun: s.Begun, pass: s.Pass, within: s.Within, untold: s.Untold, left: s.Left, cut: s.Cut,
+				final: s.Final}
 			if o.pid == 0 {
 				o.pid = neverRan
 			}

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Resources bound what all processes of a program have together. The kernel sees to that, in the program's cgroup; what it
-// has no controller for, or what there is no cgroup for, is the failure of the program. 0: no bound.
+// Resources bound what all processes of a program have together. The kernel sees to that, in the program's cgroup; what
+// it has no controller for, or what there is no cgroup for, is the failure of the program. 0: no bound.
 type Resources struct {
 	Memory    int64 // bytes, with files that are cached
 	CPUWeight int   // 1 to 10000, beside others with 100
@@ -44,8 +44,8 @@ func (r *Resources) same(s *Resources) bool {
 	return r.binds() == s.binds() && (!r.binds() || *r == *s)
 }
 
-// apply has the kernel bind who is in a program's cgroup, which may take its time: memory that is above the bound is taken
-// back first. A bound of which nothing is said is taken away.
+// apply has the kernel bind who is in a program's cgroup, which may take its time: memory that is above the bound is
+// taken back first. A bound of which nothing is said is taken away.
 func (r *Resources) apply(dir string) error {
 	var errs []error
 	for _, b := range r.bounds() {
@@ -78,8 +78,8 @@ func writeCgroup(path, text string) error {
 	return nil
 }
 
-// LookForCgroup tells why a program cannot be given a cgroup, below what [FindCgroup] returns, that has these controllers,
-// "memory" and the like. Nil: as far as looking can tell, it can.
+// LookForCgroup tells why a program cannot be given a cgroup, below what [FindCgroup] returns, that has these
+// controllers, "memory" and the like. Nil: as far as looking can tell, it can.
 func LookForCgroup(controllers ...string) error {
 	base, err := FindCgroup()
 	if err != nil && len(controllers) == 0 {
@@ -106,7 +106,8 @@ func lacksController(dir, controller string) error {
 	}
 	b, _ = os.ReadFile("/proc/self/cgroup") // ID:CONTROLLERS:PATH
 	for line := range bytes.Lines(b) {
-		if words := strings.SplitN(string(line), ":", 3); len(words) == 3 && slices.Contains(strings.Split(words[1], ","), controller) {
+		if words := strings.SplitN(string(line), ":", 3); len(words) == 3 &&
+			slices.Contains(strings.Split(words[1], ","), controller) {
 			return errors.New("it is in a hierarchy of version 1")
 		}
 	}
@@ -130,8 +131,8 @@ func enableController(set, controller string) error {
 	return err
 }
 
-// ownGroup is a cgroup for the daemon itself, below that of its Set: but for the root of all, a cgroup has either processes or
-// controllers for those below it. Its suffix is no program's.
+// ownGroup is a cgroup for the daemon itself, below that of its Set: but for the root of all, a cgroup has either
+// processes or controllers for those below it. Its suffix is no program's.
 const ownGroup = "daemon.self"
 
 // makeRoom moves this process, and what belongs to it, out of base, and then has enable try again.
@@ -151,7 +152,8 @@ func makeRoom(base, set string, enable func() error) error {
 			switch {
 			case !alive:
 			case !isOurs(pid):
-				return fmt.Errorf("%s has other processes in it, such as pid %d %q: start this in a cgroup of its own", base, pid, p.name)
+				return fmt.Errorf("%s has other processes in it, such as pid %d %q: start this in a cgroup of its own", base, pid,
+					p.name)
 			default:
 				if err := writeCgroup(own+"/cgroup.procs", word); err != nil && !errors.Is(err, unix.ESRCH) {
 					return err
@@ -164,8 +166,8 @@ func makeRoom(base, set string, enable func() error) error {
 	}
 }
 
-// isOurs says whether a process is this one, descends from it, or is what has started it, the same program, and waits for its
-// word.
+// isOurs says whether a process is this one, descends from it, or is what has started it, the same program, and waits
+// for its word.
 func isOurs(pid int) bool {
 	if pid == os.Getpid() || slices.Contains(ancestors(pid, readProc), os.Getpid()) {
 		return true

@@ -35,7 +35,8 @@ func (l *loop) givesUp(p *program) bool {
 	return len(x.deaths) >= g.Tries
 }
 
-// fails is for what is no end of a process that the restart policy could judge: it is tried again, e, unless nothing is.
+// fails is for what is no end of a process that the restart policy could judge: it is tried again, e,
+// unless nothing is.
 func (l *loop) fails(p *program, what string, level slog.Level, e event) {
 	p.fault = what
 	if l.NoRespawn || p.spec.Restart == Never || l.givesUp(p) {

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Restore returns a Set that goes on where another was frozen, in the same process before an execve(2): with its processes,
-// whatever they have said and is not read yet, and everything that was to come of it. state is what [Frozen] has, whose Files
-// are open. What a Program of state has to find it finds as the one of that name in programs does; in all else that is as it
-// was. An error means that the Set cannot go on, and that nothing has happened yet.
+// Restore returns a Set that goes on where another was frozen, in the same process before an execve(2): with its
+// processes, whatever they have said and is not read yet, and everything that was to come of it. state is what [Frozen]
+// has, whose Files are open. What a Program of state has to find it finds as the one of that name in programs does; in
+// all else that is as it was. An error means that the Set cannot go on, and that nothing has happened yet.
 func Restore(o Options, state []byte, programs []Program) (*Set, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -114,9 +114,10 @@ func (x *restoring) task(t *taskState, of *task) *task {
 
 // program makes what does not depend on others.
 func (x *restoring) program(s *programState, same *Program) *program {
-	p := &program{spec: s.Spec.program(same), outcome: s.Outcome, stop: s.Stop, missing: s.Missing, passed: s.Passed, pid: s.PID,
-		starts: s.Starts, failures: s.Failures, since: s.Since, born: s.Born, told: s.Told, last: s.Last, status: s.Status, why: s.Why,
-		fault: s.Fault, begun: s.Begun, leaves: s.Leaves, session: s.Session, swept: s.Swept, bound: s.Bound, ran: s.Ran, exits: exits{uint32(s.Exits.Stopped), uint32(s.Exits.Succeeded),
+	p := &program{spec: s.Spec.program(same), outcome: s.Outcome, stop: s.Stop, missing: s.Missing, passed: s.Passed,
+		pid: s.PID, starts: s.Starts, failures: s.Failures, since: s.Since, born: s.Born, told: s.Told, last: s.Last,
+		status: s.Status, why: s.Why, fault: s.Fault, begun: s.Begun, leaves: s.Leaves, session: s.Session, swept: s.Swept,
+		bound: s.Bound, ran: s.Ran, exits: exits{uint32(s.Exits.Stopped), uint32(s.Exits.Succeeded),
 			uint32(s.Exits.Failed), uint32(s.Exits.Signalled), uint32(s.Exits.Unhealthy)}}
 	p.state, _ = stateNamed(s.State)
 	switch {
@@ -176,8 +177,8 @@ func (x *restoring) features(p *program, s *programState, same *Program) {
 		x.ring(w.Next, &f.watch.next, func() { l.check(p) })
 	}
 	if n := s.Notified; n != nil {
-		p.withFeatures().notified = &notifyState{text: n.Text, reloading: n.Reloading, stopping: n.Stopping, watchdog: n.Watchdog,
-			main: n.Main, mainFD: n.MainFD}
+		p.withFeatures().notified = &notifyState{text: n.Text, reloading: n.Reloading, stopping: n.Stopping,
+			watchdog: n.Watchdog, main: n.Main, mainFD: n.MainFD}
 		if n.Extended {
 			p.notified.extended = p.since
 		}
@@ -196,8 +197,9 @@ func (x *restoring) features(p *program, s *programState, same *Program) {
 
 func (x *restoring) gate(p *program, s *gateState) {
 	l := x.loop
-	g := &gate{spec: s.Spec, socket: s.Socket, open: s.Open, token: string(s.Token), known: s.Known, permission: permission{
-		renew: s.Renew, slack: s.Slack, timeout: s.Timeout, given: s.Given, heard: s.Heard, lost: s.Lost, since: s.Since}}
+	g := &gate{spec: s.Spec, socket: s.Socket, open: s.Open, token: string(s.Token), known: s.Known,
+		permission: permission{renew: s.Renew, slack: s.Slack, timeout: s.Timeout, given: s.Given, heard: s.Heard,
+			lost: s.Lost, since: s.Since}}
 	p.withFeatures().gate = g
 	g.task = x.task(s.Task, &task{ended: l.gateEnded(p, g)})
 	x.ring(s.Delay, &g.delay, func() { l.gateOpens(p, g) })
@@ -258,7 +260,8 @@ func (x *restoring) rest() {
 	}
 	for i := range x.Sweeps {
 		s := &x.Sweeps[i]
-		w := &sweep{dir: s.Dir, name: s.Name, session: s.Session, forcing: s.Forcing, wait: s.Wait, asked: map[identity]bool{}}
+		w := &sweep{dir: s.Dir, name: s.Name, session: s.Session, forcing: s.Forcing, wait: s.Wait,
+			asked: map[identity]bool{}}
 		for _, who := range s.Asked {
 			w.asked[identity{who.PID, who.Start, string(who.Name)}] = true
 		}

@@ -22,8 +22,9 @@ type Session struct {
 	begun time.Duration // when it was known to run, which tells it from another with that number
 }
 
-// Sessions are those of the processes that there are now, but of programs with KillProcess, for [EndSessions] after this
-// process was killed; in no order. known are what was returned before, or nil: it saves looking again. Nil after Stop.
+// Sessions are those of the processes that there are now, but of programs with KillProcess, for [EndSessions] after
+// this process was killed; in no order. known are what was returned before, or nil: it saves looking again.
+// Nil after Stop.
 func (s *Set) Sessions(known []Session) []Session {
 	reply := make(chan []Session, 1)
 	if s.send(context.Background(), sessionsRequest{reply}) != nil {
@@ -57,10 +58,10 @@ func (l *loop) sessions() []Session {
 	return list
 }
 
-// EndSessions kills, and waits for, who is left in the sessions of programs whose Set was killed, since the machine was booted
-// and in this PID namespace. It returns their PIDs. A session has its number as long as anybody is in it: so whoever is in
-// one whose leader is another process, or is older than it, is none of them. This process and its ancestors are spared. See
-// [EndLeftovers] for when to call it.
+// EndSessions kills, and waits for, who is left in the sessions of programs whose Set was killed, since the machine was
+// booted and in this PID namespace. It returns their PIDs. A session has its number as long as anybody is in it: so
+// whoever is in one whose leader is another process, or is older than it, is none of them. This process and its
+// ancestors are spared. See [EndLeftovers] for when to call it.
 func EndSessions(sessions []Session) (pids []int) {
 	starts := make(map[int]uint64, len(sessions))
 	for _, s := range sessions {
@@ -79,7 +80,8 @@ func EndSessions(sessions []Session) (pids []int) {
 			p := all[pid]
 			start, noted := starts[p.session]
 			leader, leads := all[p.session]
-			if !noted || p.dead || p.start < start || leads && leader.start != start || slices.Contains(spared, pid) || slices.Contains(pids, pid) {
+			if !noted || p.dead || p.start < start || leads && leader.start != start || slices.Contains(spared, pid) ||
+				slices.Contains(pids, pid) {
 				continue
 			}
 			if endSession(p) {
@@ -108,8 +110,8 @@ func endSession(p proc) bool {
 	return true
 }
 
-// Era is what Sessions are of: this boot of the machine, and this PID namespace. Elsewhere their numbers are others'. Empty:
-// it cannot be told.
+// Era is what Sessions are of: this boot of the machine, and this PID namespace. Elsewhere their numbers are others'.
+// Empty: it cannot be told.
 func Era() string {
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	namespace, _ := os.Readlink("/proc/self/ns/pid")

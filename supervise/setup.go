@@ -32,13 +32,13 @@ type Limit struct {
 	Soft, Hard uint64
 }
 
-// setupName is the name, argv[0], under which the program runs itself for a Setup. The arguments are steps, "--", and the
-// command.
+// setupName is the name, argv[0], under which the program runs itself for a Setup. The arguments are steps, "--", and
+// the command.
 const setupName = "supervise-setup"
 
 // setupPipe is the descriptor on which the child tells what went wrong; it closes when the command runs. Those that a
-// program may ask for, Ready.FD, are below. With more sockets of Listen than have room there it is above them, and the first
-// step, "pipe", has its number.
+// program may ask for, Ready.FD, are below. With more sockets of Listen than have room there it is above them, and the
+// first step, "pipe", has its number.
 const setupPipe = 10
 
 // execSetup starts a command by way of RunSetup.
@@ -60,7 +60,8 @@ func (s *launcher) execSetup(c command) (pid int, err error) {
 	if c.guard > 0 {
 		files = append(files, uintptr(c.guard))
 	}
-	attr := &syscall.ProcAttr{Env: c.env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}}
+	attr := &syscall.ProcAttr{Env: c.env, Files: files,
+		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}}
 	pid, err = c.inCgroup(attr, func(join int) (int, error) {
 		return s.fork(selfExe, slices.Concat([]string{setupName}, steps, []string{"--"}, c.argv), attr, join)
 	})
@@ -90,7 +91,8 @@ func (s *launcher) awaitSetup(pipe int) error {
 	const patience = 10 * time.Second // an executable on a file system that hangs
 	deadline := time.Now().Add(patience)
 	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pipe), Events: unix.POLLIN}}, int(max(0, time.Until(deadline)).Milliseconds()))
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pipe), Events: unix.POLLIN}},
+			int(max(0, time.Until(deadline)).Milliseconds()))
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -107,8 +109,9 @@ func (s *launcher) awaitSetup(pipe int) error {
 	}
 }
 
-// RunSetup is the other half of a [Setup], and of a [Gate]. A program that has Options.Helper calls it first thing in main, with os.Args,
-// and leaves with the status when ran is true; it is false unless a Set has started the program for this.
+// RunSetup is the other half of a [Setup], and of a [Gate]. A program that has Options.Helper calls it first thing in
+// main, with os.Args, and leaves with the status when ran is true; it is false unless a Set has started the program for
+// this.
 func RunSetup(args []string) (status int, ran bool) {
 	if len(args) > 0 && args[0] == guardName {
 		return runGuard(args[1:]), true

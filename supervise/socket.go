@@ -10,14 +10,14 @@ import (
 	"github.com/keepalivedd/keepalivedd/address"
 )
 
-// Listen is the sockets that a program gets as descriptors, from 3 on and in their order, by systemd's protocol: LISTEN_FDS,
-// LISTEN_PID and LISTEN_FDNAMES, see sd_listen_fds(3). The Set listens on them from the first start of the program on. They
-// are the same ones for each of its processes, and those who connect meanwhile wait, until the program has been removed or has
-// ended for good. For a Set with Options.Helper.
+// Listen is the sockets that a program gets as descriptors, from 3 on and in their order, by systemd's protocol:
+// LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES, see sd_listen_fds(3). The Set listens on them from the first start of the
+// program on. They are the same ones for each of its processes, and those who connect meanwhile wait, until the program
+// has been removed or has ended for good. For a Set with Options.Helper.
 type Listen struct {
 	Sockets []Socket
-	// CloseWhenDown closes them while the program has no process. Of a program with a Gate they are closed then anyway: who
-	// connects is to find the machine that has the permission.
+	// CloseWhenDown closes them while the program has no process. Of a program with a Gate they are closed then anyway:
+	// who connects is to find the machine that has the permission.
 	CloseWhenDown bool
 }
 
@@ -81,8 +81,10 @@ func checkShared(programs []Program) (errs []error) {
 			q := first[s.Address]
 			if q == nil {
 				first[s.Address] = p
-			} else if q != p && (!s.bindsAs(q.Listen.socket(s.Address)) || s.Owner == nil && !p.User.same(q.User) && isPath(s.Address)) {
-				errs = append(errs, fmt.Errorf("program %s: listen: %s: program %s says something else of it", p.Name, s.Address, q.Name))
+			} else if q != p &&
+				(!s.bindsAs(q.Listen.socket(s.Address)) || s.Owner == nil && !p.User.same(q.User) && isPath(s.Address)) {
+				errs = append(errs,
+					fmt.Errorf("program %s: listen: %s: program %s says something else of it", p.Name, s.Address, q.Name))
 			}
 		}
 	}
@@ -112,11 +114,12 @@ func (n *Listen) same(m *Listen) bool {
 }
 
 func (s Socket) bindsAs(t *Socket) bool {
-	return s.Address == t.Address && s.Backlog == t.Backlog && s.Mode == t.Mode && s.Owner.same(t.Owner) && s.Group == t.Group
+	return s.Address == t.Address && s.Backlog == t.Backlog && s.Mode == t.Mode && s.Owner.same(t.Owner) &&
+		s.Group == t.Group
 }
 
-// sockets are all that programs listen on, by address. Only the loop touches them: a launch opens copies of those of its
-// program, which are taken over when it has landed.
+// sockets are all that programs listen on, by address. Only the loop touches them: a launch opens copies of those of
+// its program, which are taken over when it has landed.
 type sockets map[string]*socket
 
 type socket struct {

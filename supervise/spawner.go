@@ -14,9 +14,9 @@ import (
 // A Spawner forks for a [Set], on one thread: the kernel ends a child when the thread that has forked it ends
 // (PR_SET_PDEATHSIG, golang/go#27505). Only the main thread survives an execve(2) of this process.
 type Spawner struct {
-	// Forking, unless nil, is called before each fork, on the thread, and what it returns as soon as it is known that there is
-	// a child, on any goroutine: after the exec, or a moment later when that takes long. It is for what a child inherits, and
-	// this process is to have otherwise, as daemon.Daemon.Forking is. It is set before Run.
+	// Forking, unless nil, is called before each fork, on the thread, and what it returns as soon as it is known that
+	// there is a child, on any goroutine: after the exec, or a moment later when that takes long. It is for what a child
+	// inherits, and this process is to have otherwise, as daemon.Daemon.Forking is. It is set before Run.
 	Forking func() (forked func())
 
 	work chan func()
@@ -53,10 +53,10 @@ func (s *Spawner) Run() {
 // Close has Run return. The Set has ended.
 func (s *Spawner) Close() { s.once.Do(func() { close(s.end) }) }
 
-// Start starts a process on the thread of the Spawner, beside a [Set]: before it has been made, or when it has ended. It does
-// what [syscall.ForkExec] does, of whose attributes it knows Dir, Env, Files and, of Sys, Setsid, Pdeathsig, Credential and
-// CgroupFD. When ctx ends before path has been executed, as it may on a disk that hangs, the child is killed; who is not ended
-// by that is left to it.
+// Start starts a process on the thread of the Spawner, beside a [Set]: before it has been made, or when it has ended.
+// It does what [syscall.ForkExec] does, of whose attributes it knows Dir, Env, Files and, of Sys, Setsid, Pdeathsig,
+// Credential and CgroupFD. When ctx ends before path has been executed, as it may on a disk that hangs, the child is
+// killed; who is not ended by that is left to it.
 func (s *Spawner) Start(ctx context.Context, path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
 	x := &fork{}
 	started := make(chan launched, 1)

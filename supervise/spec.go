@@ -43,10 +43,12 @@ type Program struct {
 	// it could not be had before. Its error is why that cannot be started.
 	FindEnvironment func() (map[string]string, error) `json:"-"`
 	Setup           *Setup                            `json:",omitzero"` // what else the process is to be given before it runs
-	Output          string                            `json:",omitzero"` // [Null], [Inherit], or whatever Options.Output knows; zero: Options.Log, under its name
-	RateLimit       int                               `json:",omitzero"` // lines of output a second, the rest is counted; zero: no limit
+	// Output is [Null], [Inherit], or whatever Options.Output knows; zero: Options.Log, under its name.
+	Output    string `json:",omitzero"`
+	RateLimit int    `json:",omitzero"` // lines of output a second, the rest is counted; zero: no limit
 
-	Held      bool     `json:",omitzero"` // it is not started when it is new to the Set, until [Set.Up] or [Set.Restart] asks for it, see [Hold]
+	// Held says that it is not started when it is new to the Set, until [Set.Up] or [Set.Restart] asks for it, see [Hold].
+	Held      bool     `json:",omitzero"`
 	OneShot   bool     `json:",omitzero"` // it has done its work when it exits with status 0, and is not started again then
 	Required  bool     `json:",omitzero"` // [Set.Await] waits until it is ready; without Ready: until it has lived for a second
 	Essential bool     `json:",omitzero"` // Options.Fail is called when it has ended for good
@@ -65,10 +67,11 @@ type Program struct {
 	Resources *Resources `json:",omitzero"` // of its cgroup; nil: no bounds. A change is applied to what runs
 	Listen    *Listen    `json:",omitzero"` // nil: it gets no sockets
 
-	Kill         Kill           `json:",omitzero"` // what the signals go to; zero: KillGroup
-	StopSignal   syscall.Signal `json:",omitzero"` // zero: SIGTERM
-	StopTimeout  time.Duration  `json:",omitzero"` // from the stop signal to KILL; zero: 10 s, negative: none
-	ReloadSignal syscall.Signal `json:",omitzero"` // to its process, in place of a restart, when only the environment has changed; zero: restart
+	Kill        Kill           `json:",omitzero"` // what the signals go to; zero: KillGroup
+	StopSignal  syscall.Signal `json:",omitzero"` // zero: SIGTERM
+	StopTimeout time.Duration  `json:",omitzero"` // from the stop signal to KILL; zero: 10 s, negative: none
+	// ReloadSignal goes to its process, in place of a restart, when only the environment has changed; zero: restart.
+	ReloadSignal syscall.Signal `json:",omitzero"`
 }
 
 // Values of Program.Output that a Set knows by itself.
@@ -105,8 +108,9 @@ func (u *User) found() (*User, error) {
 	return v, nil
 }
 
-// GiveUp ends the restarts: when the program has died, or could not be started, Tries times within Within. What could not
-// be started for want of processes, memory, descriptors or room does not count, and is tried again whatever Restart says.
+// GiveUp ends the restarts: when the program has died, or could not be started, Tries times within Within. What could
+// not be started for want of processes, memory, descriptors or room does not count,
+// and is tried again whatever Restart says.
 type GiveUp struct {
 	Tries  int
 	Within time.Duration
@@ -141,14 +145,14 @@ type Check struct {
 	StartAfter time.Duration // the first, from readiness on
 }
 
-// Gate is a command that gives the permission to run: its first line on standard output gives it, its end takes it back.
-// It is started before the program, and stopped whenever the program has no process; the next one is started when it has
-// ended. The program gets that line, up to
+// Gate is a command that gives the permission to run: its first line on standard output gives it, its end takes it
+// back. It is started before the program, and stopped whenever the program has no process; the next one is started when
+// it has ended. The program gets that line, up to
 // 4 KiB and to a NUL, as KEEPALIVEDD_GATE.
 //
-// With Options.Helper a guard stands between: a process that kills the program's group at Timeout, and at once when this
-// process has died, though this process is stopped. Time is that since the boot, which goes on while the machine sleeps:
-// one that wakes up later than all that kills at once.
+// With Options.Helper a guard stands between: a process that kills the program's group at Timeout, and at once when
+// this process has died, though this process is stopped. Time is that since the boot, which goes on while the machine
+// sleeps: one that wakes up later than all that kills at once.
 type Gate struct {
 	Command []string
 	Timeout time.Duration // from the loss of the permission to KILL for the program's group
@@ -156,10 +160,11 @@ type Gate struct {
 	Renew   time.Duration // a longer silence of the gate, after its first line, is a loss; zero: none is
 }
 
-// Hook is a command that is told of changes of state: PROGRAM, OLD_STATE, NEW_STATE, STATUS (of the last end, in words),
-// COUNT (of starts), SKIPPED and OUTPUT, the last lines of its process, up to three, are in its environment. They run one after the other for each program. What has changed while
-// one ran is told at once, as a change from the state that it was told last, with SKIPPED as the number of those in between;
-// the two may be the same. When the Set stops, a change that would have to wait for another is not told.
+// Hook is a command that is told of changes of state: PROGRAM, OLD_STATE, NEW_STATE, STATUS (of the last end, in
+// words), COUNT (of starts), SKIPPED and OUTPUT, the last lines of its process, up to three, are in its environment.
+// They run one after the other for each program. What has changed while one ran is told at once, as a change from the
+// state that it was told last, with SKIPPED as the number of those in between; the two may be the same. When the Set
+// stops, a change that would have to wait for another is not told.
 type Hook struct {
 	Command []string
 	Timeout time.Duration // then it is killed; zero: 10 s

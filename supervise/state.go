@@ -20,7 +20,8 @@ const (
 )
 
 func (s state) String() string {
-	return [states]string{"down", "blocked", "queued", "launching", "recalled", "starting", "up", "backoff", "lingering", "stopping", "killing", "held"}[s]
+	return [states]string{"down", "blocked", "queued", "launching", "recalled", "starting", "up", "backoff", "lingering",
+		"stopping", "killing", "held"}[s]
 }
 
 type event uint8
@@ -47,7 +48,8 @@ const (
 )
 
 func (e event) String() string {
-	return [events]string{"want", "unwant", "hurry", "unblocked", "timer", "launches", "started", "notStarted", "ready", "unhealthy", "died", "ended", "reblocked", "lift", "hold", "renew", "poke"}[e]
+	return [events]string{"want", "unwant", "hurry", "unblocked", "timer", "launches", "started", "notStarted", "ready",
+		"unhealthy", "died", "ended", "reblocked", "lift", "hold", "renew", "poke"}[e]
 }
 
 // An action is what is done on the way from one state to the next.
@@ -81,74 +83,86 @@ type step struct {
 var table = [states][events]step{
 	down: {
 		want: {blocked, admit}, unwant: {down, settle}, hurry: {down, settle}, unblocked: {down, nothing},
-		timer: {down, bug}, launches: {down, bug}, started: {down, bug}, notStarted: {down, bug}, ready: {down, bug},
-		unhealthy: {down, nothing}, died: {backoff, delay}, ended: {down, rest}, reblocked: {down, bug},
+		timer: {down, bug}, launches: {down, bug}, started: {down, bug}, notStarted: {down, bug},
+		ready: {down, bug}, unhealthy: {down, nothing}, died: {backoff, delay},
+		ended: {down, rest}, reblocked: {down, bug},
 		lift: {blocked, admit}, hold: {held, nothing}, renew: {blocked, admit}, poke: {down, nothing},
 	},
 	blocked: {
 		want: {blocked, nothing}, unwant: {down, settle}, hurry: {down, settle}, unblocked: {queued, enqueue},
-		timer: {blocked, admit}, launches: {blocked, bug}, started: {blocked, bug}, notStarted: {blocked, bug}, ready: {blocked, bug},
-		unhealthy: {backoff, delay}, died: {blocked, bug}, ended: {blocked, bug}, reblocked: {blocked, bug},
+		timer: {blocked, admit}, launches: {blocked, bug}, started: {blocked, bug}, notStarted: {blocked, bug},
+		ready: {blocked, bug}, unhealthy: {backoff, delay}, died: {blocked, bug},
+		ended: {blocked, bug}, reblocked: {blocked, bug},
 		lift: {blocked, nothing}, hold: {down, settle}, renew: {blocked, nothing}, poke: {blocked, nothing},
 	},
 	queued: {
 		want: {queued, nothing}, unwant: {down, settle}, hurry: {down, settle}, unblocked: {queued, nothing},
-		timer: {queued, bug}, launches: {launching, nothing}, started: {queued, bug}, notStarted: {backoff, delay}, ready: {queued, bug},
-		unhealthy: {backoff, delay}, died: {queued, bug}, ended: {down, rest}, reblocked: {blocked, nothing},
+		timer: {queued, bug}, launches: {launching, nothing}, started: {queued, bug}, notStarted: {backoff, delay},
+		ready: {queued, bug}, unhealthy: {backoff, delay}, died: {queued, bug},
+		ended: {down, rest}, reblocked: {blocked, nothing},
 		lift: {queued, nothing}, hold: {down, settle}, renew: {queued, nothing}, poke: {queued, nothing},
 	},
 	launching: {
 		want: {launching, nothing}, unwant: {recalled, recall}, hurry: {recalled, recall}, unblocked: {launching, nothing},
-		timer: {launching, bug}, launches: {launching, bug}, started: {starting, await}, notStarted: {backoff, delay}, ready: {launching, bug},
-		unhealthy: {launching, bug}, died: {launching, bug}, ended: {down, rest}, reblocked: {launching, bug},
+		timer: {launching, bug}, launches: {launching, bug}, started: {starting, await}, notStarted: {backoff, delay},
+		ready: {launching, bug}, unhealthy: {launching, bug}, died: {launching, bug},
+		ended: {down, rest}, reblocked: {launching, bug},
 		lift: {launching, nothing}, hold: {recalled, recall}, renew: {recalled, recall}, poke: {launching, nothing},
 	},
 	recalled: {
 		want: {recalled, nothing}, unwant: {recalled, nothing}, hurry: {recalled, nothing}, unblocked: {recalled, nothing},
-		timer: {recalled, bug}, launches: {recalled, bug}, started: {lingering, linger}, notStarted: {down, settle}, ready: {recalled, bug},
-		unhealthy: {recalled, bug}, died: {recalled, bug}, ended: {down, settle}, reblocked: {recalled, bug},
+		timer: {recalled, bug}, launches: {recalled, bug}, started: {lingering, linger}, notStarted: {down, settle},
+		ready: {recalled, bug}, unhealthy: {recalled, bug}, died: {recalled, bug},
+		ended: {down, settle}, reblocked: {recalled, bug},
 		lift: {recalled, nothing}, hold: {recalled, nothing}, renew: {recalled, nothing}, poke: {recalled, nothing},
 	},
 	starting: {
 		want: {starting, nothing}, unwant: {lingering, linger}, hurry: {killing, kill}, unblocked: {starting, nothing},
-		timer: {stopping, fault}, launches: {starting, bug}, started: {starting, bug}, notStarted: {starting, bug}, ready: {up, arrive},
-		unhealthy: {stopping, fault}, died: {backoff, delay}, ended: {down, rest}, reblocked: {starting, bug},
+		timer: {stopping, fault}, launches: {starting, bug}, started: {starting, bug}, notStarted: {starting, bug},
+		ready: {up, arrive}, unhealthy: {stopping, fault}, died: {backoff, delay},
+		ended: {down, rest}, reblocked: {starting, bug},
 		lift: {starting, nothing}, hold: {lingering, linger}, renew: {lingering, linger}, poke: {starting, pass},
 	},
 	up: {
 		want: {up, nothing}, unwant: {lingering, linger}, hurry: {killing, kill}, unblocked: {up, nothing},
-		timer: {up, bug}, launches: {up, bug}, started: {up, bug}, notStarted: {up, bug}, ready: {up, nothing},
-		unhealthy: {stopping, fault}, died: {backoff, delay}, ended: {down, rest}, reblocked: {up, bug},
+		timer: {up, bug}, launches: {up, bug}, started: {up, bug}, notStarted: {up, bug},
+		ready: {up, nothing}, unhealthy: {stopping, fault}, died: {backoff, delay},
+		ended: {down, rest}, reblocked: {up, bug},
 		lift: {up, nothing}, hold: {lingering, linger}, renew: {lingering, linger}, poke: {up, pass},
 	},
 	backoff: {
 		want: {backoff, nothing}, unwant: {down, settle}, hurry: {down, settle}, unblocked: {backoff, nothing},
-		timer: {blocked, admit}, launches: {backoff, bug}, started: {backoff, bug}, notStarted: {backoff, bug}, ready: {backoff, bug},
-		unhealthy: {backoff, nothing}, died: {backoff, bug}, ended: {backoff, bug}, reblocked: {backoff, bug},
+		timer: {blocked, admit}, launches: {backoff, bug}, started: {backoff, bug}, notStarted: {backoff, bug},
+		ready: {backoff, bug}, unhealthy: {backoff, nothing}, died: {backoff, bug},
+		ended: {backoff, bug}, reblocked: {backoff, bug},
 		lift: {blocked, admit}, hold: {down, settle}, renew: {blocked, admit}, poke: {backoff, nothing},
 	},
 	lingering: {
 		want: {lingering, nothing}, unwant: {lingering, nothing}, hurry: {killing, kill}, unblocked: {stopping, terminate},
-		timer: {lingering, bug}, launches: {lingering, bug}, started: {lingering, bug}, notStarted: {lingering, bug}, ready: {lingering, nothing},
-		unhealthy: {stopping, terminate}, died: {down, settle}, ended: {down, settle}, reblocked: {lingering, bug},
+		timer: {lingering, bug}, launches: {lingering, bug}, started: {lingering, bug}, notStarted: {lingering, bug},
+		ready: {lingering, nothing}, unhealthy: {stopping, terminate}, died: {down, settle},
+		ended: {down, settle}, reblocked: {lingering, bug},
 		lift: {lingering, nothing}, hold: {lingering, nothing}, renew: {lingering, nothing}, poke: {lingering, pass},
 	},
 	stopping: {
 		want: {stopping, nothing}, unwant: {stopping, nothing}, hurry: {killing, kill}, unblocked: {stopping, nothing},
-		timer: {killing, kill}, launches: {stopping, bug}, started: {stopping, bug}, notStarted: {stopping, bug}, ready: {stopping, nothing},
-		unhealthy: {stopping, nothing}, died: {down, settle}, ended: {down, settle}, reblocked: {stopping, bug},
+		timer: {killing, kill}, launches: {stopping, bug}, started: {stopping, bug}, notStarted: {stopping, bug},
+		ready: {stopping, nothing}, unhealthy: {stopping, nothing}, died: {down, settle},
+		ended: {down, settle}, reblocked: {stopping, bug},
 		lift: {stopping, nothing}, hold: {stopping, nothing}, renew: {stopping, nothing}, poke: {stopping, pass},
 	},
 	killing: {
 		want: {killing, nothing}, unwant: {killing, nothing}, hurry: {killing, nothing}, unblocked: {killing, nothing},
-		timer: {killing, complain}, launches: {killing, bug}, started: {killing, bug}, notStarted: {killing, bug}, ready: {killing, nothing},
-		unhealthy: {killing, nothing}, died: {down, settle}, ended: {down, settle}, reblocked: {killing, bug},
+		timer: {killing, complain}, launches: {killing, bug}, started: {killing, bug}, notStarted: {killing, bug},
+		ready: {killing, nothing}, unhealthy: {killing, nothing}, died: {down, settle},
+		ended: {down, settle}, reblocked: {killing, bug},
 		lift: {killing, nothing}, hold: {killing, nothing}, renew: {killing, nothing}, poke: {killing, pass},
 	},
 	held: {
 		want: {held, nothing}, unwant: {held, settle}, hurry: {held, settle}, unblocked: {held, nothing},
-		timer: {held, bug}, launches: {held, bug}, started: {held, bug}, notStarted: {held, bug}, ready: {held, bug},
-		unhealthy: {held, nothing}, died: {held, bug}, ended: {held, bug}, reblocked: {held, bug},
+		timer: {held, bug}, launches: {held, bug}, started: {held, bug}, notStarted: {held, bug},
+		ready: {held, bug}, unhealthy: {held, nothing}, died: {held, bug},
+		ended: {held, bug}, reblocked: {held, bug},
 		lift: {blocked, admit}, hold: {held, nothing}, renew: {blocked, admit}, poke: {held, nothing},
 	},
 }

@@ -92,8 +92,8 @@ func (l *loop) tell(p *program, st *Status) {
 	l.output(p, st)
 }
 
-// bootTime is when the machine was started, by the clock as it is set now. It stays what it is until that has been set: what
-// is reckoned from it does not tremble.
+// bootTime is when the machine was started, by the clock as it is set now. It stays what it is until that has been set:
+// what is reckoned from it does not tremble.
 func (l *loop) bootTime() time.Time {
 	at := time.Now().Round(0).Add(-l.kernel.sinceBoot())
 	if at.Sub(l.booted).Abs() > time.Second {

@@ -49,7 +49,8 @@ func (c command) steps() (steps []string) {
 	return steps
 }
 
-// carryOut carries out a step. Its error says what could not be had, in the words of Setup's fields and the configuration.
+// carryOut carries out a step. Its error says what could not be had, in the words of Setup's fields and the
+// configuration.
 func carryOut(step string) error {
 	what, rest, _ := strings.Cut(step, " ")
 	words := strings.Fields(rest)
@@ -127,11 +128,13 @@ func setLimit(l Limit) error {
 	unix.Prlimit(0, l.Resource, nil, &now)
 	switch {
 	case l.Soft > l.Hard:
-		return &refusal{fmt.Sprintf("limits.%s: the soft limit of %s is above the hard one of %s", l.Name, number(l.Soft), number(l.Hard)), err}
+		return &refusal{fmt.Sprintf("limits.%s: the soft limit of %s is above the hard one of %s", l.Name, number(l.Soft),
+			number(l.Hard)), err}
 	case l.Resource == unix.RLIMIT_NOFILE && l.Hard > mostFiles():
 		return &refusal{fmt.Sprintf("limits.%s: %s is above fs.nr_open, %d", l.Name, number(l.Hard), mostFiles()), err}
 	case errors.Is(err, unix.EPERM) && l.Hard > now.Max:
-		return &refusal{fmt.Sprintf("limits.%s: %s is above the hard limit of %s", l.Name, number(l.Hard), number(now.Max)), err}
+		return &refusal{fmt.Sprintf("limits.%s: %s is above the hard limit of %s", l.Name, number(l.Hard), number(now.Max)),
+			err}
 	}
 	return fmt.Errorf("limits.%s: %s: %w", l.Name, number(l.Hard), err)
 }

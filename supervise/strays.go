@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hunt is for who is left when every program has ended: whoever has left its program's group, and descends from us since
-// its parents have died.
+// hunt is for who is left when every program has ended: whoever has left its program's group, and descends from us
+// since its parents have died.
 type hunt struct {
 	asked   map[identity]bool // to end
 	killed  map[identity]bool
@@ -101,8 +101,8 @@ func note(noted map[identity]bool, ps []proc) (fresh []proc) {
 // whose are our descendants, by who is to say whether they live on.
 type whose struct{ ours, kept, unknown []proc }
 
-// whose tells by cgroup, or by descent, as far as it was seen, then by the environment; what descends from a process is whose that is.
-// What cannot be told is ours to end only where no program has ever had KillProcess.
+// whose tells by cgroup, or by descent, as far as it was seen, then by the environment; what descends from a process is
+// whose that is. What cannot be told is ours to end only where no program has ever had KillProcess.
 func (l *loop) whose() (w whose) {
 	type verdict uint8
 	const (
@@ -164,7 +164,8 @@ func (l *loop) tellSpared(w whose) {
 		l.Log.Info("live on, because their program is not killed as a group: " + list(w.kept))
 	}
 	if len(w.unknown) > 0 {
-		l.Log.Warn("live on, because it cannot be told whether they belong to a program that is not killed as a group: " + list(w.unknown))
+		l.Log.Warn("live on, because it cannot be told whether they belong to a program that is not killed as a group: " +
+			list(w.unknown))
 	}
 }
 

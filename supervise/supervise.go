@@ -20,11 +20,11 @@ type Options struct {
 	Log *slog.Logger // nil: slog.Default()
 	// Fail is called, on the goroutine of the Set, with an *[EndedError] when an Essential program has ended for good.
 	Fail func(error)
-	// Changed is called, on the goroutine of the Set, when something has changed that [Set.Status] tells; of a check, when it
-	// has failed. It must not wait. Nil: nobody wants to know.
+	// Changed is called, on the goroutine of the Set, when something has changed that [Set.Status] tells; of a check, when
+	// it has failed. It must not wait. Nil: nobody wants to know.
 	Changed func()
-	// Event is called, on the goroutine of the Set, at each change of a program's state, in their order. It must not wait. Nil:
-	// nobody wants to know.
+	// Event is called, on the goroutine of the Set, at each change of a program's state, in their order. It must not wait.
+	// Nil: nobody wants to know.
 	Event func(Event)
 	// Output opens where the output of a program goes, for values of Program.Output but zero, Null and Inherit.
 	Output func(p *Program) (*Sink, error)
@@ -34,35 +34,35 @@ type Options struct {
 	// Helper says that the program calls [RunSetup] first thing in main, so that [Setup] can be had.
 	Helper bool
 	// Mark is a variable, NAME=value, in the environment of every child, for [EndLeftovers]; in that of a program with
-	// KillProcess it is NAME_SPARED=value instead. With Orphans, and without Cgroup, NAME_PROGRAM has the name of the program:
-	// whoever has left its group with that environment ends as with a Cgroup. Zero: none.
+	// KillProcess it is NAME_SPARED=value instead. With Orphans, and without Cgroup, NAME_PROGRAM has the name of the
+	// program: whoever has left its group with that environment ends as with a Cgroup. Zero: none.
 	Mark string
-	// Fork is called, on the thread that starts children, in place of each call of fork, and is to call fork once. It is for
-	// what a child inherits, and this process is to have for itself, such as the score of daemon.Daemon.Fork. Nil: fork is called.
-	// It does not return before the exec, which may hang: Spawner.Forking is for who cannot wait for that.
+	// Fork is called, on the thread that starts children, in place of each call of fork, and is to call fork once. It is
+	// for what a child inherits, and this process is to have for itself, such as the score of daemon.Daemon.Fork. Nil:
+	// fork is called. It does not return before the exec, which may hang: Spawner.Forking is for who cannot wait for that.
 	Fork func(fork func())
 	// NoRespawn starts each program once, whatever its Restart says: for debugging.
 	NoRespawn bool
-	// Spare returns processes, such as the one that has asked for the stop, that are not to be signalled, and nor are their
-	// ancestors: in the groups of programs the others are, one by one, and Stop does not wait for them. Who has left its
-	// program's group is spared as well if it shares a session with one of them. What the Set has started itself is not
-	// spared; it would end with this process anyway. Asked on the goroutine of the Set when a stop begins and when its time
-	// is over. Nil: none.
+	// Spare returns processes, such as the one that has asked for the stop, that are not to be signalled, and nor are
+	// their ancestors: in the groups of programs the others are, one by one, and Stop does not wait for them. Who has left
+	// its program's group is spared as well if it shares a session with one of them. What the Set has started itself is
+	// not spared; it would end with this process anyway. Asked on the goroutine of the Set when a stop begins and when its
+	// time is over. Nil: none.
 	Spare func() []int
 	// Spawner forks all that the Set starts; zero: one of its own. It runs on a thread of the caller's choice.
 	Spawner *Spawner
 	// Orphans makes this process the one that inherits what its children leave behind, as PID 1 does
 	// (PR_SET_CHILD_SUBREAPER): the Set reaps those, and ends, when all programs have ended, those that have left their
-	// program's group: TERM, and KILL when the time of Stop is over but for a tenth, or 2 s. What a program with KillProcess
-	// has started lives on. Where there has been such a program, whoever cannot be told does so too, and the log says it.
-	// Nobody outlives PID 1, so there they are ended as well.
+	// program's group: TERM, and KILL when the time of Stop is over but for a tenth, or 2 s. What a program with
+	// KillProcess has started lives on. Where there has been such a program, whoever cannot be told does so too, and the
+	// log says it. Nobody outlives PID 1, so there they are ended as well.
 	// For a program that starts no other children while the Set runs.
 	Orphans bool
-	// Cgroup is a directory in a hierarchy of cgroups of version 2, below what [FindCgroup] returns, for this Set alone. It
-	// is made when the first program is started, with a cgroup below it for each program, and removed at the end. Whoever a
-	// program has started is known by that, and ends with it: before the program's next start, or at its removal, what is
-	// left gets TERM, the rest of StopTimeout, and KILL; Spare counts there too. With KillProcess it lives on. Zero: none.
-	// For a Set with Orphans.
+	// Cgroup is a directory in a hierarchy of cgroups of version 2, below what [FindCgroup] returns, for this Set alone.
+	// It is made when the first program is started, with a cgroup below it for each program, and removed at the end.
+	// Whoever a program has started is known by that, and ends with it: before the program's next start, or at its
+	// removal, what is left gets TERM, the rest of StopTimeout, and KILL; Spare counts there too. With KillProcess it
+	// lives on. Zero: none. For a Set with Orphans.
 	Cgroup string
 	// CgroupRequired makes it the failure of a program that its cgroup cannot be had; it is started without one otherwise.
 	CgroupRequired bool
@@ -134,8 +134,8 @@ func (s *Set) send(ctx context.Context, request any) error {
 }
 
 // Stop stops every program: each group, or process, gets its stop signal once those that come after it have ended, and
-// KILL after its StopTimeout, or when ctx ends. It returns when all have ended; the error names those that even KILL has not ended half
-// a second after ctx. The Set is of no use afterwards.
+// KILL after its StopTimeout, or when ctx ends. It returns when all have ended; the error names those that even KILL
+// has not ended half a second after ctx. The Set is of no use afterwards.
 func (s *Set) Stop(ctx context.Context) error {
 	reply := make(chan error, 1)
 	select {
@@ -189,8 +189,9 @@ type Status struct {
 // Status returns the programs by name; nil after Stop.
 func (s *Set) Status() []Status { return s.StatusAt(func() {}) }
 
-// StatusAt is Status, and calls now, which must not wait, on the goroutine of the Set at the moment that the answer is of:
-// Options.Event has been called for all that led to it, and is called for what changes it. After Stop nothing is called.
+// StatusAt is Status, and calls now, which must not wait, on the goroutine of the Set at the moment that the answer is
+// of: Options.Event has been called for all that led to it, and is called for what changes it.
+// After Stop nothing is called.
 func (s *Set) StatusAt(now func()) []Status {
 	reply := make(chan []Status, 1)
 	if s.send(context.Background(), statusRequest{now, reply}) != nil {

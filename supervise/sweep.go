@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sweep ends who is left of a program when its process group has ended: what setsid and the like have taken away. Its cgroup
-// tells, or what [orphan] says. It comes before the next start of the program, and after its removal; a program that is done, or has failed for
-// good, is left alone until then. At a stop of all, strays does it.
+// sweep ends who is left of a program when its process group has ended: what setsid and the like have taken away. Its
+// cgroup tells, or what [orphan] says. It comes before the next start of the program, and after its removal; a program
+// that is done, or has failed for good, is left alone until then. At a stop of all, strays does it.
 type sweep struct {
 	dir     string // where: a cgroup, or, without, the name of the program
 	name    string
@@ -58,7 +58,8 @@ func (l *loop) swept(p *program) bool {
 func (l *loop) leaveCgroup(p *program, was *Program) {
 	dir := l.place(was)
 	inCgroup := dir != was.Name
-	if dir == "" || p.starts == 0 || p.wanted != nil && l.place(p.wanted) == dir || inCgroup && l.kernel.removeCgroup(dir) {
+	if dir == "" || p.starts == 0 || p.wanted != nil && l.place(p.wanted) == dir ||
+		inCgroup && l.kernel.removeCgroup(dir) {
 		return
 	}
 	if l.stopping != nil || was.Kill == KillProcess {
@@ -162,7 +163,8 @@ func (l *loop) sweepIsOver(s *sweep) {
 		}
 		return
 	}
-	// After cgroup.kill the kernel goes on to kill whom clone3 puts into the group (seen with Linux 6.18): it is made anew.
+	// After cgroup.kill the kernel goes on to kill whom clone3 puts into the group (seen with Linux 6.18): it is made
+	// anew.
 	if p := l.programs[s.name]; s.forcing || p == nil || l.cgroup(p.spec) != s.dir {
 		if !l.kernel.removeCgroup(s.dir) {
 			l.inhabited[s.dir] = KillGroup // by who is spared

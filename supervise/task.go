@@ -24,12 +24,14 @@ func (t *task) leaves() {
 }
 
 // startTask has a task started; with a timeout, it is killed after that. One that cannot be started has failed.
-func (l *loop) startTask(c command, timeout time.Duration, ended func(ws syscall.WaitStatus), failed func(error)) *task {
+func (l *loop) startTask(c command, timeout time.Duration, ended func(ws syscall.WaitStatus),
+	failed func(error)) *task {
 	x := &launch{command: c, close: func() {}}
 	return l.launchTask(x, timeout, ended, failed)
 }
 
-func (l *loop) launchTask(x *launch, timeout time.Duration, ended func(ws syscall.WaitStatus), failed func(error)) *task {
+func (l *loop) launchTask(x *launch, timeout time.Duration, ended func(ws syscall.WaitStatus),
+	failed func(error)) *task {
 	t := &task{ended: ended}
 	x.task = t
 	x.then = func(pid int, err error) {

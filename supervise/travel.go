@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// setState is all of a Set that goes on in another, which takes its place in the same process after an execve(2). Fields are
-// only ever added; what an older program does not know it passes over. A moment is the time since the boot, and 0 is never.
+// setState is all of a Set that goes on in another, which takes its place in the same process after an execve(2).
+// Fields are only ever added; what an older program does not know it passes over.
+// A moment is the time since the boot, and 0 is never.
 type setState struct {
 	Version   int              `json:"version"`
 	Now       moment           `json:"now"` // when this was written
@@ -40,7 +41,8 @@ const stateVersion = 1
 
 type moment = time.Duration
 
-// specState is a Program. What of it may not be text is kept as bytes, and functions are found again by the program's name.
+// specState is a Program. What of it may not be text is kept as bytes, and functions are found again by the program's
+// name.
 type specState struct {
 	*Program
 	Environment map[string][]byte `json:",omitempty"` // in the place of the Program's

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// CheckState returns why a Set could not go on with state, what another has left in [Frozen.State]. It is strict: what is not
-// known is an error, as it is not to Restore.
+// CheckState returns why a Set could not go on with state, what another has left in [Frozen.State]. It is strict: what
+// is not known is an error, as it is not to Restore.
 func CheckState(state []byte) error {
 	s, err := decodeState(state, true)
 	if err == nil {
@@ -20,7 +20,8 @@ func CheckState(state []byte) error {
 }
 
 func decodeState(state []byte, strict bool) (*setState, error) {
-	// To make a large array larger, again and again, would take as long as all the rest. No string has these: its quotes are escaped.
+	// To make a large array larger, again and again, would take as long as all the rest.
+	// No string has these: its quotes are escaped.
 	room := func(first string) int { return bytes.Count(state, []byte(first)) }
 	s := &setState{Programs: make([]programState, 0, room(`{"spec":`)), Sources: make([]sourceState, 0, room(`{"kind":`)),
 		Sinks: make([]sinkState, 0, room(`"output":`))}
@@ -119,7 +120,8 @@ func (s *setState) check() error {
 			return wrong("program %s: its gate is not told", name)
 		}
 		for _, c := range []*changeState{p.told(), p.waits()} {
-			if c != nil && (c.Spec != nil && (c.Spec.Program == nil || c.Spec.Hook == nil) || c.Spec == nil && p.Spec.Hook == nil) {
+			if c != nil &&
+				(c.Spec != nil && (c.Spec.Program == nil || c.Spec.Hook == nil) || c.Spec == nil && p.Spec.Hook == nil) {
 				return wrong("program %s: it has no hook", name)
 			}
 		}

@@ -9,15 +9,16 @@ import (
 	"time"
 )
 
-// Update makes the programs of this Set be the given ones: it stops what is gone, starts what is new, restarts or signals
-// what has changed and leaves the rest alone. An error means that it was refused and that nothing has been touched: what
-// is wrong in the programs themselves (no name or command, a path that is relative, a name given twice, programs that wait
-// for each other), a ctx that ended before, or a Set that has been stopped. Otherwise all of it is in force. What the
-// system does not have (an executable, a directory, a user, a process) is no reason to refuse: it is the failure of that
-// program, in [Changes.Failed], which is tried again like one that dies.
+// Update makes the programs of this Set be the given ones: it stops what is gone, starts what is new, restarts or
+// signals what has changed and leaves the rest alone. An error means that it was refused and that nothing has been
+// touched: what is wrong in the programs themselves (no name or command, a path that is relative, a name given twice,
+// programs that wait for each other), a ctx that ended before, or a Set that has been stopped. Otherwise all of it is
+// in force. What the system does not have (an executable, a directory, a user, a process) is no reason to refuse: it is
+// the failure of that program, in [Changes.Failed], which is tried again like one that dies.
 //
-// Update returns when a start of every new program that nothing is in the way of has been tried, or at once when ctx ends
-// after all. What has to stop first is started when it has stopped; a failure of that is in the log and in [Set.Status].
+// Update returns when a start of every new program that nothing is in the way of has been tried, or at once when ctx
+// ends after all. What has to stop first is started when it has stopped;
+// a failure of that is in the log and in [Set.Status].
 func (s *Set) Update(ctx context.Context, programs []Program) (Changes, error) {
 	return s.update(ctx, programs, false)
 }
@@ -235,8 +236,8 @@ func (l *loop) noteTried(p *program, err error) {
 	}
 }
 
-// answerUpdates answers those of whose programs none waits for its turn to be tried. Whoever dies and comes back all the time
-// holds up nobody.
+// answerUpdates answers those of whose programs none waits for its turn to be tried. Whoever dies and comes back all
+// the time holds up nobody.
 func (l *loop) answerUpdates() {
 	l.updates = slices.DeleteFunc(l.updates, func(u *updating) bool {
 		if u.last > l.turns {

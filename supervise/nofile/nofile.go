@@ -1,7 +1,7 @@
 // Package nofile knows the limit of descriptors that this process was started with.
 //
-// Package syscall raises the soft one before main, gives the old one to what it starts, and tells it nobody. Packages are
-// initialised in the order of their paths, as far as they do not need each other (The Go Programming Language
+// Package syscall raises the soft one before main, gives the old one to what it starts, and tells it nobody. Packages
+// are initialised in the order of their paths, as far as they do not need each other (The Go Programming Language
 // Specification, "Program initialization"): this one needs none, so it comes before syscall.
 package nofile
 

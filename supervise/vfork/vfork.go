@@ -1,9 +1,11 @@
 //go:build linux
 
-// Package vfork makes a list of system calls, the first of them vfork(2) or the like: what its child does until the exec.
+// Package vfork makes a list of system calls, the first of them vfork(2) or the like: what its child does until the
+// exec.
 //
-// It is a package by itself to be compiled by itself: what the child runs must be what is written here. A coverage counter is a
-// call with the race detector; so this package has no tests, which are package supervise's, and is not for -coverpkg with -race.
+// It is a package by itself to be compiled by itself: what the child runs must be what is written here. A coverage
+// counter is a call with the race detector; so this package has no tests, which are package supervise's,
+// and is not for -coverpkg with -race.
 package vfork
 
 import (
@@ -47,15 +49,17 @@ func (x *Fork) Run(list []Call) {
 // run makes the calls. Whatever it knows is in x, and only what a call returns tells the parent from the child: nothing
 // that a child does returns its own PID but setsid, and a file of that number. Who gets it asks.
 //
-// The child runs on the stack of the parent, and may end after any instruction. So this has to hold of the machine code, as it
-// does of that of Go 1.25 and 1.26 for amd64 and arm64 (go tool objdump -s 'vfork..Fork..run'); a test sees to the first:
-//   - The child calls nothing but RawSyscall6, at this one place: no write barrier, no check of the stack, of bounds or of a
-//     pointer, no counter, no race detector. Whatever it has left below this frame is then what the parent has put there itself,
-//     the return addresses, the frame pointers; or is written anew by the parent, after its own call: the results, on arm64.
-//   - In this frame, what the parent reads after the call is x, which is put there once, before. c is there too, and is the
-//     child's by then: who reads it is the child, for the parent has been told by its result, and asks.
-//   - x.At is 0 for a parent whose child had no time to do anything, while that asks as well: getppid returns 0, as vfork does in
-//     the child, to the first process of a namespace.
+// The child runs on the stack of the parent, and may end after any instruction. So this has to hold of the machine
+// code, as it does of that of Go 1.25 and 1.26 for amd64 and arm64 (go tool objdump -s 'vfork..Fork..run');
+// a test sees to the first:
+//   - The child calls nothing but RawSyscall6, at this one place: no write barrier, no check of the stack, of bounds or
+//     of a pointer, no counter, no race detector. Whatever it has left below this frame is then what the parent has put
+//     there itself, the return addresses, the frame pointers; or is written anew by the parent,
+//     after its own call: the results, on arm64.
+//   - In this frame, what the parent reads after the call is x, which is put there once, before. c is there too, and is
+//     the child's by then: who reads it is the child, for the parent has been told by its result, and asks.
+//   - x.At is 0 for a parent whose child had no time to do anything, while that asks as well: getppid returns 0, as
+//     vfork does in the child, to the first process of a namespace.
 //
 //go:noinline
 //go:norace
