@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// promise T4: a stop that comes from below one of the daemon's own programs, as over an ssh that it runs, comes to its end
+// promise T4: a stop that comes from below one of the daemon's own programs, as over an ssh that it runs,
+// comes to its end
 func TestStopFromBelow(t *testing.T) {
 	w := newWorld(t, "")
 	w.configure(`

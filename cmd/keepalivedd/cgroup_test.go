@@ -58,7 +58,8 @@ func (g *cgroup) set(file, value string) {
 // run has a command start inside.
 func (g *cgroup) run(w *world, c *exec.Cmd) (status int, stderr string) {
 	g.t.Helper()
-	c.Args = append([]string{"sh", "-c", `echo $$ >"$0" && exec "$@"`, filepath.Join(g.dir, "cgroup.procs"), c.Path}, c.Args[1:]...)
+	c.Args = append([]string{"sh", "-c", `echo $$ >"$0" && exec "$@"`, filepath.Join(g.dir, "cgroup.procs"), c.Path},
+		c.Args[1:]...)
 	c.Path = "/bin/sh"
 	return w.finish(c)
 }

@@ -70,12 +70,13 @@ func without(t *testing.T, c *exec.Cmd) *exec.Cmd {
 	return c
 }
 
-// promise S9, issue 8.5: that what is required cannot be had is told by -t and by a start, with its place; where it is not
-// required, all works without
+// promise S9, issue 8.5: that what is required cannot be had is told by -t and by a start, with its place; where it is
+// not required, all works without
 func TestCgroupsCannotBeHad(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "cgroups = \"require\"\n"+oneProgram)
-	at := fmt.Sprintf("%s:%d:11: cgroups: no cgroup can be had here: no hierarchy of cgroups of version 2 is mounted", w.conf, lineIn(w.read(w.conf), "cgroups"))
+	at := fmt.Sprintf("%s:%d:11: cgroups: no cgroup can be had here: no hierarchy of cgroups of version 2 is mounted",
+		w.conf, lineIn(w.read(w.conf), "cgroups"))
 	for _, args := range [][]string{{"-t"}, nil} {
 		if status, stderr := w.finish(without(t, w.command(args...))); status != 6 || !strings.Contains(stderr, at) {
 			t.Errorf("%v: %d, %s", args, status, stderr)
@@ -100,8 +101,8 @@ func lineIn(text, begin string) int {
 	return 1 + strings.Count(before, "\n")
 }
 
-// promises S8, S9, issue 8.5: a controller that cannot be had is told by -t with its place, and is the failure of the program
-// that asks for it: all others run
+// promises S8, S9, issue 8.5: a controller that cannot be had is told by -t with its place, and is the failure of the
+// program that asks for it: all others run
 func TestControllerCannotBeHad(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -115,17 +116,20 @@ func TestControllerCannotBeHad(t *testing.T) {
 command = ["/bin/sh", "-c", "echo up >>$DIR/bound; exec tail -f $DIR/bound"]
 memory = "64M"
 `+oneProgram)
-	at := fmt.Sprintf("%s:%d:10: program.bound.memory: cgroup controller memory is not to be had here: ", w.conf, lineIn(w.read(w.conf), "memory"))
+	at := fmt.Sprintf("%s:%d:10: program.bound.memory: cgroup controller memory is not to be had here: ", w.conf,
+		lineIn(w.read(w.conf), "memory"))
 	if status, stderr := w.run("-t"); status != 6 || !strings.Contains(stderr, at) {
 		t.Errorf("-t: %d, %s", status, stderr)
 	}
 	status, stderr := w.run()
-	if status != 0 || !strings.Contains(stderr, at) || !strings.Contains(stderr, "the program is tried again, all others are started") {
+	if status != 0 || !strings.Contains(stderr, at) ||
+		!strings.Contains(stderr, "the program is tried again, all others are started") {
 		t.Errorf("start: %d, %s", status, stderr)
 	}
 	p := w.daemon()
 	w.await(filepath.Join(w.dir, "up"), "^up$")
-	if status, text := w.say("status", "bound"); status == 0 || !strings.Contains(strings.Join(strings.Fields(text), " "), "cannot be started: ") {
+	if status, text := w.say("status", "bound"); status == 0 ||
+		!strings.Contains(strings.Join(strings.Fields(text), " "), "cannot be started: ") {
 		t.Errorf("status: %d, %s", status, text)
 	}
 	if _, err := os.Stat(filepath.Join(w.dir, "bound")); err == nil {

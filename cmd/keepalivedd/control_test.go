@@ -63,10 +63,13 @@ func TestStopOfOneThatCannotBeAsked(t *testing.T) {
 	}
 	p := w.up()
 	w.await(filepath.Join(w.dir, "up"), "^up$")
-	if status, stdout := w.say("status"); status != 4 || !strings.HasPrefix(stdout, fmt.Sprintf("keepalivedd is running, pid %d, but could not be asked: ", p.pid)) {
+	if status, stdout := w.say("status"); status != 4 ||
+		!strings.HasPrefix(stdout, fmt.Sprintf("keepalivedd is running, pid %d, but could not be asked: ", p.pid)) {
 		t.Errorf("status: %d, %q", status, stdout)
 	}
-	if status, stderr := w.run("reload"); status != 1 || !strings.Contains(stderr, fmt.Sprintf("sent HUP to pid %d, but what came of it could not be asked: see its log", p.pid)) {
+	if status, stderr := w.run("reload"); status != 1 ||
+		!strings.Contains(stderr,
+			fmt.Sprintf("sent HUP to pid %d, but what came of it could not be asked: see its log", p.pid)) {
 		t.Errorf("reload: status %d, %q", status, stderr)
 	}
 	w.await(w.log, "INFO reloaded")
@@ -103,7 +106,8 @@ command = ["/bin/sh", "-c", "trap 'kill -STOP $PPID' TERM; echo up >>$DIR/up; wh
 `)
 	p := w.up()
 	w.await(filepath.Join(w.dir, "up"), "^up$")
-	if status, stderr := w.run("stop"); status != 1 || !strings.Contains(stderr, "longer than it allows itself: killing it") {
+	if status, stderr := w.run("stop"); status != 1 ||
+		!strings.Contains(stderr, "longer than it allows itself: killing it") {
 		t.Errorf("status %d, %q", status, stderr)
 	}
 	p.wait(t)
@@ -128,7 +132,8 @@ func TestStatusByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := answer.Result
-	if s.Version != 1 || s.Name != "keepalivedd" || s.PID != p.pid || s.State != "running" || s.PIDFile != w.pidfile || s.Configuration != w.conf ||
+	if s.Version != 1 || s.Name != "keepalivedd" || s.PID != p.pid || s.State != "running" || s.PIDFile != w.pidfile ||
+		s.Configuration != w.conf ||
 		len(s.Programs) != 1 || s.Programs[0].Name != "one" {
 		t.Errorf("%+v", s)
 	}
@@ -152,8 +157,8 @@ func openWorld(t *testing.T, programs string) *world {
 	return worldIn(t, dir, programs)
 }
 
-// hostile is this binary as another user, who squats the abstract names of the owner of a pidfile, those it had once too, or
-// connects to whatever there is in a loop. It says when it has begun.
+// hostile is this binary as another user, who squats the abstract names of the owner of a pidfile, those it had once
+// too, or connects to whatever there is in a loop. It says when it has begun.
 func hostile() {
 	how, path := os.Args[1], os.Args[2]
 	var st unix.Stat_t
@@ -225,8 +230,8 @@ func (w *world) besiege(how string) (end func()) {
 	return end
 }
 
-// issue 7.A3, promise Q2: a stranger who has taken an abstract name before the start, or who connects all the time, turns no
-// answer into another
+// issue 7.A3, promise Q2: a stranger who has taken an abstract name before the start, or who connects all the time,
+// turns no answer into another
 func TestHostileStranger(t *testing.T) {
 	for _, how := range []string{"squat", "flood"} {
 		t.Run(how, func(t *testing.T) {

@@ -8,7 +8,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-// Who looks at what a program wrote sees when that was, and of which process of it, of the last two; nothing of a third.
+// Who looks at what a program wrote sees when that was, and of which process of it, of the last two;
+// nothing of a third.
 func TestDetailTellsWhenItWrote(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local)
@@ -24,7 +25,8 @@ func TestDetailTellsWhenItWrote(t *testing.T) {
 	}{
 		{9, nil, ""},
 		{9, []line{{9, 2 * time.Second, "a"}, {9, time.Second, "b\x1b"}}, "03:04:03 a|03:04:04 b\\x1b"},
-		{9, []line{{7, 25 * time.Hour, "x"}, {8, 24 * time.Hour, "y"}, {9, 0, "z"}}, "pid 8, which has ended:|2026-01-01 03:04:05 y|pid 9:|03:04:05 z"},
+		{9, []line{{7, 25 * time.Hour, "x"}, {8, 24 * time.Hour, "y"}, {9, 0, "z"}},
+			"pid 8, which has ended:|2026-01-01 03:04:05 y|pid 9:|03:04:05 z"},
 		{0, []line{{7, 0, "x"}, {8, 0, "y"}, {8, 0, "z"}}, "pid 8, which has ended:|03:04:05 y|03:04:05 z"},
 		{9, []line{{7, 0, "x"}, {8, 0, "y"}}, "pid 8, which has ended:|03:04:05 y"}, // which has said nothing yet
 		{9, []line{{9, 0, "z"}, {8, 0, "y"}, {9, 0, "z"}}, "03:04:05 z|pid 8, which has ended:|03:04:05 y|pid 9:|03:04:05 z"},
@@ -59,7 +61,8 @@ func TestDetailOfOutput(t *testing.T) {
 	}
 }
 
-// promise Q1: what is done is not up, and what is held is not wanted; a number that is lacking is something that is not well
+// promise Q1: what is done is not up, and what is held is not wanted; a number that is lacking is something that is not
+// well
 func TestTally(t *testing.T) {
 	t.Parallel()
 	held := &supervise.Hold{}

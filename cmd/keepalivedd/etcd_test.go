@@ -104,7 +104,8 @@ func newCluster(t *testing.T) *cluster {
 		c.members = append(c.members, m)
 		t.Cleanup(func() { m.Process.Kill(); m.Wait() })
 	}
-	wait := exec.Command("sh", "-c", `for i in $(seq 100); do etcdctl endpoint health >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1`)
+	wait := exec.Command("sh", "-c",
+		`for i in $(seq 100); do etcdctl endpoint health >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1`)
 	wait.Env = append(os.Environ(), "ETCDCTL_API=3", "ETCDCTL_ENDPOINTS="+c.endpoints)
 	if out, err := wait.CombinedOutput(); err != nil {
 		t.Fatalf("the cluster does not come up: %v: %s", err, out)
@@ -188,7 +189,8 @@ type machine struct {
 
 func newMachine(t *testing.T, c *cluster, name string) *machine {
 	t.Helper()
-	m := &machine{cluster: c, name: name, pidfile: filepath.Join(c.dir, name+".pid"), config: filepath.Join(c.dir, name+".toml")}
+	m := &machine{cluster: c, name: name, pidfile: filepath.Join(c.dir, name+".pid"),
+		config: filepath.Join(c.dir, name+".toml")}
 	c.machines[name] = m
 	text := fmt.Sprintf(`pidfile = %q
 log.to = %q
@@ -202,7 +204,8 @@ environment = { NAME = %q, EVENTS = %q, ONE = %q, ETCDCTL_API = "3", ETCDCTL_END
 gate = [%q, "lock", "--ttl", "5", "web"]
 gate_timeout = "1s"
 restart_delay = { max = "1s" }
-`, m.pidfile, filepath.Join(c.dir, name+".log"), name, filepath.Join(c.dir, "events"), filepath.Join(c.dir, "one"), c.endpoints, etcdctl(t))
+`, m.pidfile, filepath.Join(c.dir, name+".log"), name, filepath.Join(c.dir, "events"),
+		filepath.Join(c.dir, "one"), c.endpoints, etcdctl(t))
 	if err := os.WriteFile(m.config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

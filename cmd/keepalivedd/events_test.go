@@ -16,10 +16,12 @@ import (
 
 // change has a program of s change.
 func (s *service) change(i int) {
-	s.events.changed(supervise.Event{Program: fmt.Sprint("p", i), From: "starting", To: "up", PID: i + 1, Time: time.Now()})
+	s.events.changed(supervise.Event{Program: fmt.Sprint("p", i), From: "starting", To: "up", PID: i + 1,
+		Time: time.Now()})
 }
 
-// account holds lines to be a stream without an untold gap, up to its end, and returns how many changes it has told and lost.
+// account holds lines to be a stream without an untold gap, up to its end,
+// and returns how many changes it has told and lost.
 func account(t *testing.T, lines []eventLine) (told, lost int) {
 	t.Helper()
 	at, known := uint64(0), false
@@ -91,7 +93,8 @@ func TestEventsOfASlowReader(t *testing.T) {
 	}
 	<-s.events.alone
 	told, lost := account(t, lines)
-	if told < mostHeard || lost < 5000 || told+lost < changes || told+lost > changes+2 { // the reload and the end may be lost too
+	if told < mostHeard || lost < 5000 || told+lost < changes || told+lost > changes+2 {
+		// the reload and the end may be lost too
 		t.Errorf("%d told and %d lost of %d", told, lost, changes)
 	}
 }
@@ -249,7 +252,8 @@ func TestEventsSchema(t *testing.T) {
 	accepted, count := true, 2
 	for _, line := range []eventLine{
 		{Event: eventSnapshot, Time: time.Now(), Version: 1, Release: "v1", State: "running", PID: 3, Programs: &count},
-		{Event: eventChange, N: 1, Time: time.Now(), Program: "a", From: "up", To: supervise.Gone, Starts: 1, Failures: 2, Last: "x", Why: "y"},
+		{Event: eventChange, N: 1, Time: time.Now(), Program: "a", From: "up", To: supervise.Gone, Starts: 1, Failures: 2,
+			Last: "x", Why: "y"},
 		{Event: eventReload, N: 2, Time: time.Now(), Accepted: &accepted, Touched: "+a", Error: "e"},
 		{Event: eventLost, N: 5, Time: time.Now(), Lines: 3},
 	} {

@@ -63,8 +63,8 @@ func TestGateFaults(t *testing.T) {
 	f.someBeat(time.Since(f.begin))
 }
 
-// beat is the child of the gated program: it writes its machine, its token and the time since the start of the test into
-// the register, again and again.
+// beat is the child of the gated program: it writes its machine, its token and the time since the start of the test
+// into the register, again and again.
 func beat() {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
 	f, err := os.OpenFile(os.Getenv("REGISTER"), os.O_WRONLY|os.O_APPEND, 0)
@@ -123,7 +123,8 @@ func newField(t *testing.T, r *rand.Rand) *field {
 		n.ip("link", "set", "lo", "up")
 		n.ip("addr", "add", n.address+"/32", "dev", "lo")
 		for _, other := range f.machines[:n.number] {
-			if out, err := exec.Command("ip", "link", "add", other.link(n), "netns", n.space, "type", "veth", "peer", "name", n.link(other), "netns", other.space).CombinedOutput(); err != nil {
+			if out, err := exec.Command("ip", "link", "add", other.link(n), "netns", n.space, "type", "veth", "peer", "name",
+				n.link(other), "netns", other.space).CombinedOutput(); err != nil {
 				t.Skipf("no pair of interfaces can be had: %v: %s", err, out)
 			}
 			n.join(other)
@@ -140,8 +141,8 @@ func newField(t *testing.T, r *rand.Rand) *field {
 	return f
 }
 
-// fault makes one more thing go wrong, and lets some time pass. The network and the processes of a machine are hit at the
-// same time, too; of its daemon and its guard only one.
+// fault makes one more thing go wrong, and lets some time pass. The network and the processes of a machine are hit at
+// the same time, too; of its daemon and its guard only one.
 func (f *field) fault() {
 	n := f.machines[f.IntN(3)]
 	if lines := f.read(); len(lines) > 0 && f.IntN(2) == 0 {
@@ -218,8 +219,9 @@ func (f *field) someBeat(after time.Duration) {
 	f.Fatal("nobody is active")
 }
 
-// report prints the register, and looks whether two were active. A program on a machine that was paused as a whole may run
-// for the moment that it takes its guard to wake up too: that is what the token is for, with which it would be refused.
+// report prints the register, and looks whether two were active. A program on a machine that was paused as a whole may
+// run for the moment that it takes its guard to wake up too: that is what the token is for,
+// with which it would be refused.
 func (f *field) report() {
 	type span struct {
 		line
@@ -242,7 +244,8 @@ func (f *field) report() {
 			continue
 		}
 		if !f.Failed() {
-			f.Errorf("%s runs with token %d at %.3f, after %s with %d", l.machine, l.token, l.at.Seconds(), register[last].machine, register[last].token)
+			f.Errorf("%s runs with token %d at %.3f, after %s with %d", l.machine, l.token, l.at.Seconds(),
+				register[last].machine, register[last].token)
 		}
 	}
 	for i, s := range register {
@@ -251,7 +254,8 @@ func (f *field) report() {
 			f.Errorf("%s began before %s had ended", s.machine, register[i-1].machine)
 		}
 	}
-	f.Logf("%d faults, %d owners; of machines that were paused %d lines with an old token", f.faults, len(register), fenced)
+	f.Logf("%d faults, %d owners; of machines that were paused %d lines with an old token", f.faults, len(register),
+		fenced)
 }
 
 func (f *field) justResumed(l line) bool {

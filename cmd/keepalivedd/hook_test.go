@@ -25,7 +25,8 @@ command = ["/bin/sh", "-c", "head -c 300000000 /dev/zero"]
 `+idle)
 	d := w.up()
 	var most int
-	if _, err := fmt.Sscan(regexp.MustCompile(`VmHWM:\s+(\d+)`).FindStringSubmatch(w.read(fmt.Sprintf("/proc/%d/status", d.pid)))[1], &most); err != nil {
+	if _, err := fmt.Sscan(regexp.MustCompile(`VmHWM:\s+(\d+)`).
+		FindStringSubmatch(w.read(fmt.Sprintf("/proc/%d/status", d.pid)))[1], &most); err != nil {
 		t.Fatal(err)
 	}
 	if most > 100_000 {
@@ -38,7 +39,9 @@ timeout = "60s"
 command = ["/bin/sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; echo the end; exit 3"]
 ` + idle)
 	status, stderr := w.run()
-	if status != failure || !strings.Contains(stderr, "exit status 3; it wrote:") || !strings.Contains(stderr, "xxx\n"+name+": the end\n") && !strings.Contains(stderr, "xthe end\n") || len(stderr) > 2000 {
+	if status != failure || !strings.Contains(stderr, "exit status 3; it wrote:") ||
+		!strings.Contains(stderr, "xxx\n"+name+": the end\n") && !strings.Contains(stderr, "xthe end\n") ||
+		len(stderr) > 2000 {
 		t.Errorf("status %d, %d bytes: %.300s", status, len(stderr), stderr)
 	}
 	w.empty()
@@ -67,7 +70,8 @@ command = ["/bin/sh", "-c", "while read line; do echo to nowhere; echo $line >>$
 	w.down(d)
 }
 
-// promise S2: what a startup command that fails leaves in the background is ended, in its group or not; issue 7.B4: and what a shutdown command leaves
+// promise S2: what a startup command that fails leaves in the background is ended, in its group or not; issue 7.B4: and
+// what a shutdown command leaves
 func TestHooksLeaveNothing(t *testing.T) {
 	w := newWorld(t, `
 [startup]

@@ -13,8 +13,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/daemon"
 )
 
-// hang has everybody wait who opens or executes a file, as on a disk that is gone: a lease, fcntl(2), that is not given up
-// when it is asked for. After 45 s (fs.lease-break-time) the kernel takes it back.
+// hang has everybody wait who opens or executes a file, as on a disk that is gone: a lease, fcntl(2), that is not given
+// up when it is asked for. After 45 s (fs.lease-break-time) the kernel takes it back.
 func hang(t *testing.T, path string) (goOn func()) {
 	t.Helper()
 	f, err := os.Open(path)
@@ -70,8 +70,8 @@ func onItsWay(pid int) bool {
 	return false
 }
 
-// promise C6: an exec that hangs, of a real process, holds up no answer and no death; after 10 s it is that program's failure,
-// and the launches behind it go on
+// promise C6: an exec that hangs, of a real process, holds up no answer and no death; after 10 s it is that program's
+// failure, and the launches behind it go on
 func TestExecThatHangs(t *testing.T) {
 	t.Parallel()
 	w, d, goOn, reloaded := withHung(t)
@@ -119,7 +119,8 @@ func TestStopWhileAnExecHangs(t *testing.T) {
 	w.down(d)
 }
 
-// promise A2: a daemon whose main thread waits for an exec that hangs leaves a word of why it died, and the status of that
+// promise A2: a daemon whose main thread waits for an exec that hangs leaves a word of why it died,
+// and the status of that
 func TestCrashWhileAnExecHangs(t *testing.T) {
 	t.Parallel()
 	w, d, _, _ := withHung(t)
@@ -127,7 +128,8 @@ func TestCrashWhileAnExecHangs(t *testing.T) {
 	if status := d.wait(t); status != 2 {
 		t.Errorf("it ended with %d", status)
 	}
-	if text := w.read(daemon.CrashFile(w.pidfile)); !strings.Contains(text, "SIGQUIT: quit") || !strings.Contains(text, "supervise.(*loop).run") {
+	if text := w.read(daemon.CrashFile(w.pidfile)); !strings.Contains(text, "SIGQUIT: quit") ||
+		!strings.Contains(text, "supervise.(*loop).run") {
 		t.Errorf("the crash file says %q", text)
 	}
 	w.nobody()
@@ -140,8 +142,8 @@ func TestCrashWhileAnExecHangs(t *testing.T) {
 	w.down(d)
 }
 
-// promise C6, S5: a startup command whose executable hangs holds up nobody but the start, which it fails; a shutdown command
-// delays the stop for no longer than its time
+// promise C6, S5: a startup command whose executable hangs holds up nobody but the start, which it fails; a shutdown
+// command delays the stop for no longer than its time
 func TestHookThatHangs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, oneProgram)
@@ -155,7 +157,8 @@ func TestHookThatHangs(t *testing.T) {
 command = ["$DIR/hung"]
 timeout = "2s"
 ` + oneProgram)
-	if status, stderr := w.run(); status != failure || !strings.Contains(stderr, "startup: "+path+": not executed after 2s") {
+	if status, stderr := w.run(); status != failure ||
+		!strings.Contains(stderr, "startup: "+path+": not executed after 2s") {
 		t.Errorf("start: %d, %s", status, stderr)
 	}
 	w.empty()

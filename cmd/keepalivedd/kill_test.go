@@ -15,8 +15,9 @@ import (
 )
 
 // recover checks promise P6 after somebody was killed: the next start succeeds, without a hand. Two kinds of process of
-// the start that was killed may be in its way, and it says so with 100: a copy whose launcher is dead, which calls itself
-// off, and is waited for; and one that got its verdict out before the launcher died, which is a daemon like any other.
+// the start that was killed may be in its way, and it says so with 100: a copy whose launcher is dead, which calls
+// itself off, and is waited for; and one that got its verdict out before the launcher died,
+// which is a daemon like any other.
 func (w *world) recover(what string) {
 	w.t.Helper()
 	defer bury()

@@ -23,7 +23,8 @@ func TestFewDescriptors(t *testing.T) {
 		return w.finish(c)
 	}
 	for _, limit := range []string{"3", "4", "6", "8", "12", "16", "24", "32", "63"} {
-		want := "keepalivedd: only " + limit + " file descriptors are allowed (RLIMIT_NOFILE), at least 64 are needed: raise the limit, with ulimit -n\n"
+		want := "keepalivedd: only " + limit +
+			" file descriptors are allowed (RLIMIT_NOFILE), at least 64 are needed: raise the limit, with ulimit -n\n"
 		for verb, status := range map[string]int{"start": 1, "reload": 1, "stop": 1, "status": 4} {
 			if got, stderr := limited(limit, verb); got != status || stderr != want {
 				t.Errorf("%s with %s: status %d, %q", verb, limit, got, stderr)
@@ -66,7 +67,8 @@ func TestFewProcesses(t *testing.T) {
 		return w.finish(c)
 	}
 	status, stderr := limited("20")
-	want := regexp.MustCompile(`^keepalivedd: only \d+ of the 20 processes and threads that uid 64321 may have are left \(RLIMIT_NPROC\), at least 24 are needed: raise the limit, with ulimit -u\n$`)
+	want := regexp.MustCompile(`^keepalivedd: only \d+ of the 20 processes and threads that uid 64321 may have are left ` +
+		`\(RLIMIT_NPROC\), at least 24 are needed: raise the limit, with ulimit -u\n$`)
 	if status != 1 || !want.MatchString(stderr) {
 		t.Errorf("status %d, %q", status, stderr)
 	}
@@ -108,7 +110,8 @@ func TestFullDisk(t *testing.T) {
 			switch {
 			case test.fill && status == 0:
 				w.down(w.daemon())
-			case !test.fill && status == 1 && strings.Contains(stderr, "keepalivedd: log file") && strings.Contains(stderr, test.stderr):
+			case !test.fill && status == 1 && strings.Contains(stderr, "keepalivedd: log file") &&
+				strings.Contains(stderr, test.stderr):
 				w.empty()
 			default:
 				t.Errorf("the log: status %d, %q", status, stderr)
@@ -161,10 +164,12 @@ func TestDiskFillsUp(t *testing.T) {
 // promise S6: descriptors 0 to 2 may be closed, in any combination
 func TestClosedStandardDescriptors(t *testing.T) {
 	for _, closed := range []string{"0<&-", "1>&-", "2>&-", "0<&- 1>&-", "1>&- 2>&-", "0<&- 2>&-", "0<&- 1>&- 2>&-"} {
-		t.Run(strings.NewReplacer("<&-", "", ">&-", "").Replace(closed), func(t *testing.T) { // the name gets into paths, and these into shells
+		t.Run(strings.NewReplacer("<&-", "", ">&-", "").Replace(closed), func(t *testing.T) {
+			// the name gets into paths, and these into shells
 			w := newWorld(t, oneProgram)
 			shell := func(args ...string) int {
-				c := exec.Command("sh", append([]string{"-c", `exec "$0" "$@" ` + closed, w.binary}, w.command(args...).Args[1:]...)...)
+				c := exec.Command("sh",
+					append([]string{"-c", `exec "$0" "$@" ` + closed, w.binary}, w.command(args...).Args[1:]...)...)
 				c.Env = w.command().Env
 				status, _ := w.finish(c)
 				return status
@@ -194,11 +199,14 @@ func TestClosedStandardDescriptors(t *testing.T) {
 func TestIgnoredSignals(t *testing.T) {
 	w := newWorld(t, oneProgram)
 	ignoring := func(args ...string) (int, string) {
-		c := exec.Command("sh", append([]string{"-c", `trap '' HUP INT QUIT PIPE TERM CHLD USR1 USR2; exec "$0" "$@"`, w.binary}, w.command(args...).Args[1:]...)...)
+		c := exec.Command("sh",
+			append([]string{"-c", `trap '' HUP INT QUIT PIPE TERM CHLD USR1 USR2; exec "$0" "$@"`, w.binary},
+				w.command(args...).Args[1:]...)...)
 		c.Env = w.command().Env
 		return w.finish(c)
 	}
-	if status, stderr := ignoring("-g", filepath.Join(w.dir, "none", "log")); status != 1 || !strings.HasPrefix(stderr, "keepalivedd: log file") || strings.Count(stderr, "\n") != 1 {
+	if status, stderr := ignoring("-g", filepath.Join(w.dir, "none", "log")); status != 1 ||
+		!strings.HasPrefix(stderr, "keepalivedd: log file") || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("a start that fails: status %d, %q", status, stderr)
 	}
 	w.empty()

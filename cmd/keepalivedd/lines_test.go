@@ -18,7 +18,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-// issue 9.5, promise C6: ten readers, one of them stopped, hold up nobody who floods; each misses no more than it is told of
+// issue 9.5, promise C6: ten readers, one of them stopped, hold up nobody who floods;
+// each misses no more than it is told of
 func TestReadersOfAFlood(t *testing.T) {
 	mega := 4
 	if long() {
@@ -33,7 +34,8 @@ command = ["/bin/sh", "$DIR/flood.sh"]
 command = ["/bin/sh", "-c", "while read word; do echo $word; done <$DIR/words"]
 `)
 	words := filepath.Join(w.dir, "words")
-	script := fmt.Sprintf("cat %s/go\nseq -f %%0%d.0f %d\necho done >%[1]s/done\nwhile :; do echo end; sleep 0.1; done\n", w.dir, size-1, total)
+	script := fmt.Sprintf("cat %s/go\nseq -f %%0%d.0f %d\necho done >%[1]s/done\nwhile :; do echo end; sleep 0.1; done\n",
+		w.dir, size-1, total)
 	if err := os.WriteFile(filepath.Join(w.dir, "flood.sh"), []byte(script), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +97,8 @@ command = ["/bin/sh", "-c", "while read word; do echo $word; done <$DIR/words"]
 	}
 }
 
-// accountReader holds the lines of the flood that somebody has got, and those that he was told are missing, against their number.
+// accountReader holds the lines of the flood that somebody has got, and those that he was told are missing,
+// against their number.
 func accountReader(t *testing.T, heard string, total int) (lost int) {
 	t.Helper()
 	next, gap := 1, 0

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// pythonListener takes its first socket as systemd's protocol has it, or listens on its second argument by itself, tells that it
-// is ready, and answers everybody who connects. TERM ends it between two of them.
+// pythonListener takes its first socket as systemd's protocol has it, or listens on its second argument by itself,
+// tells that it is ready, and answers everybody who connects. TERM ends it between two of them.
 const pythonListener = `
 import os, select, signal, socket, sys
 wake, alarm = os.pipe()
@@ -54,7 +54,8 @@ func (w *world) python(arguments ...string) string {
 	for _, word := range append([]string{python, script}, arguments...) {
 		words = append(words, strconv.Quote(word))
 	}
-	return "[program.web]\nrestart_delay = { min = \"10ms\", max = \"10ms\" }\ncommand = [" + strings.Join(words, ", ") + "]\n"
+	return "[program.web]\nrestart_delay = { min = \"10ms\", max = \"10ms\" }\ncommand = [" + strings.Join(words, ", ") +
+		"]\n"
 }
 
 // loopback is an address that nobody else on this machine has.
@@ -131,8 +132,8 @@ func TestListenPython(t *testing.T) {
 	}
 }
 
-// promises K1, S8, S9: an address that somebody has is told with who it is, by -t, by a start, by a reload and by the log; the
-// program comes up once it is free.
+// promises K1, S8, S9: an address that somebody has is told with who it is, by -t, by a start, by a reload and by the
+// log; the program comes up once it is free.
 func TestListenInUse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
@@ -143,8 +144,10 @@ func TestListenInUse(t *testing.T) {
 	}
 	defer other.Close()
 	w.configure(w.python() + fmt.Sprintf("ready = \"fd:4\"\nlisten = [\"tcp:%s\"]\n", at))
-	want := fmt.Sprintf("tcp:%s: the address is in use by %s (pid %d)", at, strings.TrimSpace(w.read("/proc/self/comm")), os.Getpid())
-	if status, stderr := w.run("-t"); status != 6 || !strings.Contains(stderr, "conf.toml:9:11: program.web.listen: "+want) {
+	want := fmt.Sprintf("tcp:%s: the address is in use by %s (pid %d)", at, strings.TrimSpace(w.read("/proc/self/comm")),
+		os.Getpid())
+	if status, stderr := w.run("-t"); status != 6 ||
+		!strings.Contains(stderr, "conf.toml:9:11: program.web.listen: "+want) {
 		t.Errorf("-t: status %d, %s, want %s", status, stderr, want)
 	}
 	if status, stderr := w.run(); status != 0 || !strings.Contains(stderr, want+"; the program is tried again") {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// issue 8.5, 9.3, 9.7: what each program takes is in the table, in the details, in JSON and in the metrics, with cgroups
-// and without, and nothing is said of a program that has no process
+// issue 8.5, 9.3, 9.7: what each program takes is in the table, in the details, in JSON and in the metrics, with
+// cgroups and without, and nothing is said of a program that has no process
 func TestMeasured(t *testing.T) {
 	t.Parallel()
 	for _, cgroups := range []string{"auto", "off"} {
@@ -54,7 +54,8 @@ gate = ["/bin/sh", "-c", "exec tail -f $DIR/conf.toml >/dev/null"]
 					t.Errorf("%+v", n)
 				}
 			}
-			if _, text := w.say("status"); !lineHas(text, "busy ", "K", "M") || !strings.HasSuffix(lineWith(text, "never "), " -      -") {
+			if _, text := w.say("status"); !lineHas(text, "busy ", "K", "M") ||
+				!strings.HasSuffix(lineWith(text, "never "), " -      -") {
 				t.Errorf("%s", text)
 			}
 			if _, text := w.say("status", "busy"); !strings.Contains(text, "  takes ") {
@@ -63,7 +64,8 @@ gate = ["/bin/sh", "-c", "exec tail -f $DIR/conf.toml >/dev/null"]
 			_, text := w.say("metrics")
 			for _, family := range []string{"program_cpu_seconds_total", "program_memory_bytes"} {
 				var v float64
-				if _, err := fmt.Sscanf(lineWith(text, "keepalivedd_"+family+`{program="busy"}`), "keepalivedd_"+family+`{program="busy"} %f`, &v); err != nil || v <= 0 {
+				if _, err := fmt.Sscanf(lineWith(text, "keepalivedd_"+family+`{program="busy"}`),
+					"keepalivedd_"+family+`{program="busy"} %f`, &v); err != nil || v <= 0 {
 					t.Errorf("%s: %v, %v", family, v, err)
 				}
 				if strings.Contains(text, family+`{program="never"}`) {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// promise C8, issue 8.3: where memory runs out, in a cgroup with the daemon and its programs, the kernel ends one of these, and
-// the daemon goes on; be it a large one, or a crowd of which each is smaller than the daemon
+// promise C8, issue 8.3: where memory runs out, in a cgroup with the daemon and its programs, the kernel ends one of
+// these, and the daemon goes on; be it a large one, or a crowd of which each is smaller than the daemon
 func TestMemoryRunsOut(t *testing.T) {
 	own := score(t)
 	kills := 3
@@ -54,7 +54,8 @@ restart_delay = { min = "10ms", max = "10ms" }
 			d := w.daemon()
 			for deadline := time.Now().Add(time.Duration(kills) * patience); killed() < kills; {
 				if d.ends(10*time.Millisecond) || time.Now().After(deadline) {
-					t.Fatalf("after %d kills of %d the daemon, with a score of %s, is dead or nothing comes; the log:\n%s", killed(), kills, own, w.read(w.log))
+					t.Fatalf("after %d kills of %d the daemon, with a score of %s, is dead or nothing comes; the log:\n%s", killed(),
+						kills, own, w.read(w.log))
 				}
 			}
 			t.Logf("%d were killed, and the daemon goes on", killed())

@@ -20,7 +20,9 @@ func TestManyMistakes(t *testing.T) {
 	t.Parallel()
 	var all settings.Errors
 	for i := range 23 {
-		all = append(all, &settings.Error{Mistake: settings.Mistake{File: "/x", Line: i + 1, Column: 3, Err: fmt.Errorf("mistake %d", i), Text: "a = b"}})
+		all = append(all,
+			&settings.Error{Mistake: settings.Mistake{File: "/x", Line: i + 1, Column: 3, Err: fmt.Errorf("mistake %d", i),
+				Text: "a = b"}})
 	}
 	said := brief{all}.Error()
 	if n := strings.Count(said, "mistake "); n != 20 || !strings.HasSuffix(said, "mistake 19\nand 3 more") {

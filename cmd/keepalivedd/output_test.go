@@ -62,8 +62,8 @@ output = "$DIR/out"
 	}
 }
 
-// issue 7.A10, 7.B4, promise C6: a disk that hangs has the one program wait, and delays nothing else; what is lost with it
-// is counted and told by name
+// issue 7.A10, 7.B4, promise C6: a disk that hangs has the one program wait, and delays nothing else; what is lost with
+// it is counted and told by name
 func TestHungDisk(t *testing.T) {
 	needStrace(t)
 	disk := mountTmpfs(t, "size=1m")
@@ -110,7 +110,8 @@ output = "$DIR/other"
 	d.signal(t, unix.SIGTERM)
 	w.await(w.log, "INFO stopped")
 	var tracer int // it would not let the thread go that waits for the disk
-	fmt.Sscan(regexp.MustCompile(`TracerPid:\s+(\d+)`).FindStringSubmatch(w.read(fmt.Sprintf("/proc/%d/status", d.pid)))[1], &tracer)
+	fmt.Sscan(regexp.MustCompile(`TracerPid:\s+(\d+)`).
+		FindStringSubmatch(w.read(fmt.Sprintf("/proc/%d/status", d.pid)))[1], &tracer)
 	unix.Kill(tracer, unix.SIGKILL)
 	if status := d.wait(t); status != 0 {
 		t.Errorf("it ended with %d", status)
@@ -156,7 +157,8 @@ output = "$DIR/later/out"
 	}
 	defer f.Close()
 	status, stderr := w.run()
-	if want := "the program is started, and its output lost until a reload finds where it goes"; status != 0 || !strings.Contains(stderr, want) {
+	if want := "the program is started, and its output lost until a reload finds where it goes"; status != 0 ||
+		!strings.Contains(stderr, want) {
 		t.Fatalf("start: %d, %q, want %q", status, stderr, want)
 	}
 	d := w.daemon()
@@ -232,7 +234,8 @@ output = "syslog"
 	}
 	c := w.command()
 	c.Path = unshare
-	c.Args = append([]string{"unshare", "-m", "sh", "-c", `mount --bind "$0" /run && exec "$@"`, dir, w.binary}, c.Args[1:]...)
+	c.Args = append([]string{"unshare", "-m", "sh", "-c", `mount --bind "$0" /run && exec "$@"`, dir, w.binary},
+		c.Args[1:]...)
 	if status, stderr := w.finish(c); status != 0 {
 		t.Fatalf("start: %d, %s", status, stderr)
 	}
@@ -260,7 +263,8 @@ func TestOutletIsOpenedOnce(t *testing.T) {
 		"after":  func(t *outlet) { t.wait.Do(func() { close(t.opened) }); t.close(); t.reopen("") },
 	} {
 		path := filepath.Join(t.TempDir(), "out")
-		do(&outlet{outputs: &o, program: "one", opened: make(chan struct{}), closed: make(chan struct{}), options: logging.Options{To: path, Plain: true}})
+		do(&outlet{outputs: &o, program: "one", opened: make(chan struct{}), closed: make(chan struct{}),
+			options: logging.Options{To: path, Plain: true}})
 		entries, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
 			t.Fatal(err)

@@ -16,8 +16,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-// panics is a daemon as this one is, with the main thread for the Spawner and all else beside it. It panics at its first launch,
-// which is at a reload.
+// panics is a daemon as this one is, with the main thread for the Spawner and all else beside it. It panics at its
+// first launch, which is at a reload.
 func panics() {
 	spawner := supervise.NewSpawner()
 	o := supervise.Options{Spawner: spawner, Log: slog.New(slog.DiscardHandler)}
@@ -45,8 +45,8 @@ func panics() {
 	spawner.Run()
 }
 
-// promise A2: a panic on the main thread, which sits in the Spawner, or on the loop beside it, ends the daemon with the status
-// of one, and leaves a word of it
+// promise A2: a panic on the main thread, which sits in the Spawner, or on the loop beside it, ends the daemon with the
+// status of one, and leaves a word of it
 func TestPanicBesideTheSpawner(t *testing.T) {
 	for where, word := range map[string]string{"loop": "panic: on the loop", "main": "panic: on the main thread"} {
 		t.Run(where, func(t *testing.T) {

@@ -36,7 +36,8 @@ command = ["/bin/sh", "-c", "[ -e $DIR/once ] || { touch $DIR/once; exit 3; }; e
 	if err := os.Mkdir(filepath.Join(w.dir, "texts"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	config := fmt.Sprintf("global: {scrape_interval: 500ms}\nscrape_configs: [{job_name: node, static_configs: [{targets: ['%s']}]}]\n", exporter)
+	config := fmt.Sprintf("global: {scrape_interval: 500ms}\n"+
+		"scrape_configs: [{job_name: node, static_configs: [{targets: ['%s']}]}]\n", exporter)
 	if err := os.WriteFile(filepath.Join(w.dir, "prometheus.yml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -35,8 +35,8 @@ func (w *world) sayAs(gid uint32, groups []uint32, args ...string) (status int, 
 	return status, out.String(), stderr
 }
 
-// issue 9: members of the group are told the status, and can do nothing. A group that does not exist keeps a daemon from
-// nothing, and is named; to a test and a reload it is lacking. // promises Q2, S8, S9
+// issue 9: members of the group are told the status, and can do nothing. A group that does not exist keeps a daemon
+// from nothing, and is named; to a test and a reload it is lacking. // promises Q2, S8, S9
 func TestReadersGroup(t *testing.T) {
 	const group = "\ncontrol.group = \"%s\"\n"
 	w := openWorld(t, fmt.Sprintf(group, "nosuchgroup")+oneProgram)
@@ -45,7 +45,8 @@ func TestReadersGroup(t *testing.T) {
 		t.Errorf("-t: %d, %q", status, stderr)
 	}
 	status, stderr := w.run()
-	if status != 0 || !strings.Contains(stderr, lacking+"; nobody of that group can ask for the status until a reload finds it\n") {
+	if status != 0 ||
+		!strings.Contains(stderr, lacking+"; nobody of that group can ask for the status until a reload finds it\n") {
 		t.Fatalf("start: %d, %q", status, stderr)
 	}
 	p := w.daemon()
@@ -89,7 +90,8 @@ func TestReadersGroup(t *testing.T) {
 			if status, stdout, stderr := w.sayAs(in.gid, in.groups, "status"); status != 0 || !strings.HasPrefix(stdout, well) {
 				t.Errorf("status of a member: %d, %q, %q", status, stdout, stderr)
 			}
-			if status, stdout, stderr := w.sayAs(in.gid, in.groups, "logs", "-n", "all"); status != 0 || !strings.Contains(stdout, "]: up\n") {
+			if status, stdout, stderr := w.sayAs(in.gid, in.groups, "logs", "-n", "all"); status != 0 ||
+				!strings.Contains(stdout, "]: up\n") {
 				t.Errorf("logs of a member: %d, %q, %q", status, stdout, stderr)
 			}
 			for _, verb := range cannot {
@@ -120,7 +122,8 @@ restart_delay = { min = "60s", max = "60s" }
 `)
 	p = w.up()
 	w.await(w.log, "program down: .*restarting in")
-	if status, stdout, _ := w.sayAs(424242, nil, "status"); status != 150 || !strings.Contains(stdout, "programs up: 0 of 1") {
+	if status, stdout, _ := w.sayAs(424242, nil, "status"); status != 150 ||
+		!strings.Contains(stdout, "programs up: 0 of 1") {
 		t.Errorf("status of a member: %d, %q", status, stdout)
 	}
 	w.down(p)

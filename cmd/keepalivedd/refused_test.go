@@ -48,11 +48,13 @@ func TestUpgradeRefused(t *testing.T) {
 		{"empty", file("empty", 0o755, nil), "cannot take over|no program that this machine can execute"},
 		{"text", file("text", 0o755, []byte("hello\n")), "no program that this machine can execute"},
 		{"not executable", file("plain", 0o644, program), "it may not be executed"},
-		{"truncated", file("short", 0o755, program[:len(program)/2]), "killed by SIG|exited with status|no program that this machine can execute"},
+		{"truncated", file("short", 0o755, program[:len(program)/2]),
+			"killed by SIG|exited with status|no program that this machine can execute"},
 		{"another machine", file("other", 0o755, other), "no program that this machine can execute"},
 		{"true", "/bin/true", "without a word"},
 		{"false", "/bin/false", "exited with status 1"},
-		{"script", file("script", 0o755, []byte("#!/bin/sh\necho '{\"can_take_over\":true}' >&4\n")), "exited with status|its interpreter"},
+		{"script", file("script", 0o755, []byte("#!/bin/sh\necho '{\"can_take_over\":true}' >&4\n")),
+			"exited with status|its interpreter"},
 		{"panics", self, "exited with status 2.*out of cheese"},
 		{"is killed", self, "killed by SIGKILL"},
 		{"lies", self, "exited with status 1"},
@@ -77,7 +79,8 @@ func TestUpgradeRefused(t *testing.T) {
 		t.Errorf("configuration: status %d, %q", status, stderr)
 	}
 	w.configure(strings.ReplaceAll(oneProgram, "pidfile", ""))
-	if status, stdout := w.say("upgrade", "--binary", newer(t), "--dry-run"); status != 0 || !strings.HasPrefix(stdout, "v2 can take over from ") {
+	if status, stdout := w.say("upgrade", "--binary", newer(t), "--dry-run"); status != 0 ||
+		!strings.HasPrefix(stdout, "v2 can take over from ") {
 		t.Errorf("dry run: status %d, %q", status, stdout)
 	}
 	if now := w.pids(); fmt.Sprint(now) != fmt.Sprint(was) {
@@ -93,8 +96,8 @@ func TestUpgradeRefused(t *testing.T) {
 	w.down(p)
 }
 
-// failing is main, in a program to upgrade to that fails, as this test's own binary does when a file beside the configuration says
-// how: in the rehearsal, or in the midst of taking over.
+// failing is main, in a program to upgrade to that fails, as this test's own binary does when a file beside the
+// configuration says how: in the rehearsal, or in the midst of taking over.
 func failing() {
 	how := ""
 	if i := slices.Index(os.Args, "-f"); i > 0 && i+1 < len(os.Args) {
@@ -211,7 +214,8 @@ stop_timeout = "200ms"
 	}
 	conf := w.read(w.conf)
 	status, stderr := w.run("upgrade", "--binary", self)
-	if status != 1 || !strings.Contains(stderr, "nor can this one go on") && !strings.Contains(stderr, "has ended in the midst") {
+	if status != 1 || !strings.Contains(stderr, "nor can this one go on") &&
+		!strings.Contains(stderr, "has ended in the midst") {
 		t.Errorf("status %d, %q", status, stderr)
 	}
 	p.wait(t)
@@ -227,8 +231,8 @@ stop_timeout = "200ms"
 	w.down(p)
 }
 
-// promise U1: however many die and are born meanwhile, every start has its reason, and every line of output arrives once.
-// KEEPALIVEDD_LONG makes a hundred upgrades of it.
+// promise U1: however many die and are born meanwhile, every start has its reason, and every line of output arrives
+// once. KEEPALIVEDD_LONG makes a hundred upgrades of it.
 func TestUpgradeAgainAndAgain(t *testing.T) {
 	rounds := 8
 	if long() {
@@ -336,7 +340,8 @@ time.sleep(1000)
 	w.await(filepath.Join(w.dir, "began"), "began")
 	was := is(func(p *programState) bool { return p.MainPID != 0 })
 	w.upgrade(newer(t))
-	if now := is(func(*programState) bool { return true }); now.MainPID != was.MainPID || now.Text != "getting there" || now.State != "starting" {
+	if now := is(func(*programState) bool { return true }); now.MainPID != was.MainPID || now.Text != "getting there" ||
+		now.State != "starting" {
 		t.Errorf("it was %+v, and is %+v", was, now)
 	}
 	os.WriteFile(filepath.Join(w.dir, "go"), nil, 0o644)

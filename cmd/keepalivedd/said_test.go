@@ -30,14 +30,16 @@ ready = "notify"
 	p := w.daemon()
 	var a state
 	for end := time.Now().Add(time.Minute); len(a.Programs) == 0 || a.Programs[0].Text == ""; {
-		if err := control.Ask(context.Background(), control.Path(w.pidfile), "status", nil, &a); err != nil || time.Now().After(end) {
+		if err := control.Ask(context.Background(), control.Path(w.pidfile), "status", nil, &a); err != nil ||
+			time.Now().After(end) {
 			t.Fatalf("%v, %+v", err, a)
 		}
 	}
 	if a.Programs[0].Text != "loading?[31m" {
 		t.Errorf("%+v", a.Programs[0])
 	}
-	if status, stdout := w.say("status"); status != 150 || !strings.Contains(stdout, "\n    waits for its READY=1; it says: loading?[31m\n") {
+	if status, stdout := w.say("status"); status != 150 ||
+		!strings.Contains(stdout, "\n    waits for its READY=1; it says: loading?[31m\n") {
 		t.Errorf("status %d, %q", status, stdout)
 	}
 	w.down(p)

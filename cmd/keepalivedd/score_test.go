@@ -38,8 +38,8 @@ func (p *process) score() string {
 	return strings.TrimSpace(string(b))
 }
 
-// promise C8, issue 8.3: the kernel is to end others before the daemon, and nobody that the daemon starts has its score, unless
-// it asks for that
+// promise C8, issue 8.3: the kernel is to end others before the daemon, and nobody that the daemon starts has its
+// score, unless it asks for that
 func TestScore(t *testing.T) {
 	own := score(t)
 	const say = `["/bin/sh", "-c", "echo $0 $(cat /proc/self/oom_score_adj) >>$DIR/said`
@@ -68,7 +68,8 @@ gate_timeout = "1s"
 	if err := await(said, regexp.MustCompile(`(?m)^plain 200$`), 10); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"startup 200", "hook 200", "asks 300", "limited 200", "check 200", "gate 200", "gated 200"} {
+	for _, want := range []string{"startup 200", "hook 200", "asks 300", "limited 200", "check 200", "gate 200",
+		"gated 200"} {
 		w.await(said, "^"+want+"$")
 	}
 	w.await(filepath.Join(w.dir, "guard"), "^200$")

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// promise T4: the daemon is restarted from within a session of a program with kill = "process", as over ssh, and the one
-// that was started by such a session is killed and started again from within another
+// promise T4: the daemon is restarted from within a session of a program with kill = "process", as over ssh, and the
+// one that was started by such a session is killed and started again from within another
 func TestRestartFromASession(t *testing.T) {
 	w := newWorld(t, `
 [program.sshd]

@@ -16,8 +16,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-// promise T3, issue 8.5: after a kill -9, without cgroups, the next start ends who has cleared its environment; what is noted for
-// that is nobody's else to read or to replace, and goes with the daemon
+// promise T3, issue 8.5: after a kill -9, without cgroups, the next start ends who has cleared its environment; what is
+// noted for that is nobody's else to read or to replace, and goes with the daemon
 func TestSessionsAfterKill(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, `cgroups = "off"

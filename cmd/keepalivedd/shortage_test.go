@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// everyKind are programs with all that a daemon does for them: output to files and to syslog, readiness, checks, hooks, gates,
-// limits.
+// everyKind are programs with all that a daemon does for them: output to files and to syslog, readiness, checks, hooks,
+// gates, limits.
 const everyKind = `
 [program.a]
 command = ["/bin/sh", "-c", "echo $$ >>$DIR/a; exec tail -f $DIR/a"]
@@ -93,20 +93,22 @@ func (w *world) goesOn(run runner, d *process, begin, end func()) {
 	w.down(d)
 }
 
-// promise C8, issue 8.3: in a cgroup that is full the daemon lives, answers, takes on what is new, says what it lacks, and
-// everything comes back by itself
+// promise C8, issue 8.3: in a cgroup that is full the daemon lives, answers, takes on what is new, says what it lacks,
+// and everything comes back by itself
 func TestFullCgroup(t *testing.T) {
 	w := newWorld(t, everyKind)
 	g := newCgroup(t, "pids")
 	g.set("pids.max", "20")
-	if status, stderr := g.run(w, w.command()); status != 1 || !strings.Contains(stderr, "that the cgroup may have are left") {
+	if status, stderr := g.run(w, w.command()); status != 1 ||
+		!strings.Contains(stderr, "that the cgroup may have are left") {
 		t.Errorf("a start in a small cgroup: %d, %q", status, stderr)
 	}
 	g.set("pids.max", "max")
 	if status, stderr := g.run(w, w.command()); status != 0 {
 		t.Fatalf("start: %d, %q", status, stderr)
 	}
-	w.goesOn(w.run, w.daemon(), func() { g.set("pids.max", "1") }, func() { g.set("pids.max", "max") }) // 1: less than there are
+	// 1: less than there are
+	w.goesOn(w.run, w.daemon(), func() { g.set("pids.max", "1") }, func() { g.set("pids.max", "max") })
 }
 
 // promise C8, issue 8.3: so does the daemon of a user who has as many processes as he may
@@ -143,8 +145,8 @@ func TestNoMoreProcesses(t *testing.T) {
 	w.goesOn(run, d, func() { limit("1") }, func() { limit("4000") })
 }
 
-// promise C8, S8, R4, issue 8.3: without a descriptor a reload is refused and a launch fails, with words; and everything comes
-// back by itself
+// promise C8, S8, R4, issue 8.3: without a descriptor a reload is refused and a launch fails, with words; and
+// everything comes back by itself
 func TestNoDescriptorLeft(t *testing.T) {
 	w := newWorld(t, everyKind)
 	d := w.up()
@@ -177,8 +179,8 @@ func TestNoDescriptorLeft(t *testing.T) {
 	w.down(d)
 }
 
-// promise C8: what could not be started for want of a descriptor is no end of a program, whatever its policy, and its hook is
-// told of the latest all the same
+// promise C8: what could not be started for want of a descriptor is no end of a program, whatever its policy, and its
+// hook is told of the latest all the same
 func TestNoDescriptorEndsNothing(t *testing.T) {
 	w := newWorld(t, `
 [program.a]
@@ -228,8 +230,8 @@ func hungTerminals(t *testing.T, n int) (paths []string) {
 	return paths
 }
 
-// promise C8, issue 8.3: the daemon makes no thread once its first program runs: not for reloads, hooks, gates, checks, deaths,
-// answers, storms of output, outputs that hang, nor for the stop
+// promise C8, issue 8.3: the daemon makes no thread once its first program runs: not for reloads, hooks, gates, checks,
+// deaths, answers, storms of output, outputs that hang, nor for the stop
 func TestNoThreadLater(t *testing.T) {
 	needStrace(t)
 	kinds := everyKind

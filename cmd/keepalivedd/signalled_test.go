@@ -17,7 +17,8 @@ import (
 // promise O1: a signal is meant as in kill(1), whoever asks for it and in whatever way
 func TestSignalsAreMeantAsInKill(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "[program.one]\ncommand = [\"/bin/sh\", \"-c\", \"echo $$ >$DIR/pid.one; exec tail -f $DIR/pid.one\"]\n")
+	w := newWorld(t,
+		"[program.one]\ncommand = [\"/bin/sh\", \"-c\", \"echo $$ >$DIR/pid.one; exec tail -f $DIR/pid.one\"]\n")
 	d := w.up()
 	w.await(filepath.Join(w.dir, "pid.one"), `^\d+$`)
 	pid, _ := strconv.Atoi(strings.TrimSpace(w.read(filepath.Join(w.dir, "pid.one"))))
@@ -55,7 +56,8 @@ func TestSignalsAreMeantAsInKill(t *testing.T) {
 	awaitStopped(t, one, false)
 	for _, sig := range []string{"RELOAD", "DATA", "", "SIG", "0", "65", "NOPE"} {
 		var told *control.Error
-		if err := ask(sig); !errors.As(err, &told) || told.Code != control.CodeParams || strings.Contains(told.Message, "RELOAD, DATA") {
+		if err := ask(sig); !errors.As(err, &told) || told.Code != control.CodeParams ||
+			strings.Contains(told.Message, "RELOAD, DATA") {
 			t.Errorf("%q: %v", sig, err)
 		}
 	}

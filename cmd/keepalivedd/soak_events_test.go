@@ -144,8 +144,8 @@ func (s *soak) noDisk() {
 	os.Remove(path)
 }
 
-// killDaemon kills it with all that it has running. What it leaves is gone when the next start returns, but for what its
-// programs may leave, and what nobody can tell to be theirs.
+// killDaemon kills it with all that it has running. What it leaves is gone when the next start returns, but for what
+// its programs may leave, and what nobody can tell to be theirs.
 func (s *soak) killDaemon() {
 	s.daemonNow.signal(s.t, unix.SIGKILL)
 	s.daemonNow.ends(patience)
@@ -162,10 +162,11 @@ func (s *soak) killDaemon() {
 	}
 }
 
-// mayStay says whether a process may outlive the daemon: that of a program with kill = "process", and one that has cleared
-// its environment.
+// mayStay says whether a process may outlive the daemon: that of a program with kill = "process", and one that has
+// cleared its environment.
 func mayStay(p soakerProcess) bool {
-	return strings.HasPrefix(p.name, "session") && p.role == "many" || strings.HasPrefix(p.name, "bare") && p.role == "many"
+	return strings.HasPrefix(p.name, "session") && p.role == "many" ||
+		strings.HasPrefix(p.name, "bare") && p.role == "many"
 }
 
 func (s *soak) restart() {

@@ -18,15 +18,18 @@ var soakKinds = []struct {
 	{"child", 6, "child", ""},
 	{"deaf", 4, "deaf child", "stop_timeout = \"1s\""},
 	{"user", 6, "uid=65534 directory=$DIR", "user = \"nobody\"\ndirectory = \"$DIR\"\numask = \"077\""},
-	{"limits", 6, "nofile=99", "limits = { nofile = \"77:99\", core = 0 }\nnice = 5\noom_score_adj = 300\nno_new_privileges = true"},
+	{"limits", 6, "nofile=99",
+		"limits = { nofile = \"77:99\", core = 0 }\nnice = 5\noom_score_adj = 300\nno_new_privileges = true"},
 	{"environment", 4, "variable=a", "environment_file = \"$DIR/environment\""},
 	{"hears", 4, "hears", "reload_signal = \"HUP\""},
 	{"fd", 6, "fd=3", "ready = \"fd:3\""},
 	{"notify", 6, "notify", "ready = \"notify\"\nwatchdog = \"30s\""},
 	{"required", 4, "fd=5", "required = true\nready = \"fd:5\""},
 	{"later", 4, "", "ready = \"500ms\""},
-	{"check", 6, "", "check = { command = [\"$SOAKED\", \"$DIR\", \"$NAME.check\", \"check\"], every = \"2s\", timeout = \"20s\", failures = 2 }"},
-	{"gate", 4, "token=held", "gate = [\"$SOAKED\", \"$DIR\", \"$NAME.gate\", \"gate\"]\ngate_renew = \"20s\"\ngate_delay = \"100ms\""},
+	{"check", 6, "", "check = { command = [\"$SOAKED\", \"$DIR\", \"$NAME.check\", \"check\"], every = \"2s\", " +
+		"timeout = \"20s\", failures = 2 }"},
+	{"gate", 4, "token=held",
+		"gate = [\"$SOAKED\", \"$DIR\", \"$NAME.gate\", \"gate\"]\ngate_renew = \"20s\"\ngate_delay = \"100ms\""},
 	{"order", 6, "fd=3", "ready = \"fd:3\"\n$AFTER"},
 	{"oneshot", 4, "oneshot", "type = \"oneshot\""},
 	{"crash", 4, "crash", ""},
@@ -76,8 +79,10 @@ func (s *soak) programs(r *rand.Rand) string {
 			for _, word := range append([]string{s.soaked, s.dir, name, "main"}, words...) {
 				command += fmt.Sprintf("%q, ", word)
 			}
-			section := fmt.Sprintf("[program.%s]\ncommand = [%s]\n%s\n%s\n", name, strings.TrimSuffix(command, ", "), keys, delay)
-			b.WriteString(strings.NewReplacer("$DISK", s.disk, "$DIR", s.dir, "$NAME", name, "$SOAKED", s.soaked, "$AFTER", after).Replace(section))
+			section := fmt.Sprintf("[program.%s]\ncommand = [%s]\n%s\n%s\n", name, strings.TrimSuffix(command, ", "), keys,
+				delay)
+			b.WriteString(strings.NewReplacer("$DISK", s.disk, "$DIR", s.dir, "$NAME", name, "$SOAKED", s.soaked, "$AFTER",
+				after).Replace(section))
 		}
 	}
 	return b.String()

@@ -36,7 +36,8 @@ type measure struct {
 }
 
 func (m *measure) String() string {
-	return fmt.Sprintf("%d descriptors, %d threads, %d kB, %d children, %d zombies", len(m.descriptors), m.threads, m.kilobytes, m.children, m.zombies)
+	return fmt.Sprintf("%d descriptors, %d threads, %d kB, %d children, %d zombies", len(m.descriptors), m.threads,
+		m.kilobytes, m.children, m.zombies)
 }
 
 func measured(pid int) *measure {

@@ -20,10 +20,11 @@ import (
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-// issue 8, promises C1, R1, R4, T1, T3: a hundred programs of every kind, and whatever may happen to them and to the daemon,
-// for as long as SOAK says. In its first half the daemon is killed and stopped now and then; in the second it lives on. At the
-// end it has the descriptors, threads and memory that it had after its start; nothing was ever started while it ran, and
-// nothing is left. SOAK_SEED decides what happens, as far as chance and not time does. Run it by .ci/soak.
+// issue 8, promises C1, R1, R4, T1, T3: a hundred programs of every kind, and whatever may happen to them and to the
+// daemon, for as long as SOAK says. In its first half the daemon is killed and stopped now and then; in the second it
+// lives on. At the end it has the descriptors, threads and memory that it had after its start; nothing was ever started
+// while it ran, and nothing is left. SOAK_SEED decides what happens, as far as chance and not time does.
+// Run it by .ci/soak.
 func TestSoak(t *testing.T) {
 	long, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {
@@ -148,7 +149,8 @@ func (s *soak) note(what string) {
 }
 
 func (s *soak) configure(r *rand.Rand, more string) {
-	text := fmt.Sprintf("pidfile = %q\nlog.to = %q\nshutdown_timeout = \"20s\"\n%s%s", s.pidfile, s.log, s.programs(r), more)
+	text := fmt.Sprintf("pidfile = %q\nlog.to = %q\nshutdown_timeout = \"20s\"\n%s%s", s.pidfile, s.log, s.programs(r),
+		more)
 	if err := os.WriteFile(s.conf, []byte(text), 0o644); err != nil {
 		s.t.Fatal(err)
 	}
@@ -223,12 +225,13 @@ func (s *soak) ask() (programs []supervise.Status, err error) {
 	return programs, err
 }
 
-// What a daemon may have more of than after its start. Of the heap that a storm has needed the runtime keeps some (a storm of
-// eight programs: 8 to 15 MB, of which 0.4 to 2 MB are in use), and a system call that takes its time has it start a thread.
+// What a daemon may have more of than after its start. Of the heap that a storm has needed the runtime keeps some (a
+// storm of eight programs: 8 to 15 MB, of which 0.4 to 2 MB are in use),
+// and a system call that takes its time has it start a thread.
 const moreKilobytes, moreThreads = 16 << 10, 2
 
-// rest lets all come to rest with the plain configuration, and compares the daemon with what it was after its start. What it
-// has freed of its memory the runtime gives back only by and by: at the end that is waited for.
+// rest lets all come to rest with the plain configuration, and compares the daemon with what it was after its start.
+// What it has freed of its memory the runtime gives back only by and by: at the end that is waited for.
 func (s *soak) rest(long time.Duration) {
 	s.note("rest")
 	s.calm(true)
@@ -261,7 +264,8 @@ func (s *soak) rest(long time.Duration) {
 			break
 		}
 	}
-	if was := s.first; len(now.descriptors) > len(was.descriptors) || now.threads > was.threads+moreThreads || long > 0 && now.kilobytes > was.kilobytes+moreKilobytes {
+	if was := s.first; len(now.descriptors) > len(was.descriptors) || now.threads > was.threads+moreThreads ||
+		long > 0 && now.kilobytes > was.kilobytes+moreKilobytes {
 		s.t.Errorf("after its start it was: %v\nnow it has: %v\n%s", was, now, strings.Join(now.descriptors, "\n"))
 	}
 	s.alive()
@@ -297,8 +301,8 @@ func (s *soak) restless() (names []string, err error) {
 	return names, err
 }
 
-// once checks that each program that is up has one process, and no other program has any. One that is still being set up, for
-// its user and the like, is waited for.
+// once checks that each program that is up has one process, and no other program has any. One that is still being set
+// up, for its user and the like, is waited for.
 func (s *soak) once() {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		programs, err := s.ask()

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// soaked is a program of the soak, called with the soak's directory, its own name and words for what it does. It complains
-// when it is started while it runs already, and when it has not got what its section says.
+// soaked is a program of the soak, called with the soak's directory, its own name and words for what it does. It
+// complains when it is started while it runs already, and when it has not got what its section says.
 func soaked() {
 	s := &soaker{dir: os.Args[1], name: os.Args[2]}
 	switch os.Args[3] {
@@ -57,12 +57,13 @@ func (s *soaker) complain(format string, args ...any) {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Fprintf(f, "%s %s (pid %d): %s\n", time.Now().Format("15:04:05.000"), s.name, os.Getpid(), fmt.Sprintf(format, args...))
+	fmt.Fprintf(f, "%s %s (pid %d): %s\n", time.Now().Format("15:04:05.000"), s.name, os.Getpid(),
+		fmt.Sprintf(format, args...))
 	f.Close()
 }
 
-// alone takes the program's lock, and complains when a process holds it that is not about to end: one which is exiting, or
-// which KILL is on its way to, is no second one.
+// alone takes the program's lock, and complains when a process holds it that is not about to end: one which is exiting,
+// or which KILL is on its way to, is no second one.
 func (s *soaker) alone() {
 	f := s.open()
 	for n := 0; unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil; n++ {

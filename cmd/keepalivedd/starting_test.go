@@ -45,7 +45,8 @@ func TestStarting(t *testing.T) {
 		t.Errorf("status %d, %q", status, stderr)
 	}
 	// It answers nobody, though, and that is not told as if all were well (issue 7.A3).
-	if status, stdout := w.say("status"); status != 4 || !strings.HasPrefix(stdout, fmt.Sprintf("keepalivedd is running, pid %d, but could not be asked: ", os.Getpid())) {
+	if status, stdout := w.say("status"); status != 4 ||
+		!strings.HasPrefix(stdout, fmt.Sprintf("keepalivedd is running, pid %d, but could not be asked: ", os.Getpid())) {
 		t.Errorf("status says %d, %q", status, stdout)
 	}
 	if err := f.Release(); err != nil {

@@ -62,8 +62,8 @@ func (w *world) daemons() (n int) {
 	return n
 }
 
-// promise S3, P3: starts, deletions of the pidfile, looks and reloads, all at once, disturb nobody. While a start that is
-// about to be refused holds a pidfile of its own making, status and reload may take it for one that will succeed.
+// promise S3, P3: starts, deletions of the pidfile, looks and reloads, all at once, disturb nobody. While a start that
+// is about to be refused holds a pidfile of its own making, status and reload may take it for one that will succeed.
 func TestStormAgainstADaemon(t *testing.T) {
 	w := newWorld(t, oneProgram)
 	p := w.up()

@@ -48,7 +48,8 @@ func (f fault) String() string { return fmt.Sprintf("%s:%s:%s", f.who, f.syscall
 
 func (f fault) strace() []string {
 	// -D: the program stays the child of whoever calls it, and has its descriptors and its PID.
-	args := []string{"strace", "-D", "-f", "-qq", "-o", os.DevNull, "-e", "signal=none", "-e", "trace=" + f.syscall, "-e", "inject=" + f.syscall + ":" + f.what}
+	args := []string{"strace", "-D", "-f", "-qq", "-o", os.DevNull, "-e", "signal=none", "-e", "trace=" + f.syscall, "-e",
+		"inject=" + f.syscall + ":" + f.what}
 	if f.who == launcher {
 		args = append(args, "-b", "execve")
 	}
@@ -114,8 +115,8 @@ func (w *world) finishSwapped(c *exec.Cmd, f fault) (status int, stderr string) 
 	return c.ProcessState.ExitCode(), out.String()
 }
 
-// writeExecutable lets no other test fork meanwhile: a child that has the file open for writing makes it one that cannot
-// be executed (golang/go#22315).
+// writeExecutable lets no other test fork meanwhile: a child that has the file open for writing makes it one that
+// cannot be executed (golang/go#22315).
 func writeExecutable(path string, b []byte) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()

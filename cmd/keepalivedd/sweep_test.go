@@ -17,9 +17,9 @@ import (
 	"github.com/keepalivedd/keepalivedd/control"
 )
 
-// wants are the system calls that a daemon makes once it is ready, by what they may fail with for want of something. What
-// the Go runtime makes for itself (mmap, futex, epoll_pwait, a write to its eventfd) is not among them: it cannot go on without.
-// Writes are those to files.
+// wants are the system calls that a daemon makes once it is ready, by what they may fail with for want of something.
+// What the Go runtime makes for itself (mmap, futex, epoll_pwait, a write to its eventfd) is not among them: it cannot
+// go on without. Writes are those to files.
 var wants = []struct{ calls, errors string }{
 	{"clone", "EAGAIN ENOMEM"},
 	{"openat", "EMFILE ENFILE ENOMEM ENOSPC"},
@@ -48,9 +48,11 @@ var wants = []struct{ calls, errors string }{
 // withFault has all calls of the threads that a process has now, and of nobody else, fail for as long as work takes.
 func (w *world) withFault(t *testing.T, pid int, calls, what string, work func()) {
 	w.t.Helper()
-	args := []string{"-qq", "-o", os.DevNull, "-e", "signal=none", "-e", "trace=" + calls, "-e", "inject=" + calls + ":error=" + what}
+	args := []string{"-qq", "-o", os.DevNull, "-e", "signal=none", "-e", "trace=" + calls, "-e",
+		"inject=" + calls + ":error=" + what}
 	if strings.Contains(calls, "write") {
-		for _, file := range []string{w.log, w.pidfile, w.dir + "/pid.state.json", w.dir + "/out.a", w.dir + "/out.c", w.dir + "/out.stays"} {
+		for _, file := range []string{w.log, w.pidfile, w.dir + "/pid.state.json", w.dir + "/out.a", w.dir + "/out.c",
+			w.dir + "/out.stays"} {
 			args = append(args, "-P", file)
 		}
 	}
@@ -87,8 +89,8 @@ func (w *world) briefly(args ...string) (status int) {
 	return c.ProcessState.ExitCode()
 }
 
-// promise C8, Q2: whatever call fails for want of something, each time that it is made, the daemon lives, no program that runs
-// ends, and when it is over everything comes back by itself. KEEPALIVEDD_LONG tries every error.
+// promise C8, Q2: whatever call fails for want of something, each time that it is made, the daemon lives, no program
+// that runs ends, and when it is over everything comes back by itself. KEEPALIVEDD_LONG tries every error.
 func TestFaultsLater(t *testing.T) {
 	needStrace(t)
 	t.Parallel()

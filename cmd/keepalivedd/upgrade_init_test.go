@@ -15,7 +15,8 @@ func TestUpgradeOfInit(t *testing.T) {
 	if err != nil {
 		t.Skip("no unshare")
 	}
-	if out, err := exec.Command(unshare, "--mount", "--pid", "--fork", "--mount-proc", "true").CombinedOutput(); err != nil {
+	if out, err := exec.Command(unshare, "--mount", "--pid", "--fork", "--mount-proc",
+		"true").CombinedOutput(); err != nil {
 		t.Skipf("no PID namespace can be made: %v, %s", err, out)
 	}
 	to := newer(t)
@@ -32,7 +33,8 @@ conf=$1 old=$2 new=$3 dir=$4
 ) &
 exec "$old" -f "$conf"
 `
-	c := exec.Command(unshare, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, "sh", w.conf, w.binary, to, w.dir)
+	c := exec.Command(unshare, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, "sh",
+		w.conf, w.binary, to, w.dir)
 	c.Env, c.Dir = w.command().Env, "/"
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out

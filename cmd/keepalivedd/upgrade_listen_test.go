@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// promises K1, U1: a program's socket outlives an upgrade, with who has connected to it, and so on through a restart of the program
+// promises K1, U1: a program's socket outlives an upgrade, with who has connected to it,
+// and so on through a restart of the program
 func TestUpgradeKeepsSockets(t *testing.T) {
 	w := newWorld(t, `
 [program.web]

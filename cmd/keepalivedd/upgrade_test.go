@@ -150,7 +150,8 @@ every = "1h"
 timeout = "1h"
 `)
 	p := w.up()
-	for file, what := range map[string]string{"numbers": "^100$", "gated": "^token$", "checks": "^check$", "once": "once", "changes": "up"} {
+	for file, what := range map[string]string{"numbers": "^100$", "gated": "^token$", "checks": "^check$", "once": "once",
+		"changes": "up"} {
 		w.await(filepath.Join(w.dir, file), what)
 	}
 	if status, stderr := w.run("down", "held"); status != 0 {
@@ -167,7 +168,8 @@ timeout = "1h"
 	now := w.state()
 	for i := range was.Programs {
 		a, b := &was.Programs[i], &now.Programs[i]
-		if a.Name != b.Name || a.State != b.State || a.PID != b.PID || a.Starts != b.Starts || a.Failures != b.Failures || a.Last != b.Last ||
+		if a.Name != b.Name || a.State != b.State || a.PID != b.PID || a.Starts != b.Starts || a.Failures != b.Failures ||
+			a.Last != b.Last ||
 			a.Exits != b.Exits || !a.Since.Equal(b.Since) || a.Next.Sub(b.Next).Abs() > time.Minute || a.Why != b.Why {
 			t.Errorf("it was %+v, and is %+v", a.Status, b.Status)
 		}
@@ -181,7 +183,8 @@ timeout = "1h"
 	if err := os.WriteFile(filepath.Join(w.dir, "go"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for file, what := range map[string]string{"half": "^halfother$", "behind": "^up$", "waits": "^late$", "checks": "^over$", "numbers": "^300000$"} {
+	for file, what := range map[string]string{"half": "^halfother$", "behind": "^up$", "waits": "^late$",
+		"checks": "^over$", "numbers": "^300000$"} {
 		w.await(filepath.Join(w.dir, file), what)
 	}
 	var want strings.Builder
@@ -191,8 +194,8 @@ timeout = "1h"
 	if text := w.read(filepath.Join(w.dir, "numbers")); text != want.String() {
 		t.Errorf("output is lost, or doubled: %d bytes, and should be %d", len(text), want.Len())
 	}
-	for file, want := range map[string]string{"dead": "dead\ndead\n", "once": "once\n", "gate": "gate\n", "gated": "token\n", "checks": "check\nover\n",
-		"checked": "up\n", "half": "halfother\n"} {
+	for file, want := range map[string]string{"dead": "dead\ndead\n", "once": "once\n", "gate": "gate\n",
+		"gated": "token\n", "checks": "check\nover\n", "checked": "up\n", "half": "halfother\n"} {
 		if text := w.read(filepath.Join(w.dir, file)); text != want {
 			t.Errorf("%s: %q", file, text)
 		}
@@ -230,7 +233,8 @@ func TestUpgradeInAStorm(t *testing.T) {
 				return
 			default:
 			}
-			unix.PidfdSendSignal(p.pidfd, []unix.Signal{unix.SIGHUP, unix.SIGUSR1, unix.SIGCHLD, unix.SIGUSR2, unix.SIGWINCH, unix.SIGALRM}[i%6], nil, 0)
+			unix.PidfdSendSignal(p.pidfd,
+				[]unix.Signal{unix.SIGHUP, unix.SIGUSR1, unix.SIGCHLD, unix.SIGUSR2, unix.SIGWINCH, unix.SIGALRM}[i%6], nil, 0)
 			if i%50 == 0 {
 				time.Sleep(time.Millisecond)
 			}
@@ -316,7 +320,8 @@ func TestUpgradeThatCannotBeExecuted(t *testing.T) {
 			t.Fatal(err)
 		}
 		os.Chmod(to, 0o755)
-		if status, stderr := w.run("upgrade", "--binary", to); status != 1 || !strings.Contains(stderr, "it may not be executed") {
+		if status, stderr := w.run("upgrade", "--binary", to); status != 1 ||
+			!strings.Contains(stderr, "it may not be executed") {
 			t.Fatalf("status %d, %q; the log:\n%s", status, stderr, w.read(w.log))
 		}
 		if now := w.pids(); fmt.Sprint(now) != fmt.Sprint(was) {

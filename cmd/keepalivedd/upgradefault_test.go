@@ -17,8 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// promise U2, issue 10: a fault in whatever system call of the taking over does no harm, leads back to the program before, or ends
-// everything: nothing is left running that nobody knows of. A few are tried; KEEPALIVEDD_LONG tries every call of every kind.
+// promise U2, issue 10: a fault in whatever system call of the taking over does no harm, leads back to the program
+// before, or ends everything: nothing is left running that nobody knows of. A few are tried;
+// KEEPALIVEDD_LONG tries every call of every kind.
 func TestUpgradeWithFaults(t *testing.T) {
 	needStrace(t)
 	self, err := os.Executable()
@@ -131,7 +132,8 @@ func (w *faulty) upgradeTraced(part ...string) {
 		w.status, w.said = w.run("upgrade", "--binary", w.self)
 	}()
 	w.await(at, "here")
-	c := exec.Command("strace", append([]string{"-f", "-o", w.trace, "-e", "signal=none", "-p", itoa(w.daemon.pid)}, part...)...)
+	c := exec.Command("strace",
+		append([]string{"-f", "-o", w.trace, "-e", "signal=none", "-p", itoa(w.daemon.pid)}, part...)...)
 	said, err := c.StderrPipe()
 	if err == nil {
 		err = c.Start()
@@ -164,7 +166,8 @@ func (w *faulty) judge(what string) (goesOn bool) {
 	w.t.Helper()
 	wrong := func(format string, args ...any) {
 		w.t.Helper()
-		w.t.Errorf("%s: %s; upgrade: %d, %s; the log:\n%s", what, fmt.Sprintf(format, args...), w.status, w.said, w.read(w.log))
+		w.t.Errorf("%s: %s; upgrade: %d, %s; the log:\n%s", what, fmt.Sprintf(format, args...), w.status, w.said,
+			w.read(w.log))
 	}
 	status, stderr := w.run("status")
 	if status == 0 {
@@ -194,7 +197,8 @@ var oneCall = regexp.MustCompile(`(?m)^(\d+) +(\w+)\(`)
 func callsOf(trace string) map[string]int {
 	most, count := map[string]int{}, map[string]int{}
 	for _, m := range oneCall.FindAllStringSubmatch(trace, -1) {
-		if !slices.Contains([]string{"exit", "exit_group", "rt_sigreturn", "restart_syscall", "clock_gettime", "execve"}, m[2]) {
+		if !slices.Contains([]string{"exit", "exit_group", "rt_sigreturn", "restart_syscall", "clock_gettime", "execve"},
+			m[2]) {
 			count[m[0]]++
 			most[m[2]] = max(most[m[2]], count[m[0]])
 		}
@@ -205,7 +209,8 @@ func callsOf(trace string) map[string]int {
 // errorOf is one that the call may well have.
 func errorOf(call string) string {
 	switch call {
-	case "openat", "fcntl", "dup", "dup3", "pipe2", "epoll_create1", "inotify_init1", "eventfd2", "memfd_create", "socket", "accept4":
+	case "openat", "fcntl", "dup", "dup3", "pipe2", "epoll_create1", "inotify_init1", "eventfd2", "memfd_create", "socket",
+		"accept4":
 		return "EMFILE"
 	case "mmap", "madvise", "mprotect", "munmap", "epoll_ctl", "inotify_add_watch":
 		return "ENOMEM"

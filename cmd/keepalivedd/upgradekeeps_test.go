@@ -33,7 +33,8 @@ func (w *world) bare() *process {
 	return p
 }
 
-// promises U1, T3: what a program has left is found by its session after an upgrade: at its next start, and after a kill -9
+// promises U1, T3: what a program has left is found by its session after an upgrade: at its next start,
+// and after a kill -9
 func TestUpgradeKnowsSessions(t *testing.T) {
 	bash, err := exec.LookPath("bash") // others have job control on a terminal only
 	if err != nil {
@@ -102,7 +103,8 @@ output = "log"
 	fmt.Fprintln(f, "third")
 	f.Close()
 	w.await(w.log, `one\[[0-9]+\]: third`)
-	if _, after := w.say("logs", "-n", "all", "one"); !strings.Contains(after, "first") || !strings.Contains(after, "third") {
+	if _, after := w.say("logs", "-n", "all", "one"); !strings.Contains(after, "first") ||
+		!strings.Contains(after, "third") {
 		t.Errorf("it says %q", after)
 	}
 	if _, text := w.say("metrics"); !strings.Contains(text, `program_output_lines_total{program="one"} 3`) {

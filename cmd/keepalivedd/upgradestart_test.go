@@ -101,7 +101,8 @@ func TestUpgradeOfARelativePath(t *testing.T) {
 	w.down(p)
 }
 
-// promise U1: the descriptor that was passed for readiness is gone after the start, and what has its number since is left alone
+// promise U1: the descriptor that was passed for readiness is gone after the start,
+// and what has its number since is left alone
 func TestUpgradeReadyFD(t *testing.T) {
 	w := newWorld(t, oneProgram)
 	r, ready, err := os.Pipe()

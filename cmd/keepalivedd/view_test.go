@@ -21,19 +21,25 @@ func shown() *state {
 	code, cpu, memory := 137, 12.5, int64(1234567890123)
 	long := strings.Repeat("n", 64)
 	a := &state{
-		Version: 1, Name: "keepalivedd", Release: "v1", PID: 7, State: "running", PIDFile: "/run/x.pid", Configuration: "/etc/x.toml",
-		Time: now, Started: now.Add(-time.Hour), Reloads: &reloadState{1, 2, true, now}, Error: "none",
-		Programs: []programState{
-			{Status: supervise.Status{Name: "web", State: "up", PID: 4194304, Starts: 12345678, Started: now.Add(-99 * 24 * time.Hour), Ready: true,
-				CPUSeconds: &cpu, MemoryBytes: &memory, Since: now, Text: "fine\x1b[2J", MainPID: 9,
-				Check: &supervise.CheckStatus{Failures: 3, InARow: 1}, Gate: &supervise.GateStatus{Open: true},
+		Version: 1, Name: "keepalivedd", Release: "v1", PID: 7, State: "running", PIDFile: "/run/x.pid",
+		Configuration: "/etc/x.toml", Time: now, Started: now.Add(-time.Hour), Reloads: &reloadState{1, 2, true, now},
+		Error: "none", Programs: []programState{
+			{Status: supervise.Status{Name: "web", State: "up", PID: 4194304, Starts: 12345678,
+				Started: now.Add(-99 * 24 * time.Hour), Ready: true, CPUSeconds: &cpu, MemoryBytes: &memory, Since: now,
+				Text: "fine\x1b[2J", MainPID: 9, Check: &supervise.CheckStatus{Failures: 3, InARow: 1},
+				Gate:   &supervise.GateStatus{Open: true},
 				Listen: []supervise.ListenStatus{{Address: "tcp:0.0.0.0:80", Open: true}, {Address: "unix:/run/web.sock"}}}},
-			{Status: supervise.Status{Name: long, State: "backoff", Starts: 3, Failures: 2, Last: "killed by SIGKILL", Since: now, Next: now.Add(time.Minute),
-				Why: strings.Repeat("it has failed for a reason ", 9) + "\x1b[31m\nweb   up", ExitCode: &code, Exits: supervise.Exits{Signalled: 2}}},
-			{Status: supervise.Status{Name: "evil\x1b]0;x\a\u202e\xff", State: "up\n", PID: 8, Started: now}, Definition: &definition{
-				Command: []string{"/bin/sh", "-c", "it's\n"}, User: "u", Directory: "/", Check: []string{"/c"}, Gate: []string{"/g"},
-				After: []string{"a"}, Requires: []string{"b"}}, Output: []string{"a\x1b[2J\nweb up"}, OutputFrom: []lineFrom{{now, 8}}},
-			{Status: supervise.Status{Name: "spare", State: "down", Since: now, Held: &supervise.Hold{Since: now, Configuration: true}}},
+			{Status: supervise.Status{Name: long, State: "backoff", Starts: 3, Failures: 2, Last: "killed by SIGKILL",
+				Since: now, Next: now.Add(time.Minute),
+				Why: strings.Repeat("it has failed for a reason ", 9) + "\x1b[31m\nweb   up", ExitCode: &code,
+				Exits: supervise.Exits{Signalled: 2}}},
+			{Status: supervise.Status{Name: "evil\x1b]0;x\a\u202e\xff", State: "up\n", PID: 8, Started: now},
+				Definition: &definition{
+					Command: []string{"/bin/sh", "-c", "it's\n"}, User: "u", Directory: "/", Check: []string{"/c"},
+					Gate: []string{"/g"}, After: []string{"a"}, Requires: []string{"b"}}, Output: []string{"a\x1b[2J\nweb up"},
+				OutputFrom: []lineFrom{{now, 8}}},
+			{Status: supervise.Status{Name: "spare", State: "down", Since: now,
+				Held: &supervise.Hold{Since: now, Configuration: true}}},
 		},
 	}
 	return a
@@ -65,7 +71,8 @@ func TestTableFits(t *testing.T) {
 			t.Errorf("%s", text)
 		}
 	}
-	if coloured := strings.Join(s.lines(nil, nil, true), "\n"); !strings.Contains(coloured, "\x1b[32mup      \x1b[0m 4194304") {
+	if coloured := strings.Join(s.lines(nil, nil, true), "\n"); !strings.Contains(coloured,
+		"\x1b[32mup      \x1b[0m 4194304") {
 		t.Errorf("%q", coloured)
 	}
 	if s.status != statusPartly {
@@ -79,7 +86,9 @@ func TestLoads(t *testing.T) {
 	used := func(v float64) *float64 { return &v }
 	at := time.Now()
 	of := func(at time.Time, cpu *float64, starts int) *state {
-		return &state{Time: at, Programs: []programState{{Status: supervise.Status{Name: "a", PID: 5, CPUSeconds: cpu, Started: at.Add(-10 * time.Second), Starts: starts, Cgroup: "/c"}}}}
+		return &state{Time: at,
+			Programs: []programState{{Status: supervise.Status{Name: "a", PID: 5, CPUSeconds: cpu,
+				Started: at.Add(-10 * time.Second), Starts: starts, Cgroup: "/c"}}}}
 	}
 	alone := of(at, used(5), 2)
 	alone.Programs[0].Cgroup = "" // of this process
@@ -107,13 +116,15 @@ func TestLoads(t *testing.T) {
 func TestShort(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
-		-1: "0.0s", 1234 * time.Millisecond: "1.2s", 59 * time.Second: "59s", 61 * time.Second: "1m01s", 25 * time.Hour: "1d01h", 4000 * time.Hour: "166d",
+		-1: "0.0s", 1234 * time.Millisecond: "1.2s", 59 * time.Second: "59s", 61 * time.Second: "1m01s",
+		25 * time.Hour: "1d01h", 4000 * time.Hour: "166d",
 	} {
 		if got := short(d); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)
 		}
 	}
-	for n, want := range map[int64]string{0: "0.0K", 1 << 20: "1.0M", 100 << 20: "100M", 1023 << 20: "1023M", 3 << 40: "3.0T"} {
+	for n, want := range map[int64]string{0: "0.0K", 1 << 20: "1.0M", 100 << 20: "100M", 1023 << 20: "1023M",
+		3 << 40: "3.0T"} {
 		if got := memory(&n); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
 		}
@@ -165,7 +176,8 @@ func conforms(t *testing.T, where string, schema map[string]any, v any) {
 		"integer": func() bool { n, is := v.(float64); return is && n == float64(int64(n)) },
 	}
 	for key := range schema {
-		if !slices.Contains([]string{"$schema", "$id", "title", "description", "type", "properties", "required", "items", "enum", "format"}, key) {
+		if !slices.Contains([]string{"$schema", "$id", "title", "description", "type", "properties", "required", "items",
+			"enum", "format"}, key) {
 			t.Fatalf("%s: the test does not know %s", where, key)
 		}
 	}
@@ -300,7 +312,8 @@ func TestMetricsText(t *testing.T) {
 			t.Errorf("%s is told of a program whose process has not ended", ended)
 		}
 	}
-	if n := strings.Count(string(text), "\nkeepalivedd_program_exits_total{"); n != 5 { // each reason of the one that has ended
+	if n := strings.Count(string(text), "\nkeepalivedd_program_exits_total{"); n != 5 {
+		// each reason of the one that has ended
 		t.Errorf("%d samples of exits", n)
 	}
 	for _, few := range [][]byte{text, metricsOf("v1", a.Started, nil, 0, nil)} {
@@ -323,8 +336,8 @@ func checkMetrics(t *testing.T, text []byte) {
 	})
 }
 
-// issue 9: metrics of 5000 programs cost who asks for them some tens of milliseconds, nearly all for the reading of JSON; what
-// is told of a program that nothing has happened to is bounded for that
+// issue 9: metrics of 5000 programs cost who asks for them some tens of milliseconds, nearly all for the reading of
+// JSON; what is told of a program that nothing has happened to is bounded for that
 func TestMetricsAreShort(t *testing.T) {
 	t.Parallel()
 	few, many := 0, 0
@@ -332,7 +345,8 @@ func TestMetricsAreShort(t *testing.T) {
 	for _, n := range []int{1, 101} {
 		programs := make([]supervise.Status, n)
 		for i := range programs {
-			programs[i] = supervise.Status{Name: "program-of-a-name", State: "up", PID: 1, Ready: true, Starts: 1, Started: time.Now(), CPUSeconds: &cpu, MemoryBytes: &memory}
+			programs[i] = supervise.Status{Name: "program-of-a-name", State: "up", PID: 1, Ready: true, Starts: 1,
+				Started: time.Now(), CPUSeconds: &cpu, MemoryBytes: &memory}
 		}
 		few, many = many, len(metricsOf("v1", time.Now(), nil, 0, programs))
 	}

@@ -321,7 +321,8 @@ func (p *process) ends(d time.Duration) bool {
 func poll(fd int, d time.Duration) (n int, err error) {
 	deadline := time.Now().Add(d)
 	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(max(0, time.Until(deadline)).Milliseconds()))
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}},
+			int(max(0, time.Until(deadline)).Milliseconds()))
 		if !errors.Is(err, unix.EINTR) {
 			return n, err
 		}

@@ -13,7 +13,8 @@ func BenchmarkLoad5000(b *testing.B) { benchmarkLoad(b, 5000) }
 func benchmarkLoad(b *testing.B, programs int) {
 	var main strings.Builder
 	for i := range programs {
-		fmt.Fprintf(&main, "[program.p%d]\ncommand = [\"/usr/sbin/p\", \"-n\", \"%d\"]\nuser = \"root\"\nenvironment = { LANG = \"C\" }\nstop_timeout = \"5s\"\n\n", i, i)
+		fmt.Fprintf(&main, "[program.p%d]\ncommand = [\"/usr/sbin/p\", \"-n\", \"%d\"]\nuser = \"root\"\n"+
+			"environment = { LANG = \"C\" }\nstop_timeout = \"5s\"\n\n", i, i)
 	}
 	m := memory{main: main.String()}
 	b.ReportAllocs()
@@ -64,7 +65,8 @@ func manySettings(n int) string {
 		if i == n {
 			return ""
 		}
-		return fmt.Sprintf("after = [\"p%d\"]\noutput = \"syslog\"\nlimits = { nofile = 4096 }\ncheck = { command = [\"/bin/true\"] }\n", i+1)
+		return fmt.Sprintf("after = [\"p%d\"]\noutput = \"syslog\"\nlimits = { nofile = 4096 }\n"+
+			"check = { command = [\"/bin/true\"] }\n", i+1)
 	})
 }
 
@@ -75,8 +77,9 @@ func BenchmarkHeap(b *testing.B) {
 	const n = 5000
 	for name, main := range map[string]string{
 		"plain": programs(n, func(int) string { return "" }),
-		"same":  programs(n, func(int) string { return "output = \"syslog\"\numask = \"027\"\nlimits = { nofile = 4096 }\n" }),
-		"own":   manySettings(n),
+		"same": programs(n,
+			func(int) string { return "output = \"syslog\"\numask = \"027\"\nlimits = { nofile = 4096 }\n" }),
+		"own": manySettings(n),
 	} {
 		b.Run(name, func(b *testing.B) {
 			var before, after runtime.MemStats

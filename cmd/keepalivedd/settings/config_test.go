@@ -87,7 +87,8 @@ func TestLacking(t *testing.T) {
 					t.Errorf("no position: %v", e)
 				}
 				section, _, _ := strings.Cut(e.Program, ":")
-				if name, ok := strings.CutPrefix(e.Key, "program."); ok && !strings.HasPrefix(name, section+".") || !ok && e.Program != "" {
+				if name, ok := strings.CutPrefix(e.Key, "program."); ok && !strings.HasPrefix(name, section+".") ||
+					!ok && e.Program != "" {
 					t.Errorf("%v: it is of program %q", e, e.Program)
 				}
 			}
@@ -167,7 +168,8 @@ func TestNeedsRestart(t *testing.T) {
 // promise R5: what is not a program's and has changed can be named
 func TestDiffering(t *testing.T) {
 	t.Parallel()
-	a := settings.Config{PIDFile: "/run/a.pid", Shutdown: &settings.Hook{Timeout: 1}, Programs: make([]settings.Program, 1)}
+	a := settings.Config{PIDFile: "/run/a.pid", Shutdown: &settings.Hook{Timeout: 1},
+		Programs: make([]settings.Program, 1)}
 	b := a
 	b.Shutdown, b.Programs, b.Files = &settings.Hook{Timeout: 1}, nil, []string{"/b"}
 	if keys := a.Differing(&b); keys != nil {

@@ -70,7 +70,8 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add("[program.main]\ncommand = [\"/bin/true\"]\nenvironment_file = \"/more.env\"\nenvironment = { A = \"b\" }\n", string(data))
+		f.Add("[program.main]\ncommand = [\"/bin/true\"]\nenvironment_file = \"/more.env\"\nenvironment = { A = \"b\" }\n",
+			string(data))
 		for line := range strings.Lines(string(data)) {
 			f.Add("program.a = { command = [\"/bin/true\"], environment_file = \"/more.env\" }", line)
 		}

@@ -22,8 +22,10 @@ func TestInstances(t *testing.T) {
 	t.Parallel()
 	const section = "[program.%s]\ncommand = [\"/bin/true\"]\n%s\n"
 	c := loadText(t, memory{main: fmt.Sprintf(section+section+section+section,
-		"worker", "instances = 11", "worker-a", "after = [\"worker:2\"]", "a", "requires = [\"worker\", \"one\"]", "one", "instances = 1")})
-	want := strings.Fields("a one:1 worker:1 worker:2 worker:3 worker:4 worker:5 worker:6 worker:7 worker:8 worker:9 worker:10 worker:11 worker-a")
+		"worker", "instances = 11", "worker-a", "after = [\"worker:2\"]", "a", "requires = [\"worker\", \"one\"]", "one",
+		"instances = 1")})
+	want := strings.Fields("a one:1 worker:1 worker:2 worker:3 worker:4 worker:5 worker:6 worker:7 worker:8 worker:9 " +
+		"worker:10 worker:11 worker-a")
 	if got := namesOf(c); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -35,8 +37,8 @@ func TestInstances(t *testing.T) {
 	}
 }
 
-// The number is in every string of the section, and in nothing else: not in a name, not in what an environment_file has.
-// issue 8.7
+// The number is in every string of the section, and in nothing else: not in a name, not in what an environment_file
+// has. issue 8.7
 func TestMarks(t *testing.T) {
 	t.Parallel()
 	const main = `
@@ -58,13 +60,16 @@ instances = 3
 command = ["/bin/x"]
 `
 	p := loadText(t, memory{main, "FILE=%i%%\nB=file\n"}).Programs[1]
-	if p.Name != "w:2" || !slices.Equal(p.Command, Command{"/bin/w2", "2%i2", "%", "-"}) || p.User.GID != 2 || p.Directory != "/srv/2" ||
+	if p.Name != "w:2" || !slices.Equal(p.Command, Command{"/bin/w2", "2%i2", "%", "-"}) || p.User.GID != 2 ||
+		p.Directory != "/srv/2" ||
 		!reflect.DeepEqual(p.Environment, Environment{"%i": "2", "B": "b", "FILE": "%i%%"}) || p.Output != "/log/2" ||
 		p.Check.Command[1] != "2" || p.Gate[1] != "2" || p.OnChange[1] != "2" || !slices.Equal(p.After, []string{"x:2"}) {
 		t.Errorf("got %+v, %+v, %+v, %+v", p, p.User, p.Settings, p.Check)
 	}
-	plain := loadText(t, memory{main: strings.ReplaceAll(strings.ReplaceAll(main, "after = [\"x:%i\"]", ""), "instances = 2", "")}).Programs[0]
-	if plain.Name != "w" || !slices.Equal(plain.Command, Command{"/bin/w%i", "%i%%i%i", "%%", "-"}) || plain.Output != "/log/%i" {
+	plain := loadText(t,
+		memory{main: strings.ReplaceAll(strings.ReplaceAll(main, "after = [\"x:%i\"]", ""), "instances = 2", "")}).Programs[0]
+	if plain.Name != "w" || !slices.Equal(plain.Command, Command{"/bin/w%i", "%i%%i%i", "%%", "-"}) ||
+		plain.Output != "/log/%i" {
 		t.Errorf("without instances: got %+v, %+v", plain, plain.Settings)
 	}
 }
@@ -72,13 +77,18 @@ command = ["/bin/x"]
 // Instances share what has no number in it: a thousand cost what a thousand sections cost that are alike. // issue 8.7
 func TestInstancesShare(t *testing.T) {
 	t.Parallel()
-	c := loadText(t, memory{"[program.w]\ninstances = 2\ncommand = [\"/bin/w\", \"%i\"]\nenvironment_file = \"/more.env\"\nenvironment = { A = \"1\" }\noutput = \"syslog\"\n", "B=%i"})
+	c := loadText(t, memory{"[program.w]\ninstances = 2\ncommand = [\"/bin/w\", \"%i\"]\n" +
+		"environment_file = \"/more.env\"\nenvironment = { A = \"1\" }\noutput = \"syslog\"\n", "B=%i"})
 	a, b := c.Programs[0], c.Programs[1]
-	if a.Settings != b.Settings || reflect.ValueOf(a.Environment).Pointer() != reflect.ValueOf(b.Environment).Pointer() || a.Environment["B"] != "%i" {
+	if a.Settings != b.Settings || reflect.ValueOf(a.Environment).Pointer() != reflect.ValueOf(b.Environment).Pointer() ||
+		a.Environment["B"] != "%i" {
 		t.Errorf("got %+v and %+v", a, b)
 	}
-	c = loadText(t, memory{main: "[program.w]\ninstances = 2\ncommand = [\"/bin/w\"]\noutput = \"/log/%i\"\ncheck = { command = [\"/bin/c\"] }\n"})
-	if a, b = c.Programs[0], c.Programs[1]; a.Settings == b.Settings || a.Check != b.Check || &a.Command[0] != &b.Command[0] {
+	c = loadText(t,
+		memory{main: "[program.w]\ninstances = 2\ncommand = [\"/bin/w\"]\noutput = \"/log/%i\"\n" +
+			"check = { command = [\"/bin/c\"] }\n"})
+	if a, b = c.Programs[0], c.Programs[1]; a.Settings == b.Settings || a.Check != b.Check ||
+		&a.Command[0] != &b.Command[0] {
 		t.Errorf("got %+v and %+v", a, b)
 	}
 }
@@ -94,7 +104,8 @@ func TestInstancesLinear(t *testing.T) {
 	}
 }
 
-// Who waits for a section waits for each of its instances, and a circle through some of them is one of sections. // issue 8.7
+// Who waits for a section waits for each of its instances, and a circle through some of them is one of sections.
+// // issue 8.7
 func TestInstancesInCircles(t *testing.T) {
 	t.Parallel()
 	for needs, want := range map[[2]string]string{
@@ -107,8 +118,10 @@ func TestInstancesInCircles(t *testing.T) {
 		{`"a:%i"`, `"c"`}:    "the instances of a section cannot wait for each other",
 		{`"b:%i"`, `"c:%i"`}: `there is no program "c:2"; c has instances 1 to 1`,
 	} {
-		_, err := load("/main.toml", memory{main: fmt.Sprintf("[program.a]\ninstances = 2\ncommand = [\"/bin/true\"]\nafter = [%s]\n"+
-			"[program.b]\ninstances = 2\ncommand = [\"/bin/true\"]\nrequires = [%s]\n[program.c]\ninstances = 1\ncommand = [\"/bin/true\"]\n", needs[0], needs[1])})
+		_, err := load("/main.toml",
+			memory{main: fmt.Sprintf("[program.a]\ninstances = 2\ncommand = [\"/bin/true\"]\nafter = [%s]\n"+
+				"[program.b]\ninstances = 2\ncommand = [\"/bin/true\"]\nrequires = [%s]\n[program.c]\ninstances = 1\n"+
+				"command = [\"/bin/true\"]\n", needs[0], needs[1])})
 		switch errs, _ := err.(Errors); {
 		case want == "" && err != nil:
 			t.Errorf("%q: %v", needs, err)
@@ -122,10 +135,12 @@ func TestInstancesInCircles(t *testing.T) {
 func TestInstancesTimesInstances(t *testing.T) {
 	t.Parallel()
 	for needs, want := range map[string]string{
-		`"b"`: "/main.toml:4:10: program.a.after: 1000 instances would wait for each of 101, which takes long at each start and stop; \"b:%i\" has each wait for one of its number",
+		`"b"`: "/main.toml:4:10: program.a.after: 1000 instances would wait for each of 101, " +
+			"which takes long at each start and stop; \"b:%i\" has each wait for one of its number",
 		`"c"`: "", `"c", "b:7", "d"`: "", `"e:%i"`: "",
 	} {
-		main := "[program.a]\ninstances = 1000\ncommand = [\"/bin/true\"]\nafter = [" + needs + "]\n[program.d]\ncommand = [\"/bin/true\"]\n"
+		main := "[program.a]\ninstances = 1000\ncommand = [\"/bin/true\"]\nafter = [" + needs +
+			"]\n[program.d]\ncommand = [\"/bin/true\"]\n"
 		for name, n := range map[string]int{"b": 101, "c": 100, "e": 1000} {
 			main += fmt.Sprintf("[program.%s]\ninstances = %d\ncommand = [\"/bin/true\"]\n", name, n)
 		}
@@ -143,18 +158,21 @@ func TestInstancesLack(t *testing.T) {
 	s := thereIs{memory{main: "[program.w]\ninstances = 1000\ncommand = [\"/bin/w%i\"]\n"}, there}
 	c, err := load("/main.toml", s)
 	if err != nil || len(c.Lacking) != 1 || len(c.Lacking[0].More) != 999 || c.Lacking[0].Program != "w:1" ||
-		!strings.HasSuffix(c.Lacking.Error(), ":3:12: program.w.command: /bin/w1: file does not exist; and so for 999 more of its instances") {
+		!strings.HasSuffix(c.Lacking.Error(),
+			":3:12: program.w.command: /bin/w1: file does not exist; and so for 999 more of its instances") {
 		t.Fatalf("got %v, %v", c, err)
 	}
 	for i := range 997 {
 		there[fmt.Sprintf("/bin/w%d", i+1)] = true
 	}
 	still := c.Lacking.Still()
-	if len(still) != 1 || still[0].Program != "w:998" || len(still[0].More) != 2 || !strings.Contains(still.Error(), "/bin/w998: file does not exist; and so for 2 more") {
+	if len(still) != 1 || still[0].Program != "w:998" || len(still[0].More) != 2 ||
+		!strings.Contains(still.Error(), "/bin/w998: file does not exist; and so for 2 more") {
 		t.Errorf("got %v", still)
 	}
 	there["/bin/w999"] = true
-	if still = still.Still(); len(still) != 1 || still[0].Program != "w:998" || len(still[0].More) != 1 || still[0].More[0].Program != "w:1000" {
+	if still = still.Still(); len(still) != 1 || still[0].Program != "w:998" || len(still[0].More) != 1 ||
+		still[0].More[0].Program != "w:1000" {
 		t.Errorf("got %v", still)
 	}
 	there["/bin/w998"], there["/bin/w1000"] = true, true

@@ -12,8 +12,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/address"
 )
 
-// What somebody else listens on is lacking, with who has it. It is left to the caller to tell whether that is the daemon itself,
-// and so it is no mistake beside others. promises K1, S9
+// What somebody else listens on is lacking, with who has it. It is left to the caller to tell whether that is the
+// daemon itself, and so it is no mistake beside others. promises K1, S9
 func TestListenInUse(t *testing.T) {
 	t.Parallel()
 	at := fmt.Sprintf("127.%d.%d.%d:7003", 1+rand.IntN(250), 1+rand.IntN(250), 1+rand.IntN(250))
@@ -25,10 +25,12 @@ func TestListenInUse(t *testing.T) {
 	main := programs(1, func(int) string { return fmt.Sprintf("listen = [\"tcp:%s\"]\n", at) })
 	c := loadText(t, memory{main: main})
 	var used *address.InUseError
-	if len(c.Lacking) != 1 || !errors.As(c.Lacking, &used) || used.Holders[0].PID != os.Getpid() || c.Lacking[0].Program != "p0" {
+	if len(c.Lacking) != 1 || !errors.As(c.Lacking, &used) || used.Holders[0].PID != os.Getpid() ||
+		c.Lacking[0].Program != "p0" {
 		t.Fatalf("got %v", c.Lacking)
 	}
-	if _, err := load("/main.toml", memory{main: main + "nice = 100\n"}); err == nil || strings.Contains(err.Error(), "in use") {
+	if _, err := load("/main.toml", memory{main: main + "nice = 100\n"}); err == nil ||
+		strings.Contains(err.Error(), "in use") {
 		t.Errorf("beside a mistake: %v", err)
 	}
 	l.Close()

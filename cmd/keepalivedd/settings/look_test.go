@@ -36,18 +36,22 @@ func TestProposedPath(t *testing.T) {
 	t.Parallel()
 	s := system{has: " /bin/webd /usr/bin/webd /sbin/cd "}
 	for value, want := range map[string]string{
-		`["webd"]`:               `must begin with the program's absolute path, not "webd"; write "/usr/bin/webd"`,
-		`["webd", "-f"]`:         `must begin with the program's absolute path, not "webd"; write "/usr/bin/webd"`,
-		`["bin/webd"]`:           `must begin with the program's absolute path, not "bin/webd"`,
-		`["wbd"]`:                `must begin with the program's absolute path, not "wbd"`,
-		`["webd -f x"]`:          `must begin with the program's absolute path, not "webd -f x"; write ["/usr/bin/webd", "-f", "x"]`,
-		`["wbd -f x"]`:           `must begin with the program's absolute path, not "wbd -f x"`,
-		`"webd -f"`:              `must be a list of strings, not a string; write ["/usr/bin/webd", "-f"]`,
-		`["cd /srv && ./run"]`:   `must begin with the program's absolute path, not "cd /srv && ./run"; write ["/bin/sh", "-c", "cd /srv && ./run"]`,
-		`"cd /srv && ./run"`:     `must be a list of strings, not a string; write ["/bin/sh", "-c", "cd /srv && ./run"]`,
-		`["webd", "|", "wc"]`:    `must begin with the program's absolute path, not "webd"; write ["/bin/sh", "-c", "webd | wc"]`,
+		`["webd"]`:       `must begin with the program's absolute path, not "webd"; write "/usr/bin/webd"`,
+		`["webd", "-f"]`: `must begin with the program's absolute path, not "webd"; write "/usr/bin/webd"`,
+		`["bin/webd"]`:   `must begin with the program's absolute path, not "bin/webd"`,
+		`["wbd"]`:        `must begin with the program's absolute path, not "wbd"`,
+		`["webd -f x"]`: `must begin with the program's absolute path, not "webd -f x"; write ["/usr/bin/webd", ` +
+			`"-f", "x"]`,
+		`["wbd -f x"]`: `must begin with the program's absolute path, not "wbd -f x"`,
+		`"webd -f"`:    `must be a list of strings, not a string; write ["/usr/bin/webd", "-f"]`,
+		`["cd /srv && ./run"]`: `must begin with the program's absolute path, not "cd /srv && ./run"; write ["/bin/sh", ` +
+			`"-c", "cd /srv && ./run"]`,
+		`"cd /srv && ./run"`: `must be a list of strings, not a string; write ["/bin/sh", "-c", "cd /srv && ./run"]`,
+		`["webd", "|", "wc"]`: `must begin with the program's absolute path, not "webd"; write ["/bin/sh", "-c", ` +
+			`"webd | wc"]`,
 		`["/bin/webd -f 'a b'"]`: `/bin/webd -f 'a b': file does not exist; write ["/bin/sh", "-c", "/bin/webd -f 'a b'"]`,
-		`webd -f`:                `not valid TOML: a command is a list of strings, each in quotes; write command = ["/usr/bin/webd", "-f"]`,
+		`webd -f`: `not valid TOML: a command is a list of strings, each in quotes; ` +
+			`write command = ["/usr/bin/webd", "-f"]`,
 	} {
 		s.main = "[program.web]\ncommand = " + value + "\n"
 		c, err := load("/main.toml", s)
@@ -103,7 +107,8 @@ func TestRights(t *testing.T) {
 		all.capabilities[i].Effective = ^uint32(0)
 	}
 	unlimited := Limit{unix.RLIMIT_NOFILE, unix.RLIM_INFINITY, unix.RLIM_INFINITY}
-	if err := all.limit(unlimited); err == nil || errors.Is(err, fs.ErrPermission) || !strings.HasPrefix(err.Error(), "unlimited is above ") {
+	if err := all.limit(unlimited); err == nil || errors.Is(err, fs.ErrPermission) ||
+		!strings.HasPrefix(err.Error(), "unlimited is above ") {
 		t.Errorf("more than fs.nr_open: %v", err)
 	}
 	for _, resource := range resources {
@@ -125,7 +130,8 @@ func TestRights(t *testing.T) {
 		want   string
 	}{
 		"the same user": {rights{}, rights{}.become(&User{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}), ""},
-		"another user":  {rights{}, rights{}.become(&User{Name: "x", UID: 4000000001}), "only root can run programs as another user"},
+		"another user": {rights{}, rights{}.become(&User{Name: "x", UID: 4000000001}),
+			"only root can run programs as another user"},
 		"root without":  {rights{root: true}, rights{root: true}.become(&User{Name: "x", UID: 4000000001}), "CAP_SETUID"},
 		"any user":      {all, all.become(&User{UID: 4000000001}), ""},
 		"nicer":         {rights{}, rights{}.nice(19), ""},
@@ -133,7 +139,9 @@ func TestRights(t *testing.T) {
 		"any score":     {all, all.oomScoreAdj(-1000), ""},
 		"a worse score": {rights{}, rights{}.oomScoreAdj(1000), ""},
 	} {
-		if c.err == nil && c.want == "" || c.err != nil && c.want != "" && strings.Contains(c.err.Error(), c.want) && errors.Is(c.err, fs.ErrPermission) != c.rights.root {
+		if c.err == nil && c.want == "" ||
+			c.err != nil && c.want != "" && strings.Contains(c.err.Error(), c.want) &&
+				errors.Is(c.err, fs.ErrPermission) != c.rights.root {
 			continue
 		}
 		t.Errorf("%s: got %v, want %q", name, c.err, c.want)
@@ -144,7 +152,8 @@ func TestRights(t *testing.T) {
 // promise S8; issue 7.A5
 func TestUnknownUser(t *testing.T) {
 	t.Parallel()
-	c := loadText(t, memory{main: "[program.a]\ncommand = [\"/bin/true\"]\nuser = \"no-such-user:0\"\n[program.b]\ncommand = [\"/bin/true\"]\nuser = \"root\"\n"})
+	c := loadText(t, memory{main: "[program.a]\ncommand = [\"/bin/true\"]\nuser = \"no-such-user:0\"\n[program.b]\n" +
+		"command = [\"/bin/true\"]\nuser = \"root\"\n"})
 	u := c.Programs[0].User
 	if u.Known() || u.UID == 0 || u.GID == 0 || u.Name != "no-such-user" {
 		t.Errorf("got %+v", u)
@@ -164,7 +173,9 @@ func TestReadEnvironment(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	main, env := filepath.Join(dir, "main.toml"), filepath.Join(dir, "env")
-	if err := os.WriteFile(main, []byte("[program.a]\ncommand = [\"/bin/true\"]\nenvironment = { A = \"own\" }\nenvironment_file = \""+env+"\"\n"), 0o644); err != nil {
+	if err := os.WriteFile(main,
+		[]byte("[program.a]\ncommand = [\"/bin/true\"]\nenvironment = { A = \"own\" }\nenvironment_file = \""+env+"\"\n"),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	c, err := Load(main)
@@ -184,7 +195,8 @@ func TestReadEnvironment(t *testing.T) {
 	if err := os.WriteFile(env, []byte("A=file\nB=2"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := read(); err != nil || len(got) != 2 || got["A"] != "own" || got["B"] != "2" || len(c.Lacking.Still()) != 0 {
+	if got, err := read(); err != nil || len(got) != 2 || got["A"] != "own" || got["B"] != "2" ||
+		len(c.Lacking.Still()) != 0 {
 		t.Errorf("got %v, %v", got, err)
 	}
 }

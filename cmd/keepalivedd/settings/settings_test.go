@@ -41,10 +41,12 @@ func TestSettingsShared(t *testing.T) {
 	if p[0].Settings != p[1].Settings || p[2].Settings != p[3].Settings || p[4].Settings != p[5].Settings {
 		t.Error("equal settings are not shared")
 	}
-	if p[0].Settings == p[2].Settings || p[0].Output != "log" || p[2].Output != "syslog" || *p[4].Nice != 1 || p[2].Nice != nil {
+	if p[0].Settings == p[2].Settings || p[0].Output != "log" || p[2].Output != "syslog" || *p[4].Nice != 1 ||
+		p[2].Nice != nil {
 		t.Errorf("got %+v, %+v, %+v", p[0].Settings, p[2].Settings, p[4].Settings)
 	}
-	if again := loadText(t, memory{main: programs(1, func(int) string { return "" })}); again.Programs[0].Settings != p[0].Settings {
+	if again := loadText(t,
+		memory{main: programs(1, func(int) string { return "" })}); again.Programs[0].Settings != p[0].Settings {
 		t.Error("a reload has defaults of its own")
 	}
 }
@@ -53,14 +55,19 @@ func TestSettingsShared(t *testing.T) {
 func TestUnset(t *testing.T) {
 	t.Parallel()
 	c := loadText(t, memory{main: programs(2, func(i int) string {
-		return [...]string{"", "umask = \"0\"\nnice = 0\noom_score_adj = 0\nlimits = { core = 0 }\nready = \"0s\"\ncheck = { command = [\"/c\"] }\n"}[i]
+		return [...]string{"",
+			"umask = \"0\"\nnice = 0\noom_score_adj = 0\nlimits = { core = 0 }\nready = \"0s\"\n" +
+				"check = { command = [\"/c\"] }\n"}[i]
 	})})
 	unset, zero := c.Programs[0], c.Programs[1]
-	if _, ok := unset.Umask.Mask(); ok || unset.Nice != nil || unset.OOMScoreAdj != nil || unset.Limits != nil || unset.Check != nil ||
-		unset.GiveUp != nil || unset.Gate != nil || unset.OnChange != nil || unset.ReloadSignal != 0 || unset.Ready != (Ready{}) || c.Startup != nil {
+	if _, ok := unset.Umask.Mask(); ok || unset.Nice != nil || unset.OOMScoreAdj != nil || unset.Limits != nil ||
+		unset.Check != nil ||
+		unset.GiveUp != nil || unset.Gate != nil || unset.OnChange != nil || unset.ReloadSignal != 0 ||
+		unset.Ready != (Ready{}) || c.Startup != nil {
 		t.Errorf("got %+v", unset.Settings)
 	}
-	if unset.RestartDelay != (RestartDelay{time.Second, time.Minute, time.Minute}) || unset.Type != Service || unset.Restart != Always {
+	if unset.RestartDelay != (RestartDelay{time.Second, time.Minute, time.Minute}) || unset.Type != Service ||
+		unset.Restart != Always {
 		t.Errorf("got %+v", unset.Settings)
 	}
 	mask, ok := zero.Umask.Mask()
@@ -131,7 +138,8 @@ func TestEnvironmentFileOnce(t *testing.T) {
 	if reflect.ValueOf(p[0].Environment).Pointer() != reflect.ValueOf(p[1].Environment).Pointer() {
 		t.Error("not shared")
 	}
-	if !reflect.DeepEqual(p[0].Environment, Environment{"A": "1", "B": "2"}) || !reflect.DeepEqual(p[2].Environment, Environment{"A": "own", "B": "2"}) {
+	if !reflect.DeepEqual(p[0].Environment, Environment{"A": "1", "B": "2"}) ||
+		!reflect.DeepEqual(p[2].Environment, Environment{"A": "own", "B": "2"}) {
 		t.Errorf("got %v, %v", p[0].Environment, p[2].Environment)
 	}
 }
@@ -167,7 +175,8 @@ func TestCyclesAtScale(t *testing.T) {
 		main = strings.ReplaceAll(main, "\"p0\", \"p0\"", "\"p0\"")
 		_, err := load("/main.toml", memory{main: main})
 		errs, ok := err.(Errors)
-		if !ok || len(errs) != 1 || !strings.Contains(err.Error(), "programs wait for each other: p0 needs p1 needs ") || len(err.Error()) > 400 {
+		if !ok || len(errs) != 1 || !strings.Contains(err.Error(), "programs wait for each other: p0 needs p1 needs ") ||
+			len(err.Error()) > 400 {
 			t.Errorf("%s: got %.1000v", name, err)
 		}
 	}

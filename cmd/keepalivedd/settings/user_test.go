@@ -62,7 +62,8 @@ func TestUserGroup(t *testing.T) {
 			if u.Name != "root" || u.GID != 4000000000 || !slices.Contains(u.Groups, u.GID) {
 				t.Errorf("got %+v", u)
 			}
-		case u.UID != 4000000001 || u.GID != 0 || u.Name != "4000000001" || u.Home != "/" || u.Shell != "/bin/sh" || !slices.Equal(u.Groups, []uint32{0}):
+		case u.UID != 4000000001 || u.GID != 0 || u.Name != "4000000001" || u.Home != "/" || u.Shell != "/bin/sh" ||
+			!slices.Equal(u.Groups, []uint32{0}):
 			t.Errorf("got %+v", u)
 		}
 	}

@@ -17,7 +17,8 @@ func TestWarnings(t *testing.T) {
 		``:                    "",
 		`gate_delay = "1s"`:   "",
 		`gate = ["/bin/cat"]`: ":3:8: program.a.gate: with gate_delay = \"0s\" " + least + "6s" + why,
-		"gate = [\"/bin/cat\"]\ngate_timeout = \"1s\"\ngate_renew = \"3s\"\ngate_delay = \"4s\"": ":6:14: program.a.gate_delay: with gate_delay = \"4s\" " + least + "5s" + why,
+		"gate = [\"/bin/cat\"]\ngate_timeout = \"1s\"\ngate_renew = \"3s\"\ngate_delay = \"4s\"": ":6:14: " +
+			"program.a.gate_delay: with gate_delay = \"4s\" " + least + "5s" + why,
 		"gate = [\"/bin/cat\"]\ngate_timeout = \"1s\"\ngate_renew = \"3s\"\ngate_delay = \"5s\"": "",
 		"gate = [\"/bin/cat\"]\ngate_delay = \"6s\"":                                             "",
 	} {
