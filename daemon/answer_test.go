@@ -66,7 +66,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// issue 7.A7: who asks for a reload, and the log, are told what it has touched; a dry run says the same and touches nothing.
+// issue 7.A7: who asks for a reload, and the log, are told what it has touched;
+// a dry run says the same and touches nothing.
 func TestTouched(t *testing.T) {
 	w := newWorld(t, "")
 	log := w.pidfile + ".log"

@@ -46,7 +46,8 @@ func TestCrashIsTold(t *testing.T) {
 	}
 }
 
-// promise P2, for this file too: what is in the way is not followed, waited for or removed, and keeps nobody from starting
+// promise P2, for this file too: what is in the way is not followed, waited for or removed,
+// and keeps nobody from starting
 func TestHostileCrashFile(t *testing.T) {
 	for name, put := range map[string]func(path, victim string) error{
 		"link":      func(path, victim string) error { return os.Symlink(victim, path) },

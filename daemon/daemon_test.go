@@ -101,7 +101,8 @@ func TestSecondStart(t *testing.T) {
 	pid := w.up()
 	for _, does := range []string{".", "foreground"} {
 		status, stderr := w.start(func(c *exec.Cmd) { c.Env = append(c.Env, "DAEMON_TEST="+does) })
-		if want := fmt.Sprintf("testd: already running, pid %d (pidfile %s)\n", pid, w.pidfile); status != 100 || stderr != want {
+		if want := fmt.Sprintf("testd: already running, pid %d (pidfile %s)\n", pid, w.pidfile); status != 100 ||
+			stderr != want {
 			t.Errorf("%s: status %d, %q; want 100 and %q", does, status, stderr, want)
 		}
 	}
@@ -152,7 +153,8 @@ func TestNothingOfTheCallerReachesTheDaemon(t *testing.T) {
 	}
 	w.expect("start")
 	w.signal(pid, unix.SIGUSR1)
-	w.expect(`cwd=/ umask=022 leader=true tty=false fds=[0=/dev/null 1=/dev/null 2=/dev/null] mark="" handover="" notify="" comm-is-right=true unblocked=true`)
+	w.expect(`cwd=/ umask=022 leader=true tty=false fds=[0=/dev/null 1=/dev/null 2=/dev/null] mark="" handover="" ` +
+		`notify="" comm-is-right=true unblocked=true`)
 }
 
 func TestEnv(t *testing.T) {
@@ -228,7 +230,8 @@ func TestTermDuringAHook(t *testing.T) {
 		}
 		w.gone()
 		// promise R4: nothing goes on as before then
-		if text, _ := os.ReadFile(log); !strings.Contains(string(text), "reload called off by the stop") || strings.Contains(string(text), "as before") {
+		if text, _ := os.ReadFile(log); !strings.Contains(string(text), "reload called off by the stop") ||
+			strings.Contains(string(text), "as before") {
 			t.Errorf("the log says:\n%s", text)
 		}
 	})

@@ -49,12 +49,14 @@ func TestBuildsElsewhere(t *testing.T) {
 	if out, err := build("../examples/echod"); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if out, err := build("../cmd/keepalivedd"); err == nil || strings.Count(out, "undefined: ") != 1 || !strings.Contains(out, "on_Linux_only") {
+	if out, err := build("../cmd/keepalivedd"); err == nil || strings.Count(out, "undefined: ") != 1 ||
+		!strings.Contains(out, "on_Linux_only") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
-// exported is what the package of dir has for others on a system: names, with those of fields and methods after their type's.
+// exported is what the package of dir has for others on a system: names,
+// with those of fields and methods after their type's.
 func exported(t *testing.T, dir, goos string) map[string]string {
 	t.Helper()
 	target := build.Default

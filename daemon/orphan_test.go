@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// promise I2, issue 7.B5: PID 1 reaps the orphans, and nothing else, also when a child of its own has died before them or at
-// the same time.
+// promise I2, issue 7.B5: PID 1 reaps the orphans, and nothing else, also when a child of its own has died before them
+// or at the same time.
 func TestOrphansOfPID1(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: it makes a PID namespace")

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sockets that the caller has bound are served, in the foreground and through Detach; the daemon's children hear nothing of it
+// sockets that the caller has bound are served, in the foreground and through Detach;
+// the daemon's children hear nothing of it
 func TestListenersThatWerePassed(t *testing.T) {
 	for _, does := range []string{"is-passed", "is-passed foreground"} {
 		t.Run(does, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/signals"
 )
 
-// promises R2, U1: a signal that comes in the very moment in which it is not caught any more ends nobody. It takes many tries to
-// meet that.
+// promises R2, U1: a signal that comes in the very moment in which it is not caught any more ends nobody. It takes many
+// tries to meet that.
 func TestQuietInAStorm(t *testing.T) {
 	const child = "DAEMON_TEST_QUIET"
 	if os.Getenv(child) != "" {

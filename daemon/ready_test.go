@@ -16,7 +16,8 @@ import (
 
 // promise I2: sd_notify, with the socket in the file system and in the abstract name space
 func TestSystemdIsTold(t *testing.T) {
-	for name, path := range map[string]string{"path": filepath.Join(t.TempDir(), "notify"), "abstract": "@daemon-test-" + strconv.Itoa(os.Getpid())} {
+	for name, path := range map[string]string{"path": filepath.Join(t.TempDir(), "notify"),
+		"abstract": "@daemon-test-" + strconv.Itoa(os.Getpid())} {
 		t.Run(name, func(t *testing.T) {
 			next := notifySocket(t, path)
 			w := newWorld(t, "reload-fails")

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// promise C8: a fork that hangs keeps neither another fork from going on, nor the score from being its own once there is a
-// child, nor the daemon from its end
+// promise C8: a fork that hangs keeps neither another fork from going on, nor the score from being its own once there
+// is a child, nor the daemon from its end
 func TestForkThatHangs(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "score")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

@@ -62,7 +62,8 @@ func shape(d *daemon.Daemon, does func(string) bool, tell func(string)) {
 			for _, f := range d.Passed() {
 				tell("passed " + f.Name())
 			}
-			tell(fmt.Sprintf("listens %d %q", len(served), os.Getenv("LISTEN_FDS")+os.Getenv("LISTEN_PID")+os.Getenv("LISTEN_FDNAMES")))
+			tell(fmt.Sprintf("listens %d %q", len(served),
+				os.Getenv("LISTEN_FDS")+os.Getenv("LISTEN_PID")+os.Getenv("LISTEN_FDNAMES")))
 			return start(ctx, fail)
 		}
 	}
@@ -129,7 +130,8 @@ func state() string {
 		status, _ := os.ReadFile(task)
 		unblocked = unblocked || bytes.Contains(status, []byte("SigBlk:\t0000000000000000\n"))
 	}
-	return fmt.Sprintf("cwd=%s umask=%#o leader=%v tty=%v fds=%v mark=%q handover=%q notify=%q comm-is-right=%v unblocked=%v",
-		cwd, umask, sid == os.Getpid(), err == nil, fds, os.Getenv("_GO_DAEMON"), os.Getenv("_DAEMON_HANDOVER"),
-		os.Getenv("NOTIFY_SOCKET"), strings.HasPrefix(filepath.Base(exe), strings.TrimSpace(string(b))), unblocked)
+	return fmt.Sprintf("cwd=%s umask=%#o leader=%v tty=%v fds=%v mark=%q handover=%q notify=%q comm-is-right=%v "+
+		"unblocked=%v", cwd, umask, sid == os.Getpid(), err == nil, fds, os.Getenv("_GO_DAEMON"),
+		os.Getenv("_DAEMON_HANDOVER"), os.Getenv("NOTIFY_SOCKET"),
+		strings.HasPrefix(filepath.Base(exe), strings.TrimSpace(string(b))), unblocked)
 }

@@ -15,15 +15,19 @@ import (
 	"github.com/keepalivedd/keepalivedd/daemon"
 )
 
-// issue 9: a daemon may be followed until its end, of which who follows is told; whom it lets read, a reload may change.
+// issue 9: a daemon may be followed until its end, of which who follows is told; whom it lets read,
+// a reload may change.
 func TestStreams(t *testing.T) {
 	gid := 424242
 	d := &daemon.Daemon{PIDFile: t.TempDir() + "/pid"}
 	started := make(chan bool)
 	d.Start = func(context.Context, context.CancelCauseFunc) error { close(started); return nil }
 	d.Reload = func(context.Context) error { d.Readers = &gid; return nil }
-	d.Reads = map[string]control.Method{"status": func(context.Context, json.RawMessage) (any, error) { return "mine", nil }}
-	d.Streams = map[string]control.Stream{"ticks": func(ctx context.Context, _ json.RawMessage, to *control.Follower) error {
+	d.Reads = map[string]control.Method{
+		"status": func(context.Context, json.RawMessage) (any, error) { return "mine", nil },
+	}
+	d.Streams = map[string]control.Stream{"ticks": func(ctx context.Context, _ json.RawMessage,
+		to *control.Follower) error {
 		to.Send([]int{1})
 		<-ctx.Done()
 		return nil

@@ -27,7 +27,8 @@ func withLog(t *testing.T, does string) (w *world, log func() string) {
 // promise A2, S2: a failed start tells its caller, once, wherever the log goes
 func TestFailedStartIsToldWhereverTheLogGoes(t *testing.T) {
 	const why = "open /etc/testd: no such thing"
-	for _, does := range []string{"start-fails tells-its-log", "start-fails", "start-fails main", "start-fails main foreground"} {
+	for _, does := range []string{"start-fails tells-its-log", "start-fails", "start-fails main",
+		"start-fails main foreground"} {
 		t.Run(does, func(t *testing.T) {
 			w, log := withLog(t, does)
 			status, stderr := w.start()
@@ -63,7 +64,8 @@ func TestLogThatCannotBeOpened(t *testing.T) {
 // promise A2: what falls over after it was ready says why in its log, and in the log of the next
 func TestEndIsToldByTheNext(t *testing.T) {
 	for does, end := range map[string]unix.Signal{
-		"falls-over": unix.SIGUSR1, "falls-over main": unix.SIGUSR1, "stop-fails": unix.SIGTERM, "stop-fails main": unix.SIGTERM,
+		"falls-over": unix.SIGUSR1, "falls-over main": unix.SIGUSR1, "stop-fails": unix.SIGTERM,
+		"stop-fails main": unix.SIGTERM,
 	} {
 		t.Run(does, func(t *testing.T) {
 			w, log := withLog(t, does)
