@@ -17,7 +17,8 @@ func TestCarryIsBounded(t *testing.T) {
 	much, little := &Sink{program: "much"}, &Sink{program: "little"}
 	text := bytes.Repeat([]byte("x"), 8<<10-8)
 	for i := range 10_000 {
-		from.keep(much, &Line{Program: "much", PID: 7, Time: time.Unix(1, int64(i)), Text: fmt.Appendf(nil, "%08d%s", i, text)})
+		from.keep(much,
+			&Line{Program: "much", PID: 7, Time: time.Unix(1, int64(i)), Text: fmt.Appendf(nil, "%08d%s", i, text)})
 	}
 	for i := range 10 {
 		from.keep(little, &Line{Program: "little", PID: 8, Stderr: true, Text: fmt.Append(nil, i)})

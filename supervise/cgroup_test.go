@@ -92,8 +92,8 @@ func TestCgroupIsKilled(t *testing.T) {
 	w.logged("did not end: killed")
 }
 
-// promise T1, issue 8.5: whoever writes to cgroup.kill ends a program, and does not keep it down. Linux 6.14 and later go on to
-// kill whom clone3(2) puts into such a group. The set up ones start by another way.
+// promise T1, issue 8.5: whoever writes to cgroup.kill ends a program, and does not keep it down. Linux 6.14 and later
+// go on to kill whom clone3(2) puts into such a group. The set up ones start by another way.
 func TestCgroupThatWasKilled(t *testing.T) {
 	dir := cgroup(t)
 	w := newWorld(t, supervise.Options{Cgroup: dir, Helper: true})
@@ -146,7 +146,8 @@ func TestCgroupOfOneShot(t *testing.T) {
 func TestCgroupAfterKill(t *testing.T) {
 	dir := cgroup(t)
 	w := newWorld(t, supervise.Options{})
-	c := w.role("daemon", "ROLE_CGROUP="+dir, "ROLE_GROUP="+away("cleared", hold)+announce+hold, "ROLE_PROCESS="+away("session", hold)+announce+hold)
+	c := w.role("daemon", "ROLE_CGROUP="+dir, "ROLE_GROUP="+away("cleared", hold)+announce+hold,
+		"ROLE_PROCESS="+away("session", hold)+announce+hold)
 	w.begin(c)
 	pids := w.collect(4)
 	c.Process.Kill()
@@ -193,7 +194,8 @@ func TestCgroupTellsWhoseTheyAre(t *testing.T) {
 	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: dir})
 	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 	w.apply(w.program("group", away("escaped", hold)+announce+hold),
-		w.program("process", away("session", hold)+announce+hold, func(p *supervise.Program) { p.Kill = supervise.KillProcess }))
+		w.program("process", away("session", hold)+announce+hold,
+			func(p *supervise.Program) { p.Kill = supervise.KillProcess }))
 	pids := w.collect(4)
 	if err := w.stop(20 * time.Second); err != nil {
 		t.Error(err)

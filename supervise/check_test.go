@@ -69,7 +69,8 @@ func TestCheckIsTakenAway(t *testing.T) {
 func TestHungCheck(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
 	w.apply(w.program("a", announce+hold, func(p *supervise.Program) {
-		p.Check = &supervise.Check{Command: []string{"/bin/sleep", "1000"}, Every: time.Millisecond, Timeout: 30 * time.Millisecond}
+		p.Check = &supervise.Check{Command: []string{"/bin/sleep", "1000"}, Every: time.Millisecond,
+			Timeout: 30 * time.Millisecond}
 	}))
 	w.expect("a")
 	w.logged("its check failed 1 times in a row, the last one killed by SIGKILL")

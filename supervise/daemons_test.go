@@ -43,8 +43,10 @@ func find(t *testing.T, name string) string {
 func TestNotifyRedis(t *testing.T) {
 	dir := t.TempDir()
 	w := newWorld(t, supervise.Options{})
-	w.apply(supervise.Program{Name: "redis", StopTimeout: time.Minute, Directory: dir, Ready: &supervise.Ready{Notify: true},
-		Command: []string{find(t, "redis-server"), "--supervised", "systemd", "--port", "0", "--unixsocket", filepath.Join(dir, "redis"), "--save", ""}})
+	w.apply(supervise.Program{Name: "redis", StopTimeout: time.Minute, Directory: dir,
+		Ready: &supervise.Ready{Notify: true},
+		Command: []string{find(t, "redis-server"), "--supervised", "systemd", "--port", "0", "--unixsocket",
+			filepath.Join(dir, "redis"), "--save", ""}})
 	w.says(func(text string) bool { return text == "Ready to accept connections" })
 	if _, err := os.Stat(filepath.Join(dir, "redis")); err != nil {
 		t.Error(err)
@@ -71,8 +73,8 @@ func TestNotifyHAProxy(t *testing.T) {
 		}
 	}
 	w := newWorld(t, supervise.Options{})
-	w.apply(supervise.Program{Name: "haproxy", StopTimeout: time.Minute, Directory: dir, Ready: &supervise.Ready{Notify: true},
-		Command: []string{find(t, "haproxy"), "-Ws", "-f", file}})
+	w.apply(supervise.Program{Name: "haproxy", StopTimeout: time.Minute, Directory: dir,
+		Ready: &supervise.Ready{Notify: true}, Command: []string{find(t, "haproxy"), "-Ws", "-f", file}})
 	if st := w.set.Status()[0]; st.State != "starting" {
 		t.Errorf("%+v", st)
 	}

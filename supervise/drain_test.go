@@ -46,16 +46,19 @@ func (f *fullSink) sink() *supervise.Sink {
 
 // sinks are those of programs by name.
 func sinks(all map[string]*fullSink) supervise.Options {
-	return supervise.Options{Output: func(p *supervise.Program) (*supervise.Sink, error) { return all[p.Name].sink(), nil }}
+	return supervise.Options{
+		Output: func(p *supervise.Program) (*supervise.Sink, error) { return all[p.Name].sink(), nil },
+	}
 }
 
-// issue 7.A10: a program whose output has nowhere to go yet waits, and nobody else; nothing of it is lost, and no line is cut
+// issue 7.A10: a program whose output has nowhere to go yet waits, and nobody else; nothing of it is lost,
+// and no line is cut
 func TestFullSink(t *testing.T) {
 	full, free := newFullSink(), newFullSink()
 	close(free.room)
 	w := newWorld(t, sinks(map[string]*fullSink{"full": full, "free": free}))
-	w.apply(w.program("full", `head -c 1000000 /dev/zero | tr '\0' x; echo; printf 'a\r\0b\n\nlast'; `+announce+"exit 0", logged,
-		func(p *supervise.Program) { p.Restart = supervise.Never }),
+	w.apply(w.program("full", `head -c 1000000 /dev/zero | tr '\0' x; echo; printf 'a\r\0b\n\nlast'; `+announce+"exit 0",
+		logged, func(p *supervise.Program) { p.Restart = supervise.Never }),
 		w.program("free", "echo hello; "+announce+"exit 0", logged, func(p *supervise.Program) {
 			p.Backoff = &supervise.Backoff{Min: time.Millisecond, Max: time.Millisecond}
 		}))

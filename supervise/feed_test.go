@@ -14,7 +14,8 @@ import (
 
 // feed is a Feed that announces itself and goes on with a script.
 func (w *world) feed(name, script string, serve func(ctx context.Context, to *os.File), last func()) *supervise.Feed {
-	return &supervise.Feed{Command: []string{"/bin/sh", "-c", `FIFO=$0 NAME=$1; ` + announce + script, w.fifo, name}, Serve: serve, Last: last}
+	return &supervise.Feed{Command: []string{"/bin/sh", "-c", `FIFO=$0 NAME=$1; ` + announce + script, w.fifo, name},
+		Serve: serve, Last: last}
 }
 
 // reads says on the FIFO what it reads, and when that has ended.
@@ -58,8 +59,8 @@ func TestFeed(t *testing.T) {
 	<-ended
 }
 
-// issue 9.6: one that dies in the course of a stop comes back, and hears of the end of all, though it waits for its next start
-// by then
+// issue 9.6: one that dies in the course of a stop comes back, and hears of the end of all, though it waits for its
+// next start by then
 func TestFeedThatDiesInAStop(t *testing.T) {
 	for name, waits := range map[string]bool{"started anew": false, "waiting": true} {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +102,8 @@ func TestFeedThatDiesInAStop(t *testing.T) {
 
 // issue 9.6: one that does not read, or does not end, is in nobody's way, and ends with the stop
 func TestFeedThatHangs(t *testing.T) {
-	for name, script := range map[string]string{"does not read": hold, "nor ends": `trap "" TERM; while :; do sleep 1000; done`} {
+	for name, script := range map[string]string{"does not read": hold,
+		"nor ends": `trap "" TERM; while :; do sleep 1000; done`} {
 		for _, budget := range []time.Duration{0, time.Minute} {
 			t.Run(fmt.Sprint(name, budget), func(t *testing.T) {
 				t.Parallel()

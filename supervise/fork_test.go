@@ -33,8 +33,11 @@ func onThread(f func()) {
 // A fork does what syscall.ForkExec does with the same attributes.
 func TestForkIsForkExec(t *testing.T) {
 	dir := t.TempDir()
-	script := `pwd; echo "$A"; echo "$0 $1"; umask; ulimit -Sn; ulimit -Hn; id; for f in /proc/$$/fd/*; do case $f in */[012]) ;; *) readlink $f;; esac; done; grep -E "Sig|NSpid:|Groups" /proc/$$/status | grep -vE "SigQ|SigIgn" | grep -v NSpid; ps -o sid= -p $$ | grep -c "^ *$$\$"; exec 3>&-; read x <&4; echo "$x"; echo "$x" >&2`
-	run := func(fork func(string, []string, *syscall.ProcAttr) (int, error), user *syscall.Credential) (string, syscall.WaitStatus) {
+	script := `pwd; echo "$A"; echo "$0 $1"; umask; ulimit -Sn; ulimit -Hn; id; for f in /proc/$$/fd/*; ` +
+		`do case $f in */[012]) ;; *) readlink $f;; esac; done; grep -E "Sig|NSpid:|Groups" /proc/$$/status | grep -vE ` +
+		`"SigQ|SigIgn" | grep -v NSpid; ps -o sid= -p $$ | grep -c "^ *$$\$"; exec 3>&-; read x <&4; echo "$x"; echo "$x" >&2`
+	run := func(fork func(string, []string, *syscall.ProcAttr) (int, error),
+		user *syscall.Credential) (string, syscall.WaitStatus) {
 		r, w, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
@@ -64,7 +67,8 @@ func TestForkIsForkExec(t *testing.T) {
 	}
 	users := []*syscall.Credential{nil}
 	if os.Geteuid() == 0 {
-		users = append(users, &syscall.Credential{Uid: 12345, Gid: 12346, Groups: []uint32{12347, 12348}}, &syscall.Credential{Uid: 1, Gid: 2})
+		users = append(users, &syscall.Credential{Uid: 12345, Gid: 12346, Groups: []uint32{12347, 12348}},
+			&syscall.Credential{Uid: 1, Gid: 2})
 		os.Chmod(dir, 0o755)
 		os.Chmod(filepath.Dir(dir), 0o755)
 	}
@@ -109,12 +113,14 @@ func TestForkFails(t *testing.T) {
 func TestForkThatHangs(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	x := &fork{}
-	if err := x.prepare("/bin/true", []string{"true"}, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: true}}); err != nil {
+	if err := x.prepare("/bin/true", []string{"true"},
+		&syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: true}}); err != nil {
 		t.Fatal(err)
 	}
 	long := &unix.Timespec{Sec: 1000}
 	x.keep = append(x.keep, long)
-	x.list = slices.Insert(x.list, x.exec, vfork.Call{Trap: unix.SYS_NANOSLEEP, A: [5]uintptr{uintptr(unsafe.Pointer(long))}})
+	x.list = slices.Insert(x.list, x.exec,
+		vfork.Call{Trap: unix.SYS_NANOSLEEP, A: [5]uintptr{uintptr(unsafe.Pointer(long))}})
 	ended := make(chan error, 1)
 	go onThread(func() {
 		_, err := x.carryOut()
@@ -166,8 +172,8 @@ func TestForkThatIsKilled(t *testing.T) {
 	}
 }
 
-// A child that is killed before it has done anything has told nothing: the parent finds out by itself that it is the parent,
-// as the first process of a namespace too, whose getppid returns 0 as the vfork of a child does.
+// A child that is killed before it has done anything has told nothing: the parent finds out by itself that it is the
+// parent, as the first process of a namespace too, whose getppid returns 0 as the vfork of a child does.
 func TestForkThatIsKilledAtOnce(t *testing.T) {
 	x := &fork{}
 	if err := x.prepare("/bin/true", []string{"true"}, &syscall.ProcAttr{}); err != nil {
@@ -195,7 +201,8 @@ func TestForkCallsNothingElse(t *testing.T) {
 	for _, m := range regexp.MustCompile(`\b(?:CALL|BL)\s+(\S+?)\(SB\)`).FindAllStringSubmatch(string(out), -1) {
 		calls = append(calls, m[1])
 	}
-	want := []string{"runtime.entersyscall", "syscall.runtime_BeforeFork", "syscall.RawSyscall6", "syscall.runtime_AfterFork", "runtime.exitsyscall"}
+	want := []string{"runtime.entersyscall", "syscall.runtime_BeforeFork", "syscall.RawSyscall6",
+		"syscall.runtime_AfterFork", "runtime.exitsyscall"}
 	if !slices.Equal(calls, want) {
 		t.Errorf("it calls %q, and not only %q", calls, want)
 	}

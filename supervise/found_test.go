@@ -10,8 +10,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-// A program whose user or environment cannot be had is not started without: it is tried again, and looked for each time.
-// promise S8; issue 7.A5
+// A program whose user or environment cannot be had is not started without: it is tried again, and looked for each
+// time. promise S8; issue 7.A5
 func TestFoundLater(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, supervise.Options{})
@@ -60,7 +60,8 @@ func TestFoundMissingFile(t *testing.T) {
 	missing := &fs.PathError{Op: "open", Path: "/no/such/env", Err: fs.ErrNotExist}
 	p := w.program("a", hold)
 	p.Environment, p.FindEnvironment = nil, func() (map[string]string, error) { return nil, missing }
-	if err := w.set.Apply(t.Context(), []supervise.Program{p}); err == nil || err.Error() != "program a: "+missing.Error() {
+	if err := w.set.Apply(t.Context(), []supervise.Program{p}); err == nil ||
+		err.Error() != "program a: "+missing.Error() {
 		t.Errorf("got %v", err)
 	}
 }

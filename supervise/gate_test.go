@@ -42,7 +42,8 @@ func kinds(t *testing.T, test func(t *testing.T, o supervise.Options)) {
 	}
 }
 
-// promise G1, issue 7.B7: a program that takes no notice of TERM is dead before the other, which has the gate already, runs
+// promise G1, issue 7.B7: a program that takes no notice of TERM is dead before the other,
+// which has the gate already, runs
 func TestGateDelay(t *testing.T) {
 	kinds(t, func(t *testing.T, o supervise.Options) {
 		lock := filepath.Join(t.TempDir(), "lock")
@@ -76,7 +77,8 @@ func TestGateSilent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, supervise.Options{Helper: true})
-			w.apply(w.program("a", stubborn, gatedBy(speaking, supervise.Gate{Timeout: 100 * time.Millisecond, Renew: 3 * time.Second})))
+			w.apply(w.program("a", stubborn,
+				gatedBy(speaking, supervise.Gate{Timeout: 100 * time.Millisecond, Renew: 3 * time.Second})))
 			gate := w.expect("gate-of-a")
 			pid := w.expect("a")
 			unix.Kill(whose(gate), unix.SIGSTOP)
@@ -90,7 +92,8 @@ func TestGateSilent(t *testing.T) {
 	t.Run("unguarded", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, supervise.Options{})
-		w.apply(w.program("a", stubborn, gatedBy(speaking, supervise.Gate{Timeout: 100 * time.Millisecond, Renew: 3 * time.Second})))
+		w.apply(w.program("a", stubborn,
+			gatedBy(speaking, supervise.Gate{Timeout: 100 * time.Millisecond, Renew: 3 * time.Second})))
 		gate := w.expect("gate-of-a")
 		pid := w.expect("a")
 		unix.Kill(gate, unix.SIGSTOP)
@@ -139,7 +142,8 @@ func TestGateMissing(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := newWorld(t, o)
-		w.apply(w.program("a", hold, func(p *supervise.Program) { p.Gate = &supervise.Gate{Command: []string{file}, Timeout: time.Second} }))
+		w.apply(w.program("a", hold,
+			func(p *supervise.Program) { p.Gate = &supervise.Gate{Command: []string{file}, Timeout: time.Second} }))
 		w.logged("its gate ended before it was open: " + file)
 	})
 }
@@ -175,9 +179,11 @@ func startGated(t *testing.T) *gatedDaemon {
 func beGated(fifo string) {
 	s := supervise.New(supervise.Options{Log: slog.New(slog.DiscardHandler), Helper: true})
 	err := s.Apply(context.Background(), []supervise.Program{{Name: "x",
-		Command:     []string{"/bin/sh", "-c", `trap "" TERM; ` + announce + `sh -c 'echo "child-of-$NAME $$" >"$FIFO"; exec sleep 1000' & wait`},
+		Command: []string{"/bin/sh", "-c",
+			`trap "" TERM; ` + announce + `sh -c 'echo "child-of-$NAME $$" >"$FIFO"; exec sleep 1000' & wait`},
 		Environment: map[string]string{"FIFO": fifo, "NAME": "x"}, StopTimeout: time.Hour,
-		Gate: &supervise.Gate{Command: []string{"/bin/sh", "-c", speaking}, Timeout: 100 * time.Millisecond, Renew: 5 * time.Second}}})
+		Gate: &supervise.Gate{Command: []string{"/bin/sh", "-c", speaking}, Timeout: 100 * time.Millisecond,
+			Renew: 5 * time.Second}}})
 	fmt.Println("applied", err)
 	select {}
 }
@@ -242,7 +248,8 @@ func TestGateWithoutGuard(t *testing.T) {
 func TestGate(t *testing.T) {
 	lock := filepath.Join(t.TempDir(), "lock")
 	gated := func(p *supervise.Program) {
-		p.Gate = &supervise.Gate{Command: []string{"/bin/sh", "-c", `exec flock "$LOCK" sh -c 'echo "gate-of-$NAME $$" >"$FIFO"; echo open; exec sleep 1000'`}, Timeout: time.Second}
+		p.Gate = &supervise.Gate{Command: []string{"/bin/sh", "-c",
+			`exec flock "$LOCK" sh -c 'echo "gate-of-$NAME $$" >"$FIFO"; echo open; exec sleep 1000'`}, Timeout: time.Second}
 		p.Environment["LOCK"] = lock
 		p.Backoff = &supervise.Backoff{Min: 10 * time.Millisecond}
 	}

@@ -5,7 +5,8 @@ import (
 	"errors"
 )
 
-// upgrade has another Set go on in the place of the one that there is, which is asked nothing any more. then is called when it does.
+// upgrade has another Set go on in the place of the one that there is, which is asked nothing any more.
+// then is called when it does.
 func (l *life) upgrade(then func()) {
 	set := l.set
 	l.ask(func() func() {

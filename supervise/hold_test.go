@@ -66,8 +66,8 @@ func TestHold(t *testing.T) {
 	expectSaid(t, w.said(w.set.Up(ctx, of("wbe"))), `there is no program "wbe"`)
 }
 
-// promise O2: what begins held is not started until somebody asks for it, whom no Update contradicts; one that does not say so
-// any more starts it, unless somebody has taken it down since.
+// promise O2: what begins held is not started until somebody asks for it, whom no Update contradicts; one that does not
+// say so any more starts it, unless somebody has taken it down since.
 func TestHeldFromTheBeginning(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
 	ctx := t.Context()
@@ -118,7 +118,8 @@ func TestHeldFromTheBeginning(t *testing.T) {
 	why("")
 }
 
-// promises O1, Q1: what has failed is tried again, what has a process gets another one, and an answer tells what came of it.
+// promises O1, Q1: what has failed is tried again, what has a process gets another one,
+// and an answer tells what came of it.
 func TestRestartAndSignal(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
 	ctx := t.Context()

@@ -18,7 +18,8 @@ func TestForksAndExits(t *testing.T) {
 	if err := unix.Mkfifo(w.fifo+".go", 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.apply(w.program("a", `NAME=child sh -c '`+announce+hold+`' & read x <"$FIFO.go"; `+announce+`exit 0`, func(p *supervise.Program) { p.Restart = supervise.Never }))
+	w.apply(w.program("a", `NAME=child sh -c '`+announce+hold+`' & read x <"$FIFO.go"; `+announce+`exit 0`,
+		func(p *supervise.Program) { p.Restart = supervise.Never }))
 	child := w.expect("child")
 	go os.WriteFile(w.fifo+".go", []byte("go\n"), 0)
 	w.logged("program a: exited with status")

@@ -74,7 +74,8 @@ func (j *judge) look() {
 		}
 	}
 	for _, x := range j.m.zombies {
-		if x.kind != "stranger" && !x.launching && now > max(x.left, j.m.landed)+soon && (j.m.orphans && j.m.flight == nil || x.kind != "helper" && x.kind != "stray") {
+		if x.kind != "stranger" && !x.launching && now > max(x.left, j.m.landed)+soon &&
+			(j.m.orphans && j.m.flight == nil || x.kind != "helper" && x.kind != "stray") {
 			j.breaks("C1: %s is not reaped", x)
 		}
 	}

@@ -25,7 +25,8 @@ func (j *judge) maySignal(leader int, group bool, sig syscall.Signal, somebody b
 	x := j.m.procs[leader]
 	if sig == 0 {
 		for _, r := range j.refs {
-			if r.x != nil && r.x.pid == leader && !r.x.buried && r.x.reapedAt > 0 && (!somebody || now-r.x.reapedAt > 100*time.Millisecond) {
+			if r.x != nil && r.x.pid == leader && !r.x.buried && r.x.reapedAt > 0 &&
+				(!somebody || now-r.x.reapedAt > 100*time.Millisecond) {
 				j.bury(r)
 			}
 		}
@@ -121,7 +122,8 @@ func (j *judge) mayTerm(x *process) {
 func (j *judge) blocks(x *process) *process {
 	for _, name := range slices.Sorted(maps.Keys(j.refs)) {
 		y := j.refs[name].x
-		if y != nil && y.reapedAt == 0 && y.unwanted >= 0 && y.toldAt <= x.toldAt && y != x && slices.Contains(y.spec.needs(), x.name) {
+		if y != nil && y.reapedAt == 0 && y.unwanted >= 0 && y.toldAt <= x.toldAt && y != x &&
+			slices.Contains(y.spec.needs(), x.name) {
 			return y
 		}
 	}

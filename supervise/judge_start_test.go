@@ -84,7 +84,8 @@ func (j *judge) keepBelow(x *process) {
 
 // leftBehind says whether x is what a program's end has left, where there are no cgroups.
 func (j *judge) leftBehind(x *process) bool {
-	if j.m.cgroups || !j.m.orphans || x.kind != "stray" && x.kind != "helper" || x.dead || x.kept || x.spec.Kill == KillProcess {
+	if j.m.cgroups || !j.m.orphans || x.kind != "stray" && x.kind != "helper" || x.dead || x.kept ||
+		x.spec.Kill == KillProcess {
 		return false
 	}
 	for _, y := range j.m.procs {

@@ -145,7 +145,8 @@ func (j *judge) accept(next map[string]*Program, c Changes) {
 			r.spec, r.rests = p, r.rests || p.rests()
 		default:
 			r.spec = p
-			if x := r.x; x != nil && x.unwanted < 0 && x.termed < 0 && p.ReloadSignal != 0 && was.sameButV(p) && x.reapedAt == 0 && j.isUp(r) {
+			if x := r.x; x != nil && x.unwanted < 0 && x.termed < 0 && p.ReloadSignal != 0 && was.sameButV(p) &&
+				x.reapedAt == 0 && j.isUp(r) {
 				x.mayReload, x.spec = true, p
 			} else {
 				r.anew(j.m.now())
@@ -205,7 +206,8 @@ func (j *judge) hurried() bool { return j.stopped && j.limited && j.m.now() >= j
 
 func (j *judge) isUp(r *ref) bool {
 	x := r.x
-	if x == nil || x.launching || x.unwanted >= 0 || x.termed >= 0 || x.spec.OneShot || x.dead && j.m.now()-x.ended > soon {
+	if x == nil || x.launching || x.unwanted >= 0 || x.termed >= 0 || x.spec.OneShot ||
+		x.dead && j.m.now()-x.ended > soon {
 		return false
 	}
 	switch rd := x.spec.Ready; {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// promise L3: what is kept of each program is the last of what it wrote, in its order and whole; all together stay within the
-// bound, and nobody is cut for another who has more
+// promise L3: what is kept of each program is the last of what it wrote, in its order and whole; all together stay
+// within the bound, and nobody is cut for another who has more
 func TestKept(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(300) {
@@ -29,8 +29,8 @@ func TestKept(t *testing.T) {
 		}
 		for step := range 2000 {
 			k := g.rings[min(r.IntN(len(g.rings)), r.IntN(len(g.rings)))]
-			line := Line{N: uint64(step + 1), Program: k.program, PID: r.IntN(1 << 22), Time: time.Unix(0, r.Int64()), Stderr: r.IntN(2) == 0,
-				Text: bytes.Repeat([]byte{byte('a' + step%26)}, r.IntN(1+longest))}
+			line := Line{N: uint64(step + 1), Program: k.program, PID: r.IntN(1 << 22), Time: time.Unix(0, r.Int64()),
+				Stderr: r.IntN(2) == 0, Text: bytes.Repeat([]byte{byte('a' + step%26)}, r.IntN(1+longest))}
 			before := sizes(g.rings)
 			g.keep(k, &line)
 			wrote[k] = append(wrote[k], line)
@@ -51,11 +51,13 @@ func TestKept(t *testing.T) {
 			want := wrote[k][len(wrote[k])-len(has):]
 			if !slices.EqualFunc(has, want, func(a, b Line) bool {
 				return a.N == b.N && a.Program == b.Program && a.PID == b.PID && a.Time.Equal(b.Time) && a.Stderr == b.Stderr &&
-					(bytes.Equal(a.Text, b.Text) || len(has) == 1 && k.used == len(k.ring) && bytes.HasPrefix(b.Text, a.Text)) // cut to what there is
+					// cut to what there is
+					(bytes.Equal(a.Text, b.Text) || len(has) == 1 && k.used == len(k.ring) && bytes.HasPrefix(b.Text, a.Text))
 			}) {
 				t.Fatalf("seed %d: %s has other lines than its last %d", seed, k.program, len(has))
 			}
-			if few := linesOf(k.program, k.last(3)); len(few) != min(3, len(has)) || len(few) > 0 && few[0].N != has[len(has)-len(few)].N {
+			if few := linesOf(k.program, k.last(3)); len(few) != min(3, len(has)) ||
+				len(few) > 0 && few[0].N != has[len(has)-len(few)].N {
 				t.Fatalf("seed %d: the last 3 of %s are %d", seed, k.program, len(few))
 			}
 		}
@@ -76,8 +78,8 @@ func sum(all []int) (n int) {
 	return n
 }
 
-// issue 12.4: those who have as much as others leave it to them. To take halves from each other with each line cost a third of
-// the time of a daemon with a hundred busy programs.
+// issue 12.4: those who have as much as others leave it to them. To take halves from each other with each line cost a
+// third of the time of a daemon with a hundred busy programs.
 func TestKeptSettles(t *testing.T) {
 	t.Parallel()
 	g := keeping{bound: mostKept}

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// promise U1, issue 10: who goes on reads by the same epoll set, and no descriptor of what is read, or of the set, gets to a process.
+// promise U1, issue 10: who goes on reads by the same epoll set, and no descriptor of what is read, or of the set,
+// gets to a process.
 func TestRestoreReadsOn(t *testing.T) {
 	said := make(chan string, 10)
 	o := Options{Log: slog.New(slog.DiscardHandler), Spawner: sharedSpawner(t)}
@@ -17,7 +18,8 @@ func TestRestoreReadsOn(t *testing.T) {
 		return &Sink{Split: true, Line: func(_ bool, text []byte) { said <- string(text) }}, nil
 	}
 	programs := []Program{
-		{Name: "b", Command: []string{"/bin/sh", "-c", "echo one; kill -STOP $$; echo two; echo three >&2; exec sleep 1000"}, Output: "x"},
+		{Name: "b", Command: []string{"/bin/sh", "-c", "echo one; kill -STOP $$; echo two; echo three >&2; exec sleep 1000"},
+			Output: "x"},
 	}
 	s := New(o)
 	if err := s.Apply(t.Context(), programs); err != nil {

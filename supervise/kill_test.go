@@ -18,7 +18,8 @@ import (
 func TestKillProcess(t *testing.T) {
 	w := newWorld(t, supervise.Options{Orphans: true, Mark: "SUPERVISE_TEST=kill-process"})
 	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-	script := `NAME=child sh -c '` + announce + hold + `' & NAME=session setsid env -i FIFO="$FIFO" NAME=session sh -c '` + announce + hold + `' & ` + announce
+	script := `NAME=child sh -c '` + announce + hold + `' & NAME=session setsid env -i FIFO="$FIFO" NAME=session sh -c '` +
+		announce + hold + `' & ` + announce
 	listener := w.program("listener", script+hold, func(p *supervise.Program) { p.Kill = supervise.KillProcess })
 	w.apply(listener)
 	first := w.collect(3)
@@ -70,8 +71,8 @@ func TestKillProcessDiesWithTheDaemon(t *testing.T) {
 // promise T4: whoever has left its group gets TERM, the rest of the budget, and then KILL
 func TestStrays(t *testing.T) {
 	polite := func(name string) string {
-		return `NAME=` + name + ` setsid env -i FIFO="$FIFO" NAME=` + name + ` sh -c 'trap "echo $NAME-ended 0 >\"$FIFO\"; exit" TERM; ` + announce +
-			`while :; do sleep 1000 & wait; done' & `
+		return `NAME=` + name + ` setsid env -i FIFO="$FIFO" NAME=` + name +
+			` sh -c 'trap "echo $NAME-ended 0 >\"$FIFO\"; exit" TERM; ` + announce + `while :; do sleep 1000 & wait; done' & `
 	}
 	t.Run("TERM", func(t *testing.T) {
 		w := newWorld(t, supervise.Options{Orphans: true})
@@ -109,7 +110,8 @@ func TestStrays(t *testing.T) {
 	t.Run("below another", func(t *testing.T) {
 		w := newWorld(t, supervise.Options{Orphans: true})
 		defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-		w.apply(w.program("a", `NAME=above setsid sh -c 'trap : TERM; `+strings.ReplaceAll(polite("below"), "'", `'\''`)+announce+`wait; wait' & `+announce+hold))
+		w.apply(w.program("a", `NAME=above setsid sh -c 'trap : TERM; `+
+			strings.ReplaceAll(polite("below"), "'", `'\''`)+announce+`wait; wait' & `+announce+hold))
 		pids := w.collect(3)
 		if err := w.stop(20 * time.Second); err != nil {
 			t.Error(err)
@@ -134,8 +136,8 @@ func TestStrays(t *testing.T) {
 	})
 }
 
-// promise T1: the whole group, where its only member left has a parent that went away with setsid and lives: no child of
-// ours is in the group then. issue 8.9
+// promise T1: the whole group, where its only member left has a parent that went away with setsid and lives: no child
+// of ours is in the group then. issue 8.9
 func TestGroupBelowAStray(t *testing.T) {
 	python := find(t, "python3")
 	w := newWorld(t, supervise.Options{Orphans: true})
@@ -166,8 +168,9 @@ func TestStraysOfPID1(t *testing.T) {
 		t.Skip("needs root and unshare: it makes a PID namespace: ", err)
 	}
 	w := newWorld(t, supervise.Options{})
-	c := w.role("init", `ROLE_PROCESS=setsid env -i FIFO="$FIFO" NAME=session sh -c 'trap "echo $NAME-ended 0 >\"$FIFO\"; exit" TERM; `+announce+
-		`while :; do sleep 1000 & wait; done' & `+announce+hold)
+	c := w.role("init",
+		`ROLE_PROCESS=setsid env -i FIFO="$FIFO" NAME=session sh -c 'trap "echo $NAME-ended 0 >\"$FIFO\"; exit" TERM; `+
+			announce+`while :; do sleep 1000 & wait; done' & `+announce+hold)
 	c.Args = []string{"unshare", "--pid", "--fork", "--kill-child", "--mount-proc", c.Path}
 	c.Path, _ = exec.LookPath("unshare")
 	stdin, err := c.StdinPipe()
@@ -188,7 +191,8 @@ func TestWhoseTheyAre(t *testing.T) {
 	w := newWorld(t, supervise.Options{Orphans: true, Mark: "SUPERVISE_TEST=whose"})
 	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 	w.apply(
-		w.program("group", leave("marked", "setsid env")+leave("cleared", "setsid env -i")+"("+leave("escaped", "setsid env -i")+"); "+announce+hold),
+		w.program("group", leave("marked", "setsid env")+leave("cleared", "setsid env -i")+"("+
+			leave("escaped", "setsid env -i")+"); "+announce+hold),
 		w.program("process", leave("inherits", "setsid env")+leave("session", "setsid env -i")+announce+hold,
 			func(p *supervise.Program) { p.Kill = supervise.KillProcess }))
 	pids := w.collect(7)
@@ -201,7 +205,8 @@ func TestWhoseTheyAre(t *testing.T) {
 	for _, name := range []string{"inherits", "session", "escaped"} {
 		lives(t, name, pids[name])
 	}
-	if line := w.logged("cannot be told"); !strings.Contains(line, fmt.Sprint(pids["escaped"])) || strings.Contains(line, fmt.Sprint(pids["session"])) {
+	if line := w.logged("cannot be told"); !strings.Contains(line, fmt.Sprint(pids["escaped"])) ||
+		strings.Contains(line, fmt.Sprint(pids["session"])) {
 		t.Errorf("%q, of %v", line, pids)
 	}
 }
@@ -230,8 +235,9 @@ func TestSpare(t *testing.T) {
 			asker := 0
 			w := newWorld(t, supervise.Options{Orphans: true, Spare: func() []int { return []int{asker} }})
 			defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-			w.apply(w.program("a", leave+` FIFO="$FIFO" ASKER="$ASKER" sh -c 'NAME=mate sh -c "$ASKER" & NAME=asker sh -c "$ASKER" & NAME=script; `+announce+
-				`wait' & NAME=elsewhere setsid sh -c "$ASKER" & NAME=stubborn sh -c '`+stubborn+`' & `+announce+`wait`,
+			w.apply(w.program("a",
+				leave+` FIFO="$FIFO" ASKER="$ASKER" sh -c 'NAME=mate sh -c "$ASKER" & NAME=asker sh -c "$ASKER" & NAME=script; `+
+					announce+`wait' & NAME=elsewhere setsid sh -c "$ASKER" & NAME=stubborn sh -c '`+stubborn+`' & `+announce+`wait`,
 				func(p *supervise.Program) { p.Environment["ASKER"] = announce + hold }))
 			pids := w.collect(6)
 			asker = pids["asker"]
@@ -257,7 +263,9 @@ func TestEndLeftoversSparesAncestors(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
 	mark := "SUPERVISE_TEST=" + w.fifo
 	c := w.role("start", "ROLE_MARK="+mark, mark)
-	inner := exec.Command("/bin/sh", "-c", `NAME=other sh -c '`+announce+hold+`' & sh -c 'sh -c "\"$0\"; echo inner" "$0"; echo middle' "$0"; echo outer`, c.Path)
+	inner := exec.Command("/bin/sh", "-c",
+		`NAME=other sh -c '`+announce+hold+`' & sh -c 'sh -c "\"$0\"; echo inner" "$0"; echo middle' "$0"; echo outer`,
+		c.Path)
 	inner.Env = c.Env
 	out, err := inner.Output()
 	other := w.expect("other")

@@ -194,7 +194,8 @@ func (l *life) update(next []Program, dry bool) {
 	want := l.differs(byName)
 	check := func(c Changes, err error) {
 		both := slices.Sorted(slices.Values(slices.Concat(c.Restarted, c.Signalled, c.Held)))
-		if err != nil || !slices.Equal(c.Added, want.Added) || !slices.Equal(c.Removed, want.Removed) || !slices.Equal(both, want.Restarted) {
+		if err != nil || !slices.Equal(c.Added, want.Added) || !slices.Equal(c.Removed, want.Removed) ||
+			!slices.Equal(both, want.Restarted) {
 			l.breaks("R4: the answer is %s, %v, and should be %s", c, err, want)
 		}
 	}

@@ -55,8 +55,8 @@ func TestOutputIsKept(t *testing.T) {
 	}
 }
 
-// promise L3: lines go where they are to go, under the PID of who has written them, however soon that was; those that have not
-// got there are counted
+// promise L3: lines go where they are to go, under the PID of who has written them, however soon that was; those that
+// have not got there are counted
 func TestSinkThatTakes(t *testing.T) {
 	var mu sync.Mutex
 	var got []string
@@ -69,14 +69,16 @@ func TestSinkThatTakes(t *testing.T) {
 		}}, nil
 	}})
 	for range 20 {
-		w.apply(w.program("a", `echo "from $$"; echo refused; `+announce+`exit 0`, logged, func(p *supervise.Program) { p.Restart = supervise.Never }))
+		w.apply(w.program("a", `echo "from $$"; echo refused; `+announce+`exit 0`, logged,
+			func(p *supervise.Program) { p.Restart = supervise.Never }))
 		pid := w.expect("a")
 		w.logged("program a: exited with status 0")
 		if st := w.set.Status()[0]; st.OutputLines != 2 || st.OutputDropped != 1 {
 			t.Errorf("%d lines, %d dropped", st.OutputLines, st.OutputDropped)
 		}
 		mu.Lock()
-		if want := []string{fmt.Sprintf("a[%d] from %[1]d", pid), fmt.Sprintf("a[%d] refused", pid)}; !slices.Equal(got, want) {
+		if want := []string{fmt.Sprintf("a[%d] from %[1]d", pid), fmt.Sprintf("a[%d] refused", pid)}; !slices.Equal(got,
+			want) {
 			t.Errorf("%q, want %q", got, want)
 		}
 		got = nil
@@ -92,7 +94,8 @@ func TestLastWords(t *testing.T) {
 	w.stop(time.Minute)
 	w.set = supervise.New(supervise.Options{Log: slog.New(&attrRecorder{attrs})})
 	slow := func(p *supervise.Program) { p.Backoff = &supervise.Backoff{Min: time.Hour, Max: time.Hour} }
-	w.apply(w.program("a", `test -e "$FIFO.d" && { `+announce+`exit 4; }; mkdir "$FIFO.d"; echo one; echo two; echo three; printf "$(printf %300s) four"; exit 3`, slow))
+	w.apply(w.program("a", `test -e "$FIFO.d" && { `+announce+
+		`exit 4; }; mkdir "$FIFO.d"; echo one; echo two; echo three; printf "$(printf %300s) four"; exit 3`, slow))
 	want := "output=two\nthree\n" + strings.Repeat(" ", 200) + "…"
 	for said := range attrs {
 		if strings.Contains(said, "status 3") {

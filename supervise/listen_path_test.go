@@ -26,7 +26,8 @@ func TestListenPath(t *testing.T) {
 	w.apply(w.listening("web", s))
 	pid := w.expect("web/web")
 	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil || st.Mode != unix.S_IFSOCK|0o622 || s.Owner != nil && (st.Uid != 65534 || st.Gid != 65533) {
+	if err := unix.Lstat(path, &st); err != nil || st.Mode != unix.S_IFSOCK|0o622 ||
+		s.Owner != nil && (st.Uid != 65534 || st.Gid != 65533) {
 		t.Errorf("mode %o, owner %d, group %d, %v", st.Mode, st.Uid, st.Gid, err)
 	}
 	next := s
@@ -35,7 +36,8 @@ func TestListenPath(t *testing.T) {
 	gone(t, pid)
 	pid = w.expect("web/web")
 	was := st.Ino
-	if err := unix.Lstat(path, &st); err != nil || st.Mode != unix.S_IFSOCK|0o660 || int(st.Uid) != os.Geteuid() || st.Ino != was {
+	if err := unix.Lstat(path, &st); err != nil || st.Mode != unix.S_IFSOCK|0o660 || int(st.Uid) != os.Geteuid() ||
+		st.Ino != was {
 		t.Errorf("mode %o, owner %d, %v; number %d, was %d", st.Mode, st.Uid, err, st.Ino, was)
 	}
 	os.Remove(path)
@@ -121,7 +123,8 @@ func TestListenPathInTheWay(t *testing.T) {
 			before, _ := os.Lstat(path)
 			s := supervise.Socket{Address: "unix:" + path}
 			if name == "one whose owner is not known" {
-				s.Owner = &supervise.User{Name: "x", Find: func() (*supervise.User, error) { return nil, errors.New("there is no such user") }}
+				s.Owner = &supervise.User{Name: "x",
+					Find: func() (*supervise.User, error) { return nil, errors.New("there is no such user") }}
 			}
 			changes := update(t, w, w.listening("web", s))
 			if c.want == "" {
@@ -129,10 +132,13 @@ func TestListenPathInTheWay(t *testing.T) {
 				answer(t, "unix:"+path)
 				return
 			}
-			if len(changes.Failed) != 1 || !strings.Contains(changes.Failed[0].Error(), "program web: listen: unix:"+path+": ") || !strings.Contains(changes.Failed[0].Error(), c.want) {
+			if len(changes.Failed) != 1 ||
+				!strings.Contains(changes.Failed[0].Error(), "program web: listen: unix:"+path+": ") ||
+				!strings.Contains(changes.Failed[0].Error(), c.want) {
 				t.Errorf("got %v, want %s", changes.Failed, c.want)
 			}
-			if after, err := os.Lstat(path); before != nil && (err != nil || !os.SameFile(before, after) || after.Mode() != before.Mode()) {
+			if after, err := os.Lstat(path); before != nil &&
+				(err != nil || !os.SameFile(before, after) || after.Mode() != before.Mode()) {
 				t.Errorf("it was %v, and is %v, %v", before, after, err)
 			} else if before == nil && err == nil {
 				t.Errorf("what could not be given away is left: %v", after)

@@ -20,8 +20,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-// beListener is a program that takes its sockets by systemd's protocol. It answers each line that it reads with its name,
-// finishes what it has accepted when it gets TERM, and announces itself with the names of its sockets.
+// beListener is a program that takes its sockets by systemd's protocol. It answers each line that it reads with its
+// name, finishes what it has accepted when it gets TERM, and announces itself with the names of its sockets.
 func beListener(fifo string) int {
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
@@ -95,7 +95,8 @@ func (w *world) listening(name string, sockets ...supervise.Socket) supervise.Pr
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return supervise.Program{Name: name, Command: []string{exe}, StopTimeout: time.Minute, Listen: &supervise.Listen{Sockets: sockets},
+	return supervise.Program{Name: name, Command: []string{exe}, StopTimeout: time.Minute,
+		Listen:      &supervise.Listen{Sockets: sockets},
 		Environment: map[string]string{"FIFO": w.fifo, "NAME": name, "SUPERVISE_ROLE": "listener"}}
 }
 
@@ -114,8 +115,8 @@ func dial(address string) (net.Conn, error) {
 	return c, err
 }
 
-// refused waits until nobody listens on an address: a child of another Set of this process has all our descriptors until its
-// exec.
+// refused waits until nobody listens on an address: a child of another Set of this process has all our descriptors
+// until its exec.
 func refused(t *testing.T, address string) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
@@ -169,8 +170,8 @@ func update(t *testing.T, w *world, programs ...supervise.Program) supervise.Cha
 	return c
 }
 
-// The protocol, with more sockets than there is room for below the descriptors that the setup of a process needs for itself.
-// promise K1
+// The protocol, with more sockets than there is room for below the descriptors that the setup of a process needs for
+// itself. promise K1
 func TestListenProtocol(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, supervise.Options{Helper: true})
@@ -208,9 +209,11 @@ func TestListenBlocks(t *testing.T) {
 	s := supervise.Socket{Address: "tcp:" + loopback()}
 	w.apply(w.listening("a", s)) // Go makes it one that does not block
 	w.expect("a/a")
-	update(t, w, w.program("a", `NAME=$(sed -n "s/^flags:[[:space:]]*//p" /proc/$$/fdinfo/3); `+announce+hold, func(p *supervise.Program) {
-		p.Listen = &supervise.Listen{Sockets: []supervise.Socket{s}}
-	}))
+	update(t, w,
+		w.program("a", `NAME=$(sed -n "s/^flags:[[:space:]]*//p" /proc/$$/fdinfo/3); `+announce+hold,
+			func(p *supervise.Program) {
+				p.Listen = &supervise.Listen{Sockets: []supervise.Socket{s}}
+			}))
 	text, _ := w.next()
 	if flags, err := strconv.ParseUint(text, 8, 32); err != nil || flags&unix.O_NONBLOCK != 0 {
 		t.Errorf("its flags are %q", text)
@@ -227,7 +230,8 @@ func TestListenBothFamilies(t *testing.T) {
 	port := free.Addr().(*net.TCPAddr).Port
 	free.Close()
 	w := newWorld(t, supervise.Options{Helper: true})
-	sockets := []supervise.Socket{{Address: fmt.Sprintf("tcp6:[::]:%d", port)}, {Address: fmt.Sprintf("tcp:0.0.0.0:%d", port)}}
+	sockets := []supervise.Socket{{Address: fmt.Sprintf("tcp6:[::]:%d", port)},
+		{Address: fmt.Sprintf("tcp:0.0.0.0:%d", port)}}
 	if c := update(t, w, w.listening("a", sockets...)); len(c.Failed) > 0 {
 		if strings.Contains(c.Failed[0].Error(), fmt.Sprintf("(pid %d)", os.Getpid())) {
 			t.Fatal(c.Failed[0])
@@ -252,10 +256,12 @@ func mustAtoi(t *testing.T, s string) int {
 func TestListenBesideOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, supervise.Options{Helper: true})
-	p := w.listening("web:2", supervise.Socket{Address: "tcp:" + loopback()}, supervise.Socket{Address: "tcp:" + loopback()})
+	p := w.listening("web:2", supervise.Socket{Address: "tcp:" + loopback()},
+		supervise.Socket{Address: "tcp:" + loopback()})
 	p.Ready = &supervise.Ready{FD: 5}
 	p.Environment["READY_FD"] = "5"
-	p.Setup = &supervise.Setup{Limits: []supervise.Limit{{Name: "nofile", Resource: unix.RLIMIT_NOFILE, Soft: 64, Hard: 64}}}
+	p.Setup = &supervise.Setup{Limits: []supervise.Limit{{Name: "nofile", Resource: unix.RLIMIT_NOFILE, Soft: 64,
+		Hard: 64}}}
 	p.Gate = &supervise.Gate{Command: []string{"/bin/sh", "-c", "echo open; exec sleep 1000"}, Timeout: time.Minute}
 	p.Required = true
 	w.apply(p)
@@ -268,7 +274,8 @@ func TestListenBesideOthers(t *testing.T) {
 	answer(t, p.Listen.Sockets[1].Address)
 	p.Ready = &supervise.Ready{FD: 4}
 	p.Name = "x"
-	if _, err := w.set.Plan(ctx, []supervise.Program{p}); err == nil || !strings.Contains(err.Error(), "ready: descriptor 4 is one of those of listen") {
+	if _, err := w.set.Plan(ctx, []supervise.Program{p}); err == nil ||
+		!strings.Contains(err.Error(), "ready: descriptor 4 is one of those of listen") {
 		t.Errorf("descriptor 4 for two things: %v", err)
 	}
 }
@@ -290,7 +297,8 @@ func TestListenInUse(t *testing.T) {
 	p.Backoff = &supervise.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond}
 	c := update(t, w, p)
 	comm, _ := os.ReadFile("/proc/self/comm")
-	want := fmt.Sprintf("listen: tcp:%s: the address is in use by %s (pid %d)", at, strings.TrimSpace(string(comm)), os.Getpid())
+	want := fmt.Sprintf("listen: tcp:%s: the address is in use by %s (pid %d)", at, strings.TrimSpace(string(comm)),
+		os.Getpid())
 	if len(c.Failed) != 1 || c.Failed[0].Err.Error() != want {
 		t.Errorf("got %v, want %s", c.Failed, want)
 	}
@@ -328,12 +336,13 @@ func TestListenShared(t *testing.T) {
 	}
 	differs := s
 	differs.Backlog = 7
-	_, err := w.set.Update(context.Background(), []supervise.Program{w.listening("web:1", s), w.listening("web:2", differs)})
+	_, err := w.set.Update(context.Background(),
+		[]supervise.Program{w.listening("web:1", s), w.listening("web:2", differs)})
 	if err == nil || !strings.Contains(err.Error(), "program web:1 says something else of it") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// A socket in the file system gets its owner and mode, goes when the program goes, and is bound anew when its name was taken
-// away. promise K1
+// A socket in the file system gets its owner and mode, goes when the program goes, and is bound anew when its name was
+// taken away. promise K1
 // promise K1: only a stale socket of our own is replaced, and no link is followed.

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// The sockets of the model, and what has to hold of them: they are the same ones from the first launch of a program on, until it
-// does not want them any more; and none is forgotten.
+// The sockets of the model, and what has to hold of them: they are the same ones from the first launch of a program on,
+// until it does not want them any more; and none is forgotten.
 
 // listen opens what a process is to listen on. One that cannot be started may lack the rest.
 func (m *machine) listen(l *launch, x *process) {
@@ -44,7 +44,8 @@ func (m *machine) closeListener(n *listener) {
 	delete(m.listening, n.Address)
 	for _, name := range slices.Sorted(maps.Keys(m.wanted)) {
 		p, r := m.wanted[name], m.refs[name]
-		if !m.stopped && p.listensOn(n.Address) && slices.Contains(r.has, n.Address) && r.finished == "" && !p.rests() && !r.rests {
+		if !m.stopped && p.listensOn(n.Address) && slices.Contains(r.has, n.Address) && r.finished == "" && !p.rests() &&
+			!r.rests {
 			m.breaks("K1: %s is closed, and %s is to have it", n.Address, name)
 		}
 	}
@@ -98,7 +99,8 @@ func inventListen(r *rand.Rand) *Listen {
 	n := &Listen{CloseWhenDown: r.IntN(4) == 0}
 	for i := range 4 {
 		if r.IntN(3) == 0 {
-			n.Sockets = append(n.Sockets, Socket{Address: fmt.Sprintf("tcp:127.0.0.1:%d", 1+i), Name: []string{"", "other"}[r.IntN(8)/7]})
+			n.Sockets = append(n.Sockets,
+				Socket{Address: fmt.Sprintf("tcp:127.0.0.1:%d", 1+i), Name: []string{"", "other"}[r.IntN(8)/7]})
 		}
 	}
 	return n

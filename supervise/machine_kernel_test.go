@@ -67,10 +67,12 @@ func (m *machine) signal(p proc, signals ...syscall.Signal) {
 	if x == nil {
 		return
 	}
-	if !m.orphans || x.kind != "stray" && x.kind != "helper" || x.spec.Kill == KillProcess || !m.stopped && !m.leftInCgroup(x) && !m.leftBehind(x) {
+	if !m.orphans || x.kind != "stray" && x.kind != "helper" || x.spec.Kill == KillProcess ||
+		!m.stopped && !m.leftInCgroup(x) && !m.leftBehind(x) {
 		m.breaks("T4: %s is hunted", x)
 	}
-	if !m.stopped && m.leftBehind(x) && slices.Contains(signals, unix.SIGKILL) && (x.termed < 0 || m.now() < x.termed+150*time.Millisecond) {
+	if !m.stopped && m.leftBehind(x) && slices.Contains(signals, unix.SIGKILL) &&
+		(x.termed < 0 || m.now() < x.termed+150*time.Millisecond) {
 		m.breaks("T4: %s is killed before its time", x)
 	}
 	for _, sig := range signals {

@@ -13,9 +13,10 @@ import (
 	"time"
 )
 
-// machine is a model of the kernel and of the programs that run on it. A seed decides all that it does: who dies when and
-// how, who takes no notice of TERM, which forks fail, when SIGCHLD comes. It is driven by one goroutine, which does one
-// thing at a time and lets the loop come to rest before the next, so that the same seed always leads to the same life.
+// machine is a model of the kernel and of the programs that run on it. A seed decides all that it does: who dies when
+// and how, who takes no notice of TERM, which forks fail, when SIGCHLD comes. It is driven by one goroutine, which does
+// one thing at a time and lets the loop come to rest before the next, so that the same seed always leads to the same
+// life.
 type machine struct {
 	seed    uint64
 	rnd     *rand.Rand // for what does not depend on who it is
@@ -86,9 +87,9 @@ const us = 100 // PID of the process that the Set is in
 
 func newMachine(seed uint64) *machine {
 	m := &machine{seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), born: time.Now(), wake: make(chan struct{}, 1),
-		died: make(chan os.Signal, 1), turns: make(chan struct{}, 1), outcomes: make(chan launched, 1), procs: map[int]*process{}, latest: map[*program]*process{},
-		lastPID: 1000, lastSocket: 1000, counts: map[string]int{}, bounds: map[string]Resources{}, moments: map[string][]func(){},
-		listening: map[string]int{}}
+		died: make(chan os.Signal, 1), turns: make(chan struct{}, 1), outcomes: make(chan launched, 1),
+		procs: map[int]*process{}, latest: map[*program]*process{}, lastPID: 1000, lastSocket: 1000, counts: map[string]int{},
+		bounds: map[string]Resources{}, moments: map[string][]func(){}, listening: map[string]int{}}
 	m.judge = judge{m: m, refs: map[string]*ref{}, longest: map[string]time.Duration{}, told: map[string]string{}}
 	return m
 }
@@ -107,8 +108,9 @@ func (m *machine) later(d time.Duration, do func()) {
 	}
 }
 
-// at has something happen a while after the next moment of a kind: launch, death or reaping of a program's process. What is
-// to be found between two events is too rare otherwise. It happens half a minute later if there is no such moment.
+// at has something happen a while after the next moment of a kind: launch, death or reaping of a program's process.
+// What is to be found between two events is too rare otherwise. It happens half a minute later if there is no such
+// moment.
 func (m *machine) at(moment string, while time.Duration, do func()) {
 	if moment == "" {
 		do()
@@ -173,7 +175,8 @@ func (m *machine) say(format string, args ...any) {
 }
 
 func (x *process) proc() proc {
-	return proc{pid: x.pid, parent: x.parent, group: x.group, session: x.group, start: uint64(x.created / tick), name: x.kind, dead: x.dead}
+	return proc{pid: x.pid, parent: x.parent, group: x.group, session: x.group, start: uint64(x.created / tick),
+		name: x.kind, dead: x.dead}
 }
 
 const mark = "MARK=1"

@@ -97,7 +97,8 @@ func TestMeasureRecycled(t *testing.T) {
 	if u, ok := m.process(os.Getpid(), before); ok {
 		t.Errorf("one that is younger: %+v", u)
 	}
-	for _, list := range [][]Status{{{Name: "a", PID: os.Getpid()}}, {{Name: "a", PID: os.Getpid(), sight: sight{begun: before}}}} {
+	for _, list := range [][]Status{{{Name: "a", PID: os.Getpid()}},
+		{{Name: "a", PID: os.Getpid(), sight: sight{begun: before}}}} {
 		Measure(list)
 		if list[0].CPUSeconds != nil || list[0].MemoryBytes != nil {
 			t.Errorf("%+v", list[0])
@@ -118,7 +119,8 @@ func TestMeasureBelow(t *testing.T) {
 	defer s.Stop(t.Context())
 	program := cgroupOf(dir, &Program{Name: "a"})
 	script := `mkdir "$0/own"; echo $$ >"$0/own/cgroup.procs"; exec sleep 1000`
-	if _, err := s.Update(t.Context(), []Program{{Name: "a", Command: []string{"/bin/sh", "-c", script, program}}}); err != nil {
+	if _, err := s.Update(t.Context(),
+		[]Program{{Name: "a", Command: []string{"/bin/sh", "-c", script, program}}}); err != nil {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {

@@ -127,8 +127,10 @@ func newNotifier(t *testing.T, change ...func(*supervise.Program)) *notifier {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.program = supervise.Program{Name: "a", Command: []string{exe}, Ready: &supervise.Ready{Notify: true, Timeout: time.Hour},
-		Environment: map[string]string{"FIFO": n.fifo, "ORDERS": path, "NAME": "a", "SUPERVISE_ROLE": "notifier"}, StopTimeout: time.Hour}
+	n.program = supervise.Program{Name: "a", Command: []string{exe},
+		Ready:       &supervise.Ready{Notify: true, Timeout: time.Hour},
+		Environment: map[string]string{"FIFO": n.fifo, "ORDERS": path, "NAME": "a", "SUPERVISE_ROLE": "notifier"},
+		StopTimeout: time.Hour}
 	for _, f := range change {
 		f(&n.program)
 	}
@@ -164,7 +166,8 @@ func TestNotifyFlood(t *testing.T) {
 	}
 }
 
-// promise C7: STATUS= is shown, whatever it holds, until there is another process; and it is there when a barrier is over
+// promise C7: STATUS= is shown, whatever it holds, until there is another process;
+// and it is there when a barrier is over
 func TestNotifyStatus(t *testing.T) {
 	n := newNotifier(t)
 	for message, want := range map[string]string{
@@ -263,7 +266,8 @@ func TestNotifyMain(t *testing.T) {
 // promise C7: who says that it stops is not looked after any more, but for its end
 func TestNotifyStopping(t *testing.T) {
 	n := newNotifier(t, func(p *supervise.Program) {
-		p.Check = &supervise.Check{Command: []string{"/bin/sh", "-c", `! [ -e "$FIFO.ill" ]`}, Every: time.Millisecond, Timeout: time.Hour}
+		p.Check = &supervise.Check{Command: []string{"/bin/sh", "-c", `! [ -e "$FIFO.ill" ]`}, Every: time.Millisecond,
+			Timeout: time.Hour}
 		p.Ready.Watchdog = time.Hour
 		p.StopTimeout = 300 * time.Millisecond
 	})

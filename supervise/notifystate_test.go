@@ -19,16 +19,22 @@ func TestExtend(t *testing.T) {
 		of     func(p *program) *alarm
 		longer bool
 	}{
-		"start":               {starting, Ready{Notify: true}, func(l *loop, p *program) { l.await(p) }, nil, true},
-		"start, a life":       {starting, Ready{After: time.Minute, Watchdog: time.Hour}, func(l *loop, p *program) { l.await(p) }, nil, false},
-		"start of a oneshot":  {starting, Ready{Notify: true}, none, nil, false},
-		"run":                 {up, Ready{Watchdog: time.Minute}, func(l *loop, p *program) { l.resetWatchdog(p) }, func(p *program) *alarm { return &p.watch.watchdog }, true},
-		"run, no watchdog":    {up, Ready{Notify: true}, none, func(p *program) *alarm { return &p.watch.watchdog }, false},
-		"run, by STOPPING":    {up, Ready{Notify: true}, func(l *loop, p *program) { l.stopsItself(p) }, func(p *program) *alarm { return &p.notified.end }, true},
-		"stop":                {stopping, Ready{Notify: true}, func(l *loop, p *program) { l.terminate(p, time.Minute) }, nil, true},
-		"waiting for others":  {lingering, Ready{Notify: true}, none, nil, false},
-		"after KILL":          {killing, Ready{Notify: true}, func(l *loop, p *program) { l.alarms.in(time.Minute, &p.alarm, nil) }, nil, false},
-		"start, fd and a dog": {starting, Ready{FD: 3, Watchdog: time.Minute}, func(l *loop, p *program) { l.await(p) }, nil, true},
+		"start": {starting, Ready{Notify: true}, func(l *loop, p *program) { l.await(p) }, nil, true},
+		"start, a life": {starting, Ready{After: time.Minute, Watchdog: time.Hour},
+			func(l *loop, p *program) { l.await(p) }, nil, false},
+		"start of a oneshot": {starting, Ready{Notify: true}, none, nil, false},
+		"run": {up, Ready{Watchdog: time.Minute}, func(l *loop, p *program) { l.resetWatchdog(p) },
+			func(p *program) *alarm { return &p.watch.watchdog }, true},
+		"run, no watchdog": {up, Ready{Notify: true}, none, func(p *program) *alarm { return &p.watch.watchdog }, false},
+		"run, by STOPPING": {up, Ready{Notify: true}, func(l *loop, p *program) { l.stopsItself(p) },
+			func(p *program) *alarm { return &p.notified.end }, true},
+		"stop": {stopping, Ready{Notify: true}, func(l *loop, p *program) { l.terminate(p, time.Minute) }, nil,
+			true},
+		"waiting for others": {lingering, Ready{Notify: true}, none, nil, false},
+		"after KILL": {killing, Ready{Notify: true},
+			func(l *loop, p *program) { l.alarms.in(time.Minute, &p.alarm, nil) }, nil, false},
+		"start, fd and a dog": {starting, Ready{FD: 3, Watchdog: time.Minute}, func(l *loop, p *program) { l.await(p) }, nil,
+			true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{}, &linux{})
@@ -63,9 +69,11 @@ func TestExtend(t *testing.T) {
 
 // promise C7: whatever a datagram holds, it can be shown, and harms nothing
 func FuzzMessage(f *testing.F) {
-	for _, seed := range []string{"", "READY=1", "READY=1\nSTATUS=x\nMAINPID=17\n", "STATUS=\xff\x1b[31m\u202e", "WATCHDOG=trigger\nWATCHDOG_USEC=20000000",
-		"RELOADING=1\nMONOTONIC_USEC=1", "EXTEND_TIMEOUT_USEC=18446744073709551615", "EXTEND_TIMEOUT_USEC=18446744073709551614", "BARRIER=1",
-		"FDSTORE=1\nFDNAME=x", "MAINPID=-1\nMAINPID=4294967297", "STOPPING=1\x00", "a\x00b", "==\n=\n\n", strings.Repeat("STATUS=", 1000)} {
+	for _, seed := range []string{"", "READY=1", "READY=1\nSTATUS=x\nMAINPID=17\n", "STATUS=\xff\x1b[31m\u202e",
+		"WATCHDOG=trigger\nWATCHDOG_USEC=20000000", "RELOADING=1\nMONOTONIC_USEC=1",
+		"EXTEND_TIMEOUT_USEC=18446744073709551615", "EXTEND_TIMEOUT_USEC=18446744073709551614", "BARRIER=1",
+		"FDSTORE=1\nFDNAME=x", "MAINPID=-1\nMAINPID=4294967297", "STOPPING=1\x00", "a\x00b", "==\n=\n\n",
+		strings.Repeat("STATUS=", 1000)} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, datagram []byte) {
@@ -80,10 +88,12 @@ func FuzzMessage(f *testing.F) {
 				}
 			}
 		}
-		if m.main < 0 || m.main == 1 || m.extend < 0 || m.extend > longestTime || m.watchdog != nil && (*m.watchdog < 0 || *m.watchdog > longestTime) {
+		if m.main < 0 || m.main == 1 || m.extend < 0 || m.extend > longestTime ||
+			m.watchdog != nil && (*m.watchdog < 0 || *m.watchdog > longestTime) {
 			t.Errorf("%+v", m)
 		}
-		if m.ready != strings.Contains("\n"+strings.TrimSuffix(string(datagram), "\x00")+"\n", "\nREADY=1\n") && !strings.Contains(strings.TrimSuffix(string(datagram), "\x00"), "\x00") {
+		if m.ready != strings.Contains("\n"+strings.TrimSuffix(string(datagram), "\x00")+"\n", "\nREADY=1\n") &&
+			!strings.Contains(strings.TrimSuffix(string(datagram), "\x00"), "\x00") {
 			t.Errorf("ready: %v", m.ready)
 		}
 	})

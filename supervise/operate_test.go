@@ -13,8 +13,12 @@ import (
 func (l *life) operate(o operation) {
 	names, refusal := l.mayOperate(o)
 	r := Request{Names: o.names, UID: 7, Dependents: o.with, NoWait: l.rnd.IntN(4) == 0}
-	ask := map[string]func(context.Context, Request) ([]Outcome, error){"up": l.set.Up, "down": l.set.Down, "restart": l.set.Restart,
-		"signal": func(ctx context.Context, r Request) ([]Outcome, error) { return l.set.Signal(ctx, unix.SIGUSR1, r) }}[o.what]
+	ask := map[string]func(context.Context, Request) ([]Outcome, error){"up": l.set.Up, "down": l.set.Down,
+		"restart": l.set.Restart,
+		"signal": func(ctx context.Context,
+			r Request) ([]Outcome, error) {
+			return l.set.Signal(ctx, unix.SIGUSR1, r)
+		}}[o.what]
 	if refusal != nil {
 		l.untouched(func() {
 			if _, err := ask(context.Background(), r); err == nil || err.Error() != refusal.Error() && !l.stopped {

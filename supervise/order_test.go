@@ -109,13 +109,15 @@ func TestReloadStopsInReverse(t *testing.T) {
 		for what, next := range map[string]func(w *world) []supervise.Program{
 			"gone": func(w *world) []supervise.Program { return nil },
 			"changed": func(w *world) []supervise.Program {
-				return []supervise.Program{w.program(first, farewell+" # anew"), w.program(second, farewell+" # anew", after(first))}
+				return []supervise.Program{w.program(first, farewell+" # anew"),
+					w.program(second, farewell+" # anew", after(first))}
 			},
 			"changed, and in no order any more": func(w *world) []supervise.Program {
 				return []supervise.Program{w.program(first, farewell+" # anew"), w.program(second, farewell+" # anew")}
 			},
 			"changed, and the other way round": func(w *world) []supervise.Program {
-				return []supervise.Program{w.program(first, farewell+" # anew", after(second)), w.program(second, farewell+" # anew")}
+				return []supervise.Program{w.program(first, farewell+" # anew", after(second)),
+					w.program(second, farewell+" # anew")}
 			},
 		} {
 			t.Run(what+"/"+first, func(t *testing.T) {
@@ -131,7 +133,8 @@ func TestReloadStopsInReverse(t *testing.T) {
 					name, _ := w.next()
 					rest = append(rest, name)
 				}
-				if rest[0] != first+"-ends" && what != "changed, and in no order any more" && what != "changed, and the other way round" {
+				if rest[0] != first+"-ends" && what != "changed, and in no order any more" &&
+					what != "changed, and the other way round" {
 					t.Errorf("after the end of %s: %v", second, rest)
 				}
 			})
@@ -139,8 +142,9 @@ func TestReloadStopsInReverse(t *testing.T) {
 	}
 }
 
-// promise C5, issue 7.A9: random names, orders and reloads. A program that announces itself must find ready, or ended for
-// good, whatever it comes after: each is ready as soon as it has made a directory of its own, and looks for the others'.
+// promise C5, issue 7.A9: random names, orders and reloads. A program that announces itself must find ready, or ended
+// for good, whatever it comes after: each is ready as soon as it has made a directory of its own,
+// and looks for the others'.
 func TestRandomOrders(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("SUPERVISE_SEED"); s != "" {
@@ -223,7 +227,8 @@ func TestApplyRefusesCycles(t *testing.T) {
 	err := w.set.Apply(context.Background(), []supervise.Program{
 		w.program("a", hold, func(p *supervise.Program) { p.Order = &supervise.Order{After: []string{"b"}} }),
 		w.program("b", hold, func(p *supervise.Program) { p.Order = &supervise.Order{After: []string{"a"}} })})
-	if err == nil || !strings.Contains(err.Error(), "a needs b needs a") && !strings.Contains(err.Error(), "b needs a needs b") {
+	if err == nil || !strings.Contains(err.Error(), "a needs b needs a") &&
+		!strings.Contains(err.Error(), "b needs a needs b") {
 		t.Errorf("Apply: %v", err)
 	}
 }

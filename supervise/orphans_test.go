@@ -16,8 +16,8 @@ func aside(name, then string) string {
 	return strings.Replace(away(name, then), "env -i", "env", 1)
 }
 
-// promise T4, issue 8.5: without cgroups, what has left its program's group with its environment ends before the next start, and
-// with the removal; what another program has left is not touched
+// promise T4, issue 8.5: without cgroups, what has left its program's group with its environment ends before the next
+// start, and with the removal; what another program has left is not touched
 func TestOrphansAreSwept(t *testing.T) {
 	w := newWorld(t, supervise.Options{Orphans: true, Mark: "SUPERVISE_TEST=orphans"})
 	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
@@ -71,15 +71,17 @@ func TestDaemonizesItself(t *testing.T) {
 	}
 }
 
-// promise T4: KILL comes when the rest of the budget is over; what a program with KillProcess has left lives on, and so does
-// whoever asks
+// promise T4: KILL comes when the rest of the budget is over; what a program with KillProcess has left lives on, and so
+// does whoever asks
 func TestOrphansAreKilled(t *testing.T) {
 	asker := 0
-	w := newWorld(t, supervise.Options{Orphans: true, Mark: "SUPERVISE_TEST=killed", Spare: func() []int { return []int{asker} }})
+	w := newWorld(t,
+		supervise.Options{Orphans: true, Mark: "SUPERVISE_TEST=killed", Spare: func() []int { return []int{asker} }})
 	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 	p := w.program("a", `trap "" TERM; `+aside("stray", hold)+`trap - TERM; `+aside("asker", hold)+announce+hold)
 	p.StopTimeout = time.Second
-	keeps := w.program("keeps", aside("session", hold)+announce+hold, func(p *supervise.Program) { p.Kill = supervise.KillProcess })
+	keeps := w.program("keeps", aside("session", hold)+announce+hold,
+		func(p *supervise.Program) { p.Kill = supervise.KillProcess })
 	w.apply(p, keeps)
 	first := w.collect(5)
 	asker = first["asker"]

@@ -36,7 +36,8 @@ func TestOutput(t *testing.T) {
 	} {
 		open, lines := collector(split)
 		w := newWorld(t, supervise.Options{Output: open})
-		w.apply(w.program("a", `echo one; echo two; printf three >&2`, logged, func(p *supervise.Program) { p.Restart = supervise.Never }))
+		w.apply(w.program("a", `echo one; echo two; printf three >&2`, logged,
+			func(p *supervise.Program) { p.Restart = supervise.Never }))
 		got := map[string]bool{}
 		for range want {
 			got[<-lines] = true
@@ -59,8 +60,9 @@ func TestOutput(t *testing.T) {
 func TestFlood(t *testing.T) {
 	open, lines := collector(false)
 	w := newWorld(t, supervise.Options{Output: open})
-	w.apply(w.program("a", `head -c 3000000 /dev/zero | tr '\0' x; i=0; while [ $i -lt 5000 ]; do i=$((i+1)); echo $i; done; `+announce+hold, logged,
-		func(p *supervise.Program) { p.RateLimit = 10 }))
+	w.apply(w.program("a",
+		`head -c 3000000 /dev/zero | tr '\0' x; i=0; while [ $i -lt 5000 ]; do i=$((i+1)); echo $i; done; `+announce+hold,
+		logged, func(p *supervise.Program) { p.RateLimit = 10 }))
 	w.expect("a")
 	if err := w.stop(20 * time.Second); err != nil {
 		t.Error(err)
@@ -86,7 +88,8 @@ func TestFlood(t *testing.T) {
 func TestOutputHeldByAGrandchild(t *testing.T) {
 	open, lines := collector(false)
 	w := newWorld(t, supervise.Options{Output: open})
-	w.apply(w.program("a", `setsid sleep 3 & echo parent; exec >&- 2>&-; `+announce+`exit 0`, logged, func(p *supervise.Program) { p.Restart = supervise.Never }))
+	w.apply(w.program("a", `setsid sleep 3 & echo parent; exec >&- 2>&-; `+announce+`exit 0`, logged,
+		func(p *supervise.Program) { p.Restart = supervise.Never }))
 	w.expect("a")
 	if got := <-lines; got != "out: parent" {
 		t.Errorf("%q", got)

@@ -40,8 +40,9 @@ func TestPartingWords(t *testing.T) {
 	}
 	var programs []supervise.Program
 	for i := range 30 {
-		programs = append(programs, supervise.Program{Name: fmt.Sprint("p", i), Command: []string{exe}, Restart: supervise.Never,
-			Ready: &supervise.Ready{Notify: true, Timeout: time.Hour}, Environment: map[string]string{"SUPERVISE_ROLE": "parting"}})
+		programs = append(programs, supervise.Program{Name: fmt.Sprint("p", i), Command: []string{exe},
+			Restart: supervise.Never, Ready: &supervise.Ready{Notify: true, Timeout: time.Hour},
+			Environment: map[string]string{"SUPERVISE_ROLE": "parting"}})
 	}
 	w.apply(programs...)
 	for _, p := range programs {

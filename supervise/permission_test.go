@@ -24,7 +24,8 @@ func TestPermission(t *testing.T) {
 			{0, "look", "", -1}, {1000 * s, "look", "", -1}, {1001 * s, "line", "", 4 * s}}},
 		"silence after it is a loss, from when it has been too long": {4 * s, 5 * s, []at{
 			{10 * s, "line", "", 4 * s}, {13 * s, "line", "", 4 * s}, {17 * s, "look", "", 0},
-			{18 * s, "look", "it has been silent for more than 4s", 4 * s}, {22 * s, "look", "it has been silent for more than 4s", 0}}},
+			{18 * s, "look", "it has been silent for more than 4s", 4 * s},
+			{22 * s, "look", "it has been silent for more than 4s", 0}}},
 		"who wakes up later than that has no time left": {4 * s, 5 * s, []at{
 			{10 * s, "line", "", 4 * s}, {3600 * s, "look", "it has been silent for more than 4s", 0}}},
 		"what was said meanwhile comes too late": {4 * s, 5 * s, []at{
@@ -32,7 +33,8 @@ func TestPermission(t *testing.T) {
 		"so does the end": {4 * s, 5 * s, []at{
 			{10 * s, "line", "", 4 * s}, {100 * s, "end", "it has been silent for more than 4s", 0}}},
 		"lost is lost": {4 * s, 5 * s, []at{
-			{10 * s, "line", "", 4 * s}, {11 * s, "end", "killed by SIGKILL", 5 * s}, {12 * s, "line", "killed by SIGKILL", 4 * s}}},
+			{10 * s, "line", "", 4 * s}, {11 * s, "end", "killed by SIGKILL", 5 * s},
+			{12 * s, "line", "killed by SIGKILL", 4 * s}}},
 		"a gate may end before it has said anything": {4 * s, 5 * s, []at{{3 * s, "end", "killed by SIGKILL", 5 * s}}},
 	} {
 		p := permission{renew: c.renew, timeout: c.timeout}

@@ -31,11 +31,12 @@ func TestTableHasNoHoles(t *testing.T) {
 	}
 }
 
-// promise O1: what is held has no process, whatever happens, until somebody asks for it; and nothing but a bug keeps the four
-// things that can be asked for from having their way.
+// promise O1: what is held has no process, whatever happens, until somebody asks for it; and nothing but a bug keeps
+// the four things that can be asked for from having their way.
 func TestTableOfHolds(t *testing.T) {
 	for s := range states {
-		if to := table[s][hold].to; to == blocked || to == queued || to == launching || to == starting || to == up || to == backoff {
+		if to := table[s][hold].to; to == blocked || to == queued || to == launching || to == starting || to == up ||
+			to == backoff {
 			t.Errorf("state %v, a hold: it goes to %v", s, to)
 		}
 		for _, e := range []event{lift, hold, renew, poke} {
@@ -67,7 +68,8 @@ func TestDelay(t *testing.T) {
 	if got := b.delay(1 << 30); got != time.Minute {
 		t.Errorf("restart 2^30: %v", got)
 	}
-	if got := (&Backoff{Min: time.Millisecond, Max: 5 * time.Millisecond}).orDefault().delay(4); got != 5*time.Millisecond {
+	if got := (&Backoff{Min: time.Millisecond,
+		Max: 5 * time.Millisecond}).orDefault().delay(4); got != 5*time.Millisecond {
 		t.Errorf("own limits: %v", got)
 	}
 }
@@ -133,7 +135,8 @@ func TestChangesInWords(t *testing.T) {
 		}
 	}
 	got := Changes{Added: many, Removed: many, Failed: lost(30)}.String()
-	for _, want := range []string{"+p19 and 40 more; could not be started: p0 (", "p4 (file does not exist), and 25 more"} {
+	for _, want := range []string{"+p19 and 40 more; could not be started: p0 (",
+		"p4 (file does not exist), and 25 more"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q does not say %q", got, want)
 		}
@@ -214,7 +217,8 @@ func TestLimiter(t *testing.T) {
 // promise C1: how long something has lived is told even of what has died at once.
 func TestLifetime(t *testing.T) {
 	for lived, want := range map[time.Duration]string{
-		0: "0s", 340_499 * time.Nanosecond: "340µs", 20*time.Second + 389_600*time.Microsecond: "20.39s", 4_499 * time.Microsecond: "4ms",
+		0: "0s", 340_499 * time.Nanosecond: "340µs", 20*time.Second + 389_600*time.Microsecond: "20.39s",
+		4_499 * time.Microsecond: "4ms",
 	} {
 		if got := lifetime(lived).String(); got != want {
 			t.Errorf("%d: %s, want %s", lived, got, want)

@@ -37,8 +37,8 @@ func TestReadBeforeTheEndIsTold(t *testing.T) {
 	}
 }
 
-// issue 8.4: who has left a program with its output is read on, under its name, whatever becomes of the program; the stop
-// does not wait for him
+// issue 8.4: who has left a program with its output is read on, under its name, whatever becomes of the program; the
+// stop does not wait for him
 func TestSurvivorsOutput(t *testing.T) {
 	open, lines := collector(false)
 	w := newWorld(t, supervise.Options{Output: open})
@@ -51,7 +51,8 @@ func TestSurvivorsOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	survivor := fmt.Sprintf(`setsid sh -c 'while read line <&3; do echo "$line"; test "$line" = end && exit; done' 3<%s & `, orders)
+	survivor := fmt.Sprintf(
+		`setsid sh -c 'while read line <&3; do echo "$line"; test "$line" = end && exit; done' 3<%s & `, orders)
 	w.apply(w.program("a", `if mkdir `+orders+`.d 2>/dev/null; then `+survivor+` fi; `+announce+hold, logged,
 		func(p *supervise.Program) { p.Kill = supervise.KillProcess }))
 	unix.Kill(w.expect("a"), unix.SIGKILL)

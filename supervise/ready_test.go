@@ -33,7 +33,8 @@ func TestReadyAndOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.apply(w.program("first", c.script, func(p *supervise.Program) { p.Ready = &c.ready }),
-				w.program("second", announce+hold, func(p *supervise.Program) { p.Order = &supervise.Order{After: []string{"first"}} }))
+				w.program("second", announce+hold,
+					func(p *supervise.Program) { p.Order = &supervise.Order{After: []string{"first"}} }))
 			w.expect("first")
 			if name != "alive" {
 				if got := w.state("second"); got != "blocked" {
@@ -65,7 +66,8 @@ func needsPython(t *testing.T) {
 // issue 3.3: a program that does not get ready is ended and counted as failed
 func TestReadyTimeout(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
-	w.apply(w.program("a", announce+hold, func(p *supervise.Program) { p.Ready = &supervise.Ready{FD: 3, Timeout: 50 * time.Millisecond} }))
+	w.apply(w.program("a", announce+hold,
+		func(p *supervise.Program) { p.Ready = &supervise.Ready{FD: 3, Timeout: 50 * time.Millisecond} }))
 	pid := w.expect("a")
 	w.logged("program a: not ready after 50ms: stopping it")
 	w.logged("program a: not ready after 50ms; restarting now")
@@ -78,7 +80,8 @@ func TestRequired(t *testing.T) {
 	required := func(p *supervise.Program) { p.Required = true }
 	t.Run("ready", func(t *testing.T) {
 		w := newWorld(t, supervise.Options{})
-		w.apply(w.program("a", announce+"sleep 0.1; echo >&3; "+hold, required, func(p *supervise.Program) { p.Ready = &supervise.Ready{FD: 3} }),
+		w.apply(w.program("a", announce+"sleep 0.1; echo >&3; "+hold, required,
+			func(p *supervise.Program) { p.Ready = &supervise.Ready{FD: 3} }),
 			w.program("once", announce+"exit 0", required, func(p *supervise.Program) { p.OneShot = true }))
 		if err := w.set.Await(context.Background()); err != nil {
 			t.Error(err)
@@ -91,7 +94,8 @@ func TestRequired(t *testing.T) {
 	t.Run("dies at once", func(t *testing.T) {
 		w := newWorld(t, supervise.Options{})
 		w.apply(w.program("a", `echo "bad configuration"; exit 3`, required))
-		if err := w.set.Await(context.Background()); err == nil || !strings.Contains(err.Error(), "program a: exited with status 3") {
+		if err := w.set.Await(context.Background()); err == nil ||
+			!strings.Contains(err.Error(), "program a: exited with status 3") {
 			t.Error(err)
 		}
 	})
@@ -112,13 +116,16 @@ func TestRequired(t *testing.T) {
 		if err != nil || len(c.Failed) != 1 {
 			t.Errorf("Update: %v, %v", c, err)
 		}
-		if err := w.set.Await(context.Background()); err == nil || !strings.Contains(err.Error(), "program a: cannot be started: /no/such/program: no such file") {
+		if err := w.set.Await(context.Background()); err == nil ||
+			!strings.Contains(err.Error(), "program a: cannot be started: /no/such/program: no such file") {
 			t.Errorf("Await: %v", err)
 		}
 	})
 	t.Run("fails", func(t *testing.T) {
 		w := newWorld(t, supervise.Options{})
-		w.apply(w.program("a", `i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo "line $i"; done; echo "cannot open it" >&2; exit 3`, required, func(p *supervise.Program) { p.OneShot = true }))
+		w.apply(w.program("a",
+			`i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo "line $i"; done; echo "cannot open it" >&2; exit 3`, required,
+			func(p *supervise.Program) { p.OneShot = true }))
 		err := w.set.Await(context.Background())
 		if err == nil {
 			t.Fatal("no error")

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// issue 8.1: each bug that the simulation has found, in the order of events that it takes. None may come back, however the
-// schedules change that chance makes.
+// issue 8.1: each bug that the simulation has found, in the order of events that it takes. None may come back, however
+// the schedules change that chance makes.
 func TestFoundBySimulation(t *testing.T) {
 	a := Program{Name: "a", Command: []string{"/main", "a"}}
 	with := func(p Program, change func(*Program)) Program { change(&p); return p }
@@ -27,7 +27,8 @@ func TestFoundBySimulation(t *testing.T) {
 		})
 	}
 	crash := func(name string) Program {
-		return Program{Name: name, Command: []string{"/main", name}, Backoff: &Backoff{Min: time.Millisecond, Max: time.Millisecond}}
+		return Program{Name: name, Command: []string{"/main", name},
+			Backoff: &Backoff{Min: time.Millisecond, Max: time.Millisecond}}
 	}
 	crashes := fate{hanging: 5 * time.Millisecond, status: wsOne}
 	// The process of a ends at 1 s, and the rest of its group, which takes its time to die, some 60 ms later.
@@ -45,8 +46,10 @@ func TestFoundBySimulation(t *testing.T) {
 		ops   []operation
 		check func(l *life) bool // that it came to what the test is about
 	}{
-		{"R1: an Update is answered though others die all the time", fates{"main a": crashes, "main b": crashes, "main c": crashes},
-			[]operation{update(0, crash("a"), crash("b"), crash("c")), update(time.Second, crash("a"), crash("b"), crash("c"), Program{Name: "d", Command: []string{"/main", "d"}}),
+		{"R1: an Update is answered though others die all the time",
+			fates{"main a": crashes, "main b": crashes, "main c": crashes},
+			[]operation{update(0, crash("a"), crash("b"), crash("c")),
+				update(time.Second, crash("a"), crash("b"), crash("c"), Program{Name: "d", Command: []string{"/main", "d"}}),
 				stop(5*time.Second, 0)},
 			func(l *life) bool { return len(l.updated) == 2 && l.updated[1] < 2*time.Second }},
 		{"R4: a check that was taken away is not run", fates{},
@@ -56,7 +59,8 @@ func TestFoundBySimulation(t *testing.T) {
 			[]operation{update(0, a), update(time.Second, checked), stop(10*time.Second, 0)},
 			func(l *life) bool { return l.counts["checka"] == 1 }},
 		{"R1: what has ended gets no reload signal, but is started again", fates{"main a 1": ends, "helper a": slow},
-			[]operation{update(0, with(signalled("1"), final)), update(1020*time.Millisecond, with(signalled("2"), final)), stop(time.Minute, 0)}, nil},
+			[]operation{update(0, with(signalled("1"), final)), update(1020*time.Millisecond, with(signalled("2"), final)),
+				stop(time.Minute, 0)}, nil},
 		{"C2: what has ended is not checked", fates{"main a 1": ends, "helper a": slow},
 			[]operation{update(0, with(with(checked, final), func(p *Program) {
 				p.Check = &Check{Command: check.Command, Every: time.Minute, StartAfter: 1020 * time.Millisecond}
@@ -67,22 +71,32 @@ func TestFoundBySimulation(t *testing.T) {
 				p.Check = &Check{Command: check.Command, Every: time.Minute}
 			})), stop(time.Minute, 0)},
 			func(l *life) bool { return l.counts["checka"] == 0 }},
-		{"C2: an end that is final is not undone by a check that fails", fates{"main a 1": ends, "helper a": slow, "check a 1": {life: 940 * time.Millisecond, status: wsOne}},
+		{"C2: an end that is final is not undone by a check that fails",
+			fates{"main a 1": ends, "helper a": slow, "check a 1": {life: 940 * time.Millisecond, status: wsOne}},
 			[]operation{update(0, with(with(checked, final), func(p *Program) {
 				p.Check = &Check{Command: check.Command, Every: time.Minute, Failures: 1, StartAfter: 80 * time.Millisecond}
 			})), stop(time.Minute, 0)}, nil},
-		{"C2: an end that is final is not undone by the loss of a gate", fates{"main a 1": ends, "helper a": slow, "gate a 1": {life: 1020 * time.Millisecond}},
-			[]operation{update(0, with(with(a, final), func(p *Program) { p.Gate = &Gate{Command: []string{"/gate", "a"}} })), stop(time.Minute, 0)}, nil},
-		{"C2: an end that is final is not undone by a deadline", fates{"main a 1": {life: 1990 * time.Millisecond, status: wsForEver, getting: -1}, "helper a": slow},
+		{"C2: an end that is final is not undone by the loss of a gate",
+			fates{"main a 1": ends, "helper a": slow, "gate a 1": {life: 1020 * time.Millisecond}},
+			[]operation{update(0, with(with(a, final), func(p *Program) { p.Gate = &Gate{Command: []string{"/gate", "a"}} })),
+				stop(time.Minute, 0)}, nil},
+		{"C2: an end that is final is not undone by a deadline",
+			fates{"main a 1": {life: 1990 * time.Millisecond, status: wsForEver, getting: -1}, "helper a": slow},
 			[]operation{update(0, with(with(a, final), told)), stop(time.Minute, 0)}, nil},
-		{"C5: what has ended is not ready", fates{"main a 1": {life: time.Second, status: wsOne, getting: 1020 * time.Millisecond}, "helper a": slow},
-			[]operation{update(0, with(a, told), Program{Name: "b", Command: []string{"/main", "b"}, Order: &Order{After: []string{"a"}}}),
+		{"C5: what has ended is not ready",
+			fates{"main a 1": {life: time.Second, status: wsOne, getting: 1020 * time.Millisecond},
+				"helper a": slow},
+			[]operation{update(0, with(a, told),
+				Program{Name: "b", Command: []string{"/main", "b"}, Order: &Order{After: []string{"a"}}}), stop(time.Minute, 0)},
+			nil},
+		{"C7: what a process says before it is known to run is heard",
+			fates{"main a 1": {life: -1, telling: 50 * time.Millisecond}},
+			[]operation{update(0, with(a, told),
+				Program{Name: "b", Command: []string{"/main", "b"}, Order: &Order{After: []string{"a"}}}),
 				stop(time.Minute, 0)}, nil},
-		{"C7: what a process says before it is known to run is heard", fates{"main a 1": {life: -1, telling: 50 * time.Millisecond}},
-			[]operation{update(0, with(a, told), Program{Name: "b", Command: []string{"/main", "b"}, Order: &Order{After: []string{"a"}}}),
-				stop(time.Minute, 0)}, nil},
-		{"C1: a long life is one, whatever its end is", fates{"main a 1": {status: wsOne}, "main a 2": {status: wsOne}, "main a 3": {status: wsOne}, "check a": {status: wsOne}},
-			[]operation{update(0, with(a, func(p *Program) {
+		{"C1: a long life is one, whatever its end is",
+			fates{"main a 1": {status: wsOne}, "main a 2": {status: wsOne}, "main a 3": {status: wsOne},
+				"check a": {status: wsOne}}, []operation{update(0, with(a, func(p *Program) {
 				p.Backoff = &Backoff{Min: 3 * time.Second, Max: 10 * time.Second, ResetAfter: 20 * time.Second}
 				p.Check = &Check{Command: check.Command, Every: time.Hour, Failures: 1, StartAfter: 30 * time.Second}
 			})), stop(time.Minute, 0)},
@@ -92,16 +106,18 @@ func TestFoundBySimulation(t *testing.T) {
 				p.Hook, p.StopTimeout = &Hook{Command: []string{"/hook", "a"}, Timeout: time.Second}, 10*time.Second
 			})), stop(30*time.Second, 5*time.Second)},
 			func(l *life) bool { return l.counts["hooka"] > 1 }},
-		{"G: no gate is started beside the one that was given up", fates{"main a 1": ends, "gate a 1": {life: -1, onTerm: -1, onKill: 3 * time.Second}},
-			[]operation{update(0, with(a, func(p *Program) { p.Gate = &Gate{Command: []string{"/gate", "a"}} })), stop(time.Minute, 0)},
-			func(l *life) bool { return l.counts["gatea"] == 2 }},
-		{"T1: a launch that hangs is given up soon when nobody wants it any more", fates{"main a 1": {life: -1, hanging: 4900 * time.Millisecond}},
-			[]operation{update(0, a), stop(time.Second, 0)},
+		{"G: no gate is started beside the one that was given up",
+			fates{"main a 1": ends, "gate a 1": {life: -1, onTerm: -1, onKill: 3 * time.Second}},
+			[]operation{update(0, with(a, func(p *Program) { p.Gate = &Gate{Command: []string{"/gate", "a"}} })),
+				stop(time.Minute, 0)}, func(l *life) bool { return l.counts["gatea"] == 2 }},
+		{"T1: a launch that hangs is given up soon when nobody wants it any more",
+			fates{"main a 1": {life: -1, hanging: 4900 * time.Millisecond}}, []operation{update(0, a), stop(time.Second, 0)},
 			func(l *life) bool { return l.downAt < 3*time.Second }},
-		{"C8: a hook that cannot be started for want of something is tried again, and not for ever", fates{"hook a": {failing: unix.EAGAIN}},
-			[]operation{update(0, hooked), stop(time.Hour, 0)},
+		{"C8: a hook that cannot be started for want of something is tried again, and not for ever",
+			fates{"hook a": {failing: unix.EAGAIN}}, []operation{update(0, hooked), stop(time.Hour, 0)},
 			func(l *life) bool { return l.counts["hooka"] == hookTries+2 }}, // and of the stop
-		{"C8: a hook that waits for its next try is not forgotten by a stop", fates{"hook a 1": {failing: unix.EAGAIN}, "hook a 2": {failing: unix.EAGAIN}},
+		{"C8: a hook that waits for its next try is not forgotten by a stop",
+			fates{"hook a 1": {failing: unix.EAGAIN}, "hook a 2": {failing: unix.EAGAIN}},
 			[]operation{update(0, hooked), stop(1500*time.Millisecond, 0)},
 			func(l *life) bool { return l.counts["hooka"] == 3 }},
 		{"a hook that cannot be started for its own fault is not tried again", fates{"hook a": {failing: unix.ENOENT}},
@@ -132,7 +148,8 @@ func TestFoundWithoutCgroups(t *testing.T) {
 	a := Program{Name: "a", Command: []string{"/main", "a"}, StopTimeout: 2 * time.Second}
 	alone, hooked := a, a
 	alone.Kill, alone.StopTimeout = KillProcess, time.Second
-	hooked.Hook, hooked.Ready = &Hook{Command: []string{"/hook", "a"}}, &Ready{After: 500 * time.Millisecond} // that is when it is launched
+	// that is when it is launched
+	hooked.Hook, hooked.Ready = &Hook{Command: []string{"/hook", "a"}}, &Ready{After: 500 * time.Millisecond}
 	stubborn := fate{life: -1, onTerm: -1, stray: true}
 	for _, test := range []struct {
 		promise string
@@ -142,9 +159,11 @@ func TestFoundWithoutCgroups(t *testing.T) {
 	}{
 		{"T3: what is being ended is waited for, though its program is to be ended alone from now on",
 			fates{"main a 1": {life: time.Second, status: wsOne}, "helper a": stubborn},
-			[]operation{{what: "update", next: []Program{a}}, {what: "update", after: 1500 * time.Millisecond, next: []Program{alone}}}, true},
-		{"T4: what a program had started lives on when it is to be ended alone, and when it is not any more", fates{"helper a": stubborn},
-			[]operation{{what: "update", next: []Program{a}}, {what: "update", after: time.Second, next: []Program{alone}},
+			[]operation{{what: "update", next: []Program{a}},
+				{what: "update", after: 1500 * time.Millisecond, next: []Program{alone}}}, true},
+		{"T4: what a program had started lives on when it is to be ended alone, and when it is not any more",
+			fates{"helper a": stubborn}, []operation{{what: "update", next: []Program{a}},
+				{what: "update", after: time.Second, next: []Program{alone}},
 				{what: "update", after: time.Second, next: []Program{a}}}, false},
 		{"T4: a hook of its own that hangs in its exec does not put off the end of what it has left",
 			fates{"main a 1": {life: time.Second, status: wsOne}, "helper a": stubborn, "hook a 3": {hanging: 9 * time.Second}},
@@ -155,7 +174,8 @@ func TestFoundWithoutCgroups(t *testing.T) {
 			if len(wrong) > 0 {
 				t.Errorf("%v", wrong)
 			}
-			if text := strings.Join(trace, "\n"); !l.orphans || l.cgroups || strings.Contains(text, "program a: had left its group and did not end: killed") != test.kills {
+			if text := strings.Join(trace, "\n"); !l.orphans || l.cgroups ||
+				strings.Contains(text, "program a: had left its group and did not end: killed") != test.kills {
 				t.Error("it has not come to that")
 			}
 			if t.Failed() || testing.Verbose() {

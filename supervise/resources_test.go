@@ -21,8 +21,8 @@ func TestResources(t *testing.T) {
 	os.MkdirAll(dir, 0o755)
 	read := func(path string) string { b, _ := os.ReadFile(path); return string(b) }
 	for path, text := range map[string]string{
-		base + "/cgroup.controllers": "cpu memory\n", base + "/cgroup.subtree_control": "", set + "/cgroup.subtree_control": "",
-		dir + "/memory.max": "max", dir + "/cpu.weight": "100",
+		base + "/cgroup.controllers": "cpu memory\n", base + "/cgroup.subtree_control": "",
+		set + "/cgroup.subtree_control": "", dir + "/memory.max": "max", dir + "/cpu.weight": "100",
 	} {
 		os.WriteFile(path, []byte(text), 0o644)
 	}
@@ -35,7 +35,8 @@ func TestResources(t *testing.T) {
 	}
 	r = &Resources{PIDs: 5}
 	err := r.apply(dir)
-	if err == nil || err.Error() != "cgroup controller pids is not to be had here: "+lacksController(base, "pids").Error() {
+	if err == nil || err.Error() != "cgroup controller pids is not to be had here: "+
+		lacksController(base, "pids").Error() {
 		t.Errorf("%v", err)
 	}
 	if c := read(dir + "/cpu.weight"); c != "100" {
@@ -53,16 +54,17 @@ func TestResources(t *testing.T) {
 	for _, test := range []struct {
 		a, b *Resources
 		same bool
-	}{{nil, nil, true}, {nil, &Resources{}, true}, {r, nil, false}, {nil, r, false}, {r, &Resources{PIDs: 5}, true}, {r, &Resources{PIDs: 6}, false}} {
+	}{{nil, nil, true}, {nil, &Resources{}, true}, {r, nil, false}, {nil, r, false}, {r, &Resources{PIDs: 5}, true},
+		{r, &Resources{PIDs: 6}, false}} {
 		if test.a.same(test.b) != test.same {
 			t.Errorf("%v, %v", test.a, test.b)
 		}
 	}
 }
 
-// issue 8.5: a cgroup with processes has no controllers for those below it. So the daemon makes room, alone or with what it has
-// started, unless somebody else is there, and leaves nothing of it. The controller hugetlb is for once that of memory: it is
-// there in the hybrid layout too.
+// issue 8.5: a cgroup with processes has no controllers for those below it. So the daemon makes room, alone or with
+// what it has started, unless somebody else is there, and leaves nothing of it. The controller hugetlb is for once that
+// of memory: it is there in the hybrid layout too.
 func TestMakeRoom(t *testing.T) {
 	if dir := os.Getenv("SUPERVISE_ROOM"); dir != "" {
 		makesRoom(t, dir)
@@ -98,7 +100,8 @@ func TestMakeRoom(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			c := exec.Command("/bin/sh", "-c", `echo $$ >"$SUPERVISE_ROOM/cgroup.procs" && { sleep 1000 & exec "$0" -test.run '^TestMakeRoom$'; }`, os.Args[0])
+			c := exec.Command("/bin/sh", "-c",
+				`echo $$ >"$SUPERVISE_ROOM/cgroup.procs" && { sleep 1000 & exec "$0" -test.run '^TestMakeRoom$'; }`, os.Args[0])
 			c.Env = append(os.Environ(), "SUPERVISE_ROOM="+dir, fmt.Sprintf("FOREIGN=%v", foreign))
 			c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			out, err := c.CombinedOutput()

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// succeed has another Set go on in the place of one, as after an execve(2): the children are the same process's in both cases.
+// succeed has another Set go on in the place of one, as after an execve(2): the children are the same process's in both
+// cases.
 func succeed(t *testing.T, s *Set, o Options, programs []Program) *Set {
 	t.Helper()
 	f, err := s.Freeze(t.Context())
@@ -53,8 +54,9 @@ func TestRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	programs := []Program{
-		{Name: "cat", Command: []string{"/bin/sh", "-c", "exec 9<>" + fifo + "; printf half; read a <&9; echo $a; exec cat <&9"}, Output: out,
-			Environment: map[string]string{"X": "a\nb\xff"}},
+		{Name: "cat",
+			Command: []string{"/bin/sh", "-c", "exec 9<>" + fifo + "; printf half; read a <&9; echo $a; exec cat <&9"},
+			Output:  out, Environment: map[string]string{"X": "a\nb\xff"}},
 		{Name: "dead", Command: []string{"/bin/false"}, Backoff: &Backoff{Min: time.Hour, Max: time.Hour}},
 		{Name: "held", Command: []string{"/bin/sleep", "1000"}},
 		{Name: "once", Command: []string{"/bin/true"}, OneShot: true},
@@ -87,7 +89,8 @@ func TestRestore(t *testing.T) {
 	after := settled(s)
 	for name, b := range before {
 		a := after[name]
-		if a.PID != b.PID || a.State != b.State || a.Starts != b.Starts || a.Failures != b.Failures || a.Last != b.Last || a.Exits != b.Exits ||
+		if a.PID != b.PID || a.State != b.State || a.Starts != b.Starts || a.Failures != b.Failures || a.Last != b.Last ||
+			a.Exits != b.Exits ||
 			a.Why != b.Why || !a.Since.Equal(b.Since) || a.Next.Sub(b.Next).Abs() > time.Minute {
 			t.Errorf("%s: before %+v, after %+v", name, b, a)
 		}
@@ -133,15 +136,18 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// A process may have closed its output, or told that it is ready, long before its end: nothing of it is read any more then.
+// A process may have closed its output, or told that it is ready, long before its end: nothing of it is read any more
+// then.
 func TestFreezeOfWhatHasEnded(t *testing.T) {
 	o := Options{Log: slog.New(slog.DiscardHandler), Spawner: sharedSpawner(t)}
 	said := make(chan string, 10)
 	o.Output = func(*Program) (*Sink, error) {
-		return &Sink{Split: true, Line: func(_ bool, text []byte) { said <- string(text) }, Close: func() { said <- "closed" }}, nil
+		return &Sink{Split: true, Line: func(_ bool, text []byte) { said <- string(text) },
+			Close: func() { said <- "closed" }}, nil
 	}
-	programs := []Program{{Name: "a", Command: []string{"/bin/sh", "-c", "echo one; exec >&-; echo two >&2; exec 2>&-; echo >&4; exec sleep 1000"}, Output: "x",
-		Ready: &Ready{FD: 4}}}
+	programs := []Program{{Name: "a",
+		Command: []string{"/bin/sh", "-c", "echo one; exec >&-; echo two >&2; exec 2>&-; echo >&4; exec sleep 1000"},
+		Output:  "x", Ready: &Ready{FD: 4}}}
 	s := New(o)
 	if err := s.Apply(t.Context(), programs); err != nil {
 		t.Fatal(err)
@@ -197,7 +203,8 @@ func TestRestoreKeepsLines(t *testing.T) {
 	s = succeed(t, s, o, programs)
 	after := s.Lines(all, 1000, 1<<20, func() {})
 	if len(before) < 1000 || !slices.EqualFunc(before, after, func(a, b Line) bool {
-		return a.N == b.N && a.Program == b.Program && a.PID == b.PID && a.Stderr == b.Stderr && a.Time.Equal(b.Time) && bytes.Equal(a.Text, b.Text)
+		return a.N == b.N && a.Program == b.Program && a.PID == b.PID && a.Stderr == b.Stderr && a.Time.Equal(b.Time) &&
+			bytes.Equal(a.Text, b.Text)
 	}) {
 		t.Errorf("%d lines were kept, and %d are", len(before), len(after))
 	}

@@ -35,8 +35,8 @@ func play(role string) int {
 	case "notifier":
 		return beNotifier(fifo)
 	case "daemon", "init":
-		s := supervise.New(supervise.Options{Log: slog.New(slog.DiscardHandler), Helper: true, Mark: mark, Orphans: role == "init",
-			Cgroup: os.Getenv("ROLE_CGROUP")})
+		s := supervise.New(supervise.Options{Log: slog.New(slog.DiscardHandler), Helper: true, Mark: mark,
+			Orphans: role == "init", Cgroup: os.Getenv("ROLE_CGROUP")})
 		var programs []supervise.Program
 		for i, script := range []string{os.Getenv("ROLE_GROUP"), os.Getenv("ROLE_PROCESS")} {
 			name := []string{"group", "process"}[i]
@@ -44,7 +44,8 @@ func play(role string) int {
 				p := supervise.Program{Name: name, Command: []string{"/bin/sh", "-c", script}, Kill: supervise.Kill(i),
 					Environment: map[string]string{"FIFO": fifo, "NAME": name}}
 				if os.Getenv("ROLE_LIMIT") != "" {
-					p.Setup = &supervise.Setup{Limits: []supervise.Limit{{Name: "nofile", Resource: unix.RLIMIT_NOFILE, Soft: 100, Hard: 100}}}
+					p.Setup = &supervise.Setup{Limits: []supervise.Limit{{Name: "nofile", Resource: unix.RLIMIT_NOFILE, Soft: 100,
+						Hard: 100}}}
 				}
 				programs = append(programs, p)
 			}

@@ -66,8 +66,9 @@ func schedule(seed uint64) (ops []operation) {
 	names := strings.Split("abcdef", "")[:1+r.IntN(6)]
 	var set []Program
 	for range 1 + r.IntN(7) {
-		o := operation{after: []time.Duration{time.Duration(r.IntN(3000)) * time.Microsecond, time.Duration(r.IntN(1000)) * time.Millisecond,
-			time.Duration(r.IntN(30_000)) * time.Millisecond, time.Duration(r.IntN(150)) * time.Second}[r.IntN(4)]}
+		o := operation{after: []time.Duration{time.Duration(r.IntN(3000)) * time.Microsecond,
+			time.Duration(r.IntN(1000)) * time.Millisecond, time.Duration(r.IntN(30_000)) * time.Millisecond,
+			time.Duration(r.IntN(150)) * time.Second}[r.IntN(4)]}
 		switch r.IntN(12) {
 		case 0:
 			o.what = "status"
@@ -158,7 +159,8 @@ func upgrade(seed uint64, ops []operation) []operation {
 		return ops
 	}
 	for range 1 + r.IntN(4) {
-		o := operation{what: "upgrade", after: time.Duration(r.Int64N([]int64{3_000_000, 1_000_000_000, 30_000_000_000}[r.IntN(3)]))}
+		o := operation{what: "upgrade",
+			after: time.Duration(r.Int64N([]int64{3_000_000, 1_000_000_000, 30_000_000_000}[r.IntN(3)]))}
 		o.aim(r)
 		ops = slices.Insert(ops, 1+r.IntN(len(ops)), o)
 	}
@@ -196,7 +198,8 @@ func mutate(r *rand.Rand, names []string, before []Program) (next []Program) {
 			p.Environment = map[string]string{"V": strconv.Itoa(r.IntN(3))}
 		case 5: // policy
 			q := invent(r, names, i, turned)
-			q.Command, q.Environment, q.Ready, q.OneShot, q.Kill, q.Gate = p.Command, p.Environment, p.Ready, p.OneShot, p.Kill, p.Gate
+			q.Command, q.Environment, q.Ready, q.OneShot, q.Kill, q.Gate = p.Command, p.Environment, p.Ready, p.OneShot, p.Kill,
+				p.Gate
 			q.Listen = p.Listen
 			p = q
 		case 6:
@@ -240,11 +243,13 @@ func order(r *rand.Rand, names []string, i int, turned bool) *Order {
 func invent(r *rand.Rand, names []string, i int, turned bool) Program {
 	often := func(n int) bool { return r.IntN(100) < n }
 	p := Program{Name: names[i], Command: []string{"/main", names[i], strconv.Itoa(r.IntN(3))},
-		Environment: map[string]string{"V": strconv.Itoa(r.IntN(3))}, OneShot: often(15), Required: often(15), Essential: often(10)}
+		Environment: map[string]string{"V": strconv.Itoa(r.IntN(3))}, OneShot: often(15), Required: often(15),
+		Essential: often(10)}
 	p.StopTimeout = []time.Duration{-1, 0, time.Second, 5 * time.Second, 20 * time.Second}[r.IntN(5)]
 	p.Restart = []Restart{Always, Always, OnFailure, Never}[r.IntN(4)]
 	if often(50) {
-		p.Backoff = &Backoff{Min: time.Duration(1+r.IntN(3000)) * time.Millisecond, Max: 10 * time.Second, ResetAfter: 20 * time.Second}
+		p.Backoff = &Backoff{Min: time.Duration(1+r.IntN(3000)) * time.Millisecond, Max: 10 * time.Second,
+			ResetAfter: 20 * time.Second}
 	}
 	if often(20) {
 		p.GiveUp = &GiveUp{Tries: 1 + r.IntN(4), Within: time.Minute}
@@ -262,11 +267,12 @@ func invent(r *rand.Rand, names []string, i int, turned bool) Program {
 		p.Order = order(r, names, i, turned)
 	}
 	if often(25) {
-		p.Check = &Check{Command: []string{"/check", p.Name}, Every: time.Duration(5+r.IntN(20)) * time.Second, Timeout: 2 * time.Second,
-			Failures: r.IntN(3), StartAfter: time.Duration(r.IntN(3)) * time.Second}
+		p.Check = &Check{Command: []string{"/check", p.Name}, Every: time.Duration(5+r.IntN(20)) * time.Second,
+			Timeout: 2 * time.Second, Failures: r.IntN(3), StartAfter: time.Duration(r.IntN(3)) * time.Second}
 	}
 	if often(15) {
-		p.Gate = &Gate{Command: []string{"/gate", p.Name}, Timeout: time.Duration(r.IntN(8)) * time.Second, Delay: time.Duration(r.IntN(3)) * time.Second}
+		p.Gate = &Gate{Command: []string{"/gate", p.Name}, Timeout: time.Duration(r.IntN(8)) * time.Second,
+			Delay: time.Duration(r.IntN(3)) * time.Second}
 		if often(60) {
 			p.Gate.Renew = time.Duration(4+r.IntN(10)) * time.Second
 		}

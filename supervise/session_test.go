@@ -19,9 +19,11 @@ import (
 // promise T3, issue 8.5: without cgroups, who has cleared its environment is found by its session, and nobody else
 func TestEndSessions(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
-	// A group of its own, and another parent, in the session of the program; and a session of its own, of which nothing tells.
+	// A group of its own, and another parent, in the session of the program; and a session of its own,
+	// of which nothing tells.
 	bare := `(set -m; env -i FIFO="$FIFO" NAME=bare sh -c '` + announce + hold + `' &); `
-	w.apply(w.program("a", bare+away("elsewhere", hold)+announce+hold, func(p *supervise.Program) { p.Restart = supervise.Never }),
+	w.apply(w.program("a", bare+away("elsewhere", hold)+announce+hold,
+		func(p *supervise.Program) { p.Restart = supervise.Never }),
 		w.program("keeps", bare+announce+hold, func(p *supervise.Program) { p.Kill = supervise.KillProcess }))
 	pids := map[string]int{}
 	bares := []int{}
@@ -53,7 +55,8 @@ func TestEndSessions(t *testing.T) {
 			t.Fatalf("%s: ended %v of %v", what, ended, pids)
 		}
 	}
-	if ended := supervise.EndSessions(sessions); !slices.Contains(ended, its) || !slices.Contains(ended, pids["a"]) || len(ended) != 2 {
+	if ended := supervise.EndSessions(sessions); !slices.Contains(ended, its) || !slices.Contains(ended, pids["a"]) ||
+		len(ended) != 2 {
 		t.Errorf("ended %v of %v, %v", ended, pids, bares)
 	}
 	gone(t, its)
@@ -75,7 +78,8 @@ func TestEndSessions(t *testing.T) {
 func TestEndSessionsSparesAncestors(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
 	c := w.role("sessions")
-	outer := exec.Command("/bin/sh", "-c", `NAME=other sh -c '`+announce+hold+`' & read go; sh -c '"$0"; echo inner' "$0"; echo outer`, c.Path)
+	outer := exec.Command("/bin/sh", "-c",
+		`NAME=other sh -c '`+announce+hold+`' & read go; sh -c '"$0"; echo inner' "$0"; echo outer`, c.Path)
 	outer.Env, outer.SysProcAttr = c.Env, &syscall.SysProcAttr{Setsid: true}
 	var out strings.Builder
 	outer.Stdout = &out

@@ -21,11 +21,13 @@ func TestSetup(t *testing.T) {
 	w := newWorld(t, supervise.Options{Helper: true})
 	mask, nice := 0o027, 5
 	out := filepath.Join(t.TempDir(), "out")
-	w.apply(w.program("a", `{ umask; ulimit -n; nice; grep NoNewPrivs /proc/self/status; } >"$OUT" 2>&1; ls /proc/self/fd >>"$OUT"; `+announce+hold, func(p *supervise.Program) {
-		p.Environment["OUT"] = out
-		p.Setup = &supervise.Setup{Umask: &mask, Nice: &nice, NoNewPrivileges: true,
-			Limits: []supervise.Limit{{Resource: unix.RLIMIT_NOFILE, Soft: 123, Hard: 456}}}
-	}))
+	w.apply(w.program("a",
+		`{ umask; ulimit -n; nice; grep NoNewPrivs /proc/self/status; } >"$OUT" 2>&1; ls /proc/self/fd >>"$OUT"; `+
+			announce+hold, func(p *supervise.Program) {
+			p.Environment["OUT"] = out
+			p.Setup = &supervise.Setup{Umask: &mask, Nice: &nice, NoNewPrivileges: true,
+				Limits: []supervise.Limit{{Resource: unix.RLIMIT_NOFILE, Soft: 123, Hard: 456}}}
+		}))
 	pid := w.expect("a")
 	b, _ := os.ReadFile(out)
 	if got, want := strings.Join(strings.Fields(string(b)), " "), "0027 123 5 NoNewPrivs: 1 0 1 2 3"; got != want {
@@ -47,12 +49,14 @@ func TestSetupRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tooMany := &supervise.Setup{Limits: []supervise.Limit{{Name: "nofile", Resource: unix.RLIMIT_NOFILE, Soft: 5, Hard: nrOpen + 1}}}
+	tooMany := &supervise.Setup{Limits: []supervise.Limit{{Name: "nofile", Resource: unix.RLIMIT_NOFILE, Soft: 5,
+		Hard: nrOpen + 1}}}
 	for name, c := range map[string]struct {
 		setup *supervise.Setup
 		want  string
 	}{
-		"limit": {&supervise.Setup{Limits: []supervise.Limit{{Name: "nofile", Resource: unix.RLIMIT_NOFILE, Soft: 10, Hard: 5}}},
+		"limit": {&supervise.Setup{Limits: []supervise.Limit{{Name: "nofile", Resource: unix.RLIMIT_NOFILE, Soft: 10,
+			Hard: 5}}},
 			"limits.nofile: the soft limit of 10 is above the hard one of 5"},
 		"oom":     {&supervise.Setup{OOMScoreAdj: new(int)}, "oom_score_adj: 5000: invalid argument"},
 		"nr_open": {tooMany, fmt.Sprintf("limits.nofile: %d is above fs.nr_open, %d", nrOpen+1, nrOpen)},
@@ -85,10 +89,11 @@ func TestSetupAsUser(t *testing.T) {
 	w := newWorld(t, supervise.Options{Helper: true})
 	w.forEverybody()
 	nice := -5
-	w.apply(w.program("a", `NAME="$(id -u):$(id -g):$(id -G|tr ' ' ,):$(nice)"; `+announce+hold, func(p *supervise.Program) {
-		p.User = &supervise.User{Name: "x", UID: 65534, GID: 65533, Groups: []uint32{65533, 7}, Home: "/", Shell: "/bin/sh"}
-		p.Setup = &supervise.Setup{Nice: &nice}
-	}))
+	w.apply(w.program("a", `NAME="$(id -u):$(id -g):$(id -G|tr ' ' ,):$(nice)"; `+announce+hold,
+		func(p *supervise.Program) {
+			p.User = &supervise.User{Name: "x", UID: 65534, GID: 65533, Groups: []uint32{65533, 7}, Home: "/", Shell: "/bin/sh"}
+			p.Setup = &supervise.Setup{Nice: &nice}
+		}))
 	if name, _ := w.next(); name != "65534:65533:65533,7:-5" {
 		t.Errorf("it runs as %s", name)
 	}
@@ -99,16 +104,19 @@ func TestUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		err := supervise.New(supervise.Options{}).Apply(context.Background(), []supervise.Program{
 			{Name: "a", Command: []string{"/bin/sh"}, User: &supervise.User{Name: "root"}}})
-		if !errors.As(err, new(*supervise.LaunchError)) || !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "user root") {
+		if !errors.As(err, new(*supervise.LaunchError)) || !errors.Is(err, fs.ErrPermission) ||
+			!strings.Contains(err.Error(), "user root") {
 			t.Errorf("Apply: %v", err)
 		}
 		t.Skip("the rest needs root: it runs a program as another user")
 	}
 	w := newWorld(t, supervise.Options{})
 	w.forEverybody()
-	w.apply(w.program("a", `NAME="$(id -u):$(id -g):$(id -G|tr ' ' ,):$HOME:$USER:$LOGNAME:$SHELL"; `+announce+hold, func(p *supervise.Program) {
-		p.User = &supervise.User{Name: "somebody", UID: 65534, GID: 65533, Groups: []uint32{65533, 7}, Home: "/home/x", Shell: "/bin/sh"}
-	}))
+	w.apply(w.program("a", `NAME="$(id -u):$(id -g):$(id -G|tr ' ' ,):$HOME:$USER:$LOGNAME:$SHELL"; `+announce+hold,
+		func(p *supervise.Program) {
+			p.User = &supervise.User{Name: "somebody", UID: 65534, GID: 65533, Groups: []uint32{65533, 7}, Home: "/home/x",
+				Shell: "/bin/sh"}
+		}))
 	if name, _ := w.next(); name != "65534:65533:65533,7:/home/x:somebody:somebody:/bin/sh" {
 		t.Errorf("it runs as %s", name)
 	}

@@ -16,7 +16,8 @@ import (
 // SIMULATE_SEED is the first seed, SIMULATE_N their number; with a number of 1 the trace is told in any case.
 func TestSimulation(t *testing.T) {
 	first, n := uint64(1), 10_000
-	if info, ok := debug.ReadBuildInfo(); testing.Short() || ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+	if info, ok := debug.ReadBuildInfo(); testing.Short() ||
+		ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		n = 1000
 	}
 	if s := os.Getenv("SIMULATE_SEED"); s != "" {
@@ -73,7 +74,8 @@ func tell(t *testing.T, seed uint64, ops []operation, what string) {
 	for _, o := range ops {
 		words = append(words, "    "+o.String())
 	}
-	t.Errorf("SIMULATE_SEED=%d: %s\n  shortened: %v\n%s\n  what happened:\n%s", seed, what, wrong, strings.Join(words, "\n"), strings.Join(trace, "\n"))
+	t.Errorf("SIMULATE_SEED=%d: %s\n  shortened: %v\n%s\n  what happened:\n%s", seed, what, wrong,
+		strings.Join(words, "\n"), strings.Join(trace, "\n"))
 }
 
 // shorten leaves out operations, and programs of them, as long as it fails.

@@ -28,8 +28,8 @@ func awaitStatus(t *testing.T, s *Set, changed <-chan struct{}, name string, is 
 	}
 }
 
-// issue 9.3: status tells in words what a program waits for and why it has failed; issue 9.7: and counts ends by reason. Each
-// change is told of: nobody has to look again and again.
+// issue 9.3: status tells in words what a program waits for and why it has failed; issue 9.7: and counts ends by
+// reason. Each change is told of: nobody has to look again and again.
 func TestStatusSaysWhy(t *testing.T) {
 	t.Parallel()
 	changed := make(chan struct{}, 1)
@@ -50,7 +50,8 @@ func TestStatusSaysWhy(t *testing.T) {
 	absent := filepath.Join(t.TempDir(), "absent")
 	programs := []Program{
 		{Name: "base", Command: sh("exec tail -f /dev/null"), Ready: &Ready{FD: 3, Timeout: time.Hour}},
-		{Name: "web", Command: sh("exec tail -f /dev/null"), Order: &Order{After: []string{"base"}, Requires: []string{"gone"}}},
+		{Name: "web", Command: sh("exec tail -f /dev/null"),
+			Order: &Order{After: []string{"base"}, Requires: []string{"gone"}}},
 		{Name: "gone", Command: sh("exit 7"), GiveUp: &GiveUp{Tries: 2, Within: time.Hour}},
 		{Name: "once", Command: sh("exit 0"), OneShot: true, Restart: OnFailure},
 		{Name: "gated", Command: sh("exec tail -f /dev/null"), Gate: &Gate{Command: sh("exec tail -f /dev/null")}},
@@ -64,14 +65,16 @@ func TestStatusSaysWhy(t *testing.T) {
 	}
 	for name, is := range map[string]func(Status) bool{
 		"base": func(st Status) bool {
-			return st.State == "starting" && !st.Ready && st.Why == "waits for a newline on its descriptor 3" && st.ExitCode == nil &&
+			return st.State == "starting" && !st.Ready && st.Why == "waits for a newline on its descriptor 3" &&
+				st.ExitCode == nil &&
 				st.Exits == Exits{} && st.Started.After(before.Add(-2*time.Second)) && time.Since(st.Started) > -2*time.Second
 		},
 		"web": func(st Status) bool {
 			return st.State == "blocked" && st.Why == "waits for base, gone, which has failed" && st.Started.IsZero()
 		},
 		"gone": func(st Status) bool {
-			return st.State == "failed" && strings.HasPrefix(st.Why, "exited with status 7 after ") && st.Exits == Exits{Failed: 2} &&
+			return st.State == "failed" && strings.HasPrefix(st.Why, "exited with status 7 after ") &&
+				st.Exits == Exits{Failed: 2} &&
 				*st.ExitCode == 7
 		},
 		"once": func(st Status) bool {
@@ -79,15 +82,18 @@ func TestStatusSaysWhy(t *testing.T) {
 		},
 		"gated": func(st Status) bool { return st.Why == "waits for its gate" && st.Gate != nil && !st.Gate.Open },
 		"killed": func(st Status) bool {
-			return st.State == "backoff" && strings.HasPrefix(st.Why, "killed by SIGKILL after ") && st.Exits == Exits{Signalled: 2} &&
+			return st.State == "backoff" && strings.HasPrefix(st.Why, "killed by SIGKILL after ") &&
+				st.Exits == Exits{Signalled: 2} &&
 				*st.ExitCode == 137 && !st.Next.IsZero()
 		},
 		// The same words whatever the state: it is starting again before it is in backoff.
 		"absent": func(st Status) bool {
-			return st.State == "backoff" && strings.HasPrefix(st.Last, "cannot be started: ") && strings.HasPrefix(st.Why, st.Last)
+			return st.State == "backoff" && strings.HasPrefix(st.Last, "cannot be started: ") &&
+				strings.HasPrefix(st.Why, st.Last)
 		},
 		"sick": func(st Status) bool {
-			return st.State == "backoff" && strings.HasPrefix(st.Why, "its check failed 2 times in a row") && st.Exits == Exits{Unhealthy: 2} &&
+			return st.State == "backoff" && strings.HasPrefix(st.Why, "its check failed 2 times in a row") &&
+				st.Exits == Exits{Unhealthy: 2} &&
 				st.Check.Failures == 4
 		},
 	} {
@@ -105,7 +111,8 @@ func TestStatusSaysWhy(t *testing.T) {
 			t.Fatal(err)
 		}
 		awaitStatus(t, s, changed, "sick", func(st Status) bool {
-			return st.State == "up" && st.Ready && st.Why == "" && st.Exits.Unhealthy == 2 && (env != nil || st.Exits.Stopped == 1)
+			return st.State == "up" && st.Ready && st.Why == "" && st.Exits.Unhealthy == 2 &&
+				(env != nil || st.Exits.Stopped == 1)
 		})
 	}
 }

@@ -31,7 +31,9 @@ func TestSteps(t *testing.T) {
 	c := exec.Command("/proc/self/exe", "-test.run=^TestSteps$")
 	c.Args[0] = exe
 	limit := fmt.Sprintf("limit %d 20000 20000 nofile;limit %d 30000 65536 nofile", unix.RLIMIT_NOFILE, unix.RLIMIT_NOFILE)
-	c.Env = append(os.Environ(), "TAKE_STEPS=nice -5;oom_score_adj -500;setgroups nobody 1;setgid nobody 1;setuid nobody 1;directory /nonexistent/x;"+limit)
+	c.Env = append(os.Environ(),
+		"TAKE_STEPS=nice -5;oom_score_adj -500;setgroups nobody 1;setgid nobody 1;setuid nobody 1;directory /nonexistent/x;"+
+			limit)
 	if os.Geteuid() == 0 {
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}

@@ -109,8 +109,9 @@ func TestApplyRefusesAll(t *testing.T) {
 	if err == nil || errors.As(err, new(*supervise.LaunchError)) {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"it has no name", "program none: command: there is none", "program relative: command: sh: it is not an absolute path",
-		"program relative: directory: tmp: it is not", "program check: check: true: it is not", "program twice: there are two"} {
+	for _, want := range []string{"it has no name", "program none: command: there is none",
+		"program relative: command: sh: it is not an absolute path", "program relative: directory: tmp: it is not",
+		"program check: check: true: it is not", "program twice: there are two"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not say %q", err, want)
 		}
@@ -168,7 +169,8 @@ func TestStop(t *testing.T) {
 	})
 	t.Run("the signal", func(t *testing.T) {
 		w := newWorld(t, supervise.Options{})
-		w.apply(w.program("a", `trap 'echo "interrupted 0" >"$FIFO"; exit' INT; `+announce+`while :; do sleep 1000 & wait; done`,
+		w.apply(w.program("a", `trap 'echo "interrupted 0" >"$FIFO"; exit' INT; `+announce+
+			`while :; do sleep 1000 & wait; done`,
 			func(p *supervise.Program) { p.StopSignal = unix.SIGINT }))
 		w.expect("a")
 		if err := w.stop(20 * time.Second); err != nil {
@@ -211,7 +213,8 @@ func TestRemovalCancelsARestart(t *testing.T) {
 func TestLastApplyWins(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
 	for i := range 20 {
-		w.apply(w.program("a", fmt.Sprintf("NAME=a%d; ", i)+stubborn, func(p *supervise.Program) { p.StopTimeout = 10 * time.Millisecond }))
+		w.apply(w.program("a", fmt.Sprintf("NAME=a%d; ", i)+stubborn,
+			func(p *supervise.Program) { p.StopTimeout = 10 * time.Millisecond }))
 	}
 	last := 0
 	running := map[string]int{}
@@ -250,7 +253,8 @@ func TestChildInheritsNothing(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	t.Setenv("NOTIFY_SOCKET", "/run/x")
 	t.Setenv("GOMAXPROCS", "1")
-	w.apply(w.program("a", `{ ls /proc/$$/fd; pwd; env; grep -E "^Sig(Blk|Ign)" /proc/self/status; cut -d " " -f 6 /proc/$$/stat; } >"$OUT" 2>&1; `+announce+hold,
+	w.apply(w.program("a", `{ ls /proc/$$/fd; pwd; env; grep -E "^Sig(Blk|Ign)" /proc/self/status; `+
+		`cut -d " " -f 6 /proc/$$/stat; } >"$OUT" 2>&1; `+announce+hold,
 		func(p *supervise.Program) { p.Environment["OUT"] = out }))
 	pid := w.expect("a")
 	b, err := os.ReadFile(out)
@@ -258,7 +262,8 @@ func TestChildInheritsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := string(b)
-	for _, want := range []string{"SigBlk:\t0000000000000000", "\n/\n", "PATH=/usr/local/sbin:", "NAME=a", "\n" + strconv.Itoa(pid) + "\n"} {
+	for _, want := range []string{"SigBlk:\t0000000000000000", "\n/\n", "PATH=/usr/local/sbin:", "NAME=a",
+		"\n" + strconv.Itoa(pid) + "\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the child's view lacks %q:\n%s", want, got)
 		}

@@ -36,7 +36,8 @@ func TestStatesOfBefore(t *testing.T) {
 			t.Errorf("%s: what is not known is an error: %v", file, err)
 		}
 		newer := bytes.Replace(text, []byte(`{"version":1,`), []byte(`{"version":2,`), 1)
-		if err := CheckState(newer); err == nil || !strings.Contains(err.Error(), "it is of version 2, and known are those up to 1") {
+		if err := CheckState(newer); err == nil ||
+			!strings.Contains(err.Error(), "it is of version 2, and known are those up to 1") {
 			t.Errorf("%s: of version 2: %v", file, err)
 		}
 	}

@@ -55,7 +55,8 @@ func TestUpdateWithALaunchThatFails(t *testing.T) {
 		t.Errorf("after Plan: %v", st)
 	}
 	c := w.update(next...)
-	if want := "+c ~a -b; could not be started: c (" + script + ": no such file or directory: the file is there, its interpreter is not)"; c.String() != want {
+	if want := "+c ~a -b; could not be started: c (" + script +
+		": no such file or directory: the file is there, its interpreter is not)"; c.String() != want {
 		t.Errorf("Update: %q, want %q", c, want)
 	}
 	if len(c.Failed) != 1 || c.Failed[0].Name != "c" || !errors.Is(c.Failed[0], fs.ErrNotExist) {
@@ -78,7 +79,8 @@ func TestUpdateWithALaunchThatFails(t *testing.T) {
 	}
 }
 
-// promise S8, issue 7.A5: whatever the system does not have is its program's failure; it is tried again, and there it is
+// promise S8, issue 7.A5: whatever the system does not have is its program's failure; it is tried again,
+// and there it is
 func TestWhatIsMissingComes(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
 	dir := t.TempDir()
@@ -100,7 +102,8 @@ func TestWhatIsMissingComes(t *testing.T) {
 	user.User = &supervise.User{Name: "nobody-yet", Find: func() (*supervise.User, error) {
 		select {
 		case <-there:
-			return &supervise.User{Name: "me", UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), Home: "/", Shell: "/bin/sh", Groups: groups(t)}, nil
+			return &supervise.User{Name: "me", UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), Home: "/", Shell: "/bin/sh",
+				Groups: groups(t)}, nil
 		default:
 			return nil, errors.New(`unknown user "nobody-yet"`)
 		}
@@ -120,8 +123,9 @@ func TestWhatIsMissingComes(t *testing.T) {
 	if strings.Join(said, "\n") != strings.Join(want, "\n") {
 		t.Errorf("failed:\n%s\nwant:\n%s", strings.Join(said, "\n"), strings.Join(want, "\n"))
 	}
-	if err := errors.Join(os.WriteFile(executable.Command[0]+"~", script, 0o755), os.Rename(executable.Command[0]+"~", executable.Command[0]),
-		os.Mkdir(directory.Directory, 0o755), os.Chmod(mode.Command[0], 0o755)); err != nil {
+	if err := errors.Join(os.WriteFile(executable.Command[0]+"~", script, 0o755),
+		os.Rename(executable.Command[0]+"~", executable.Command[0]), os.Mkdir(directory.Directory, 0o755),
+		os.Chmod(mode.Command[0], 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	close(there)
@@ -136,7 +140,8 @@ func TestWhatIsMissingComes(t *testing.T) {
 
 	// The user is known now, by numbers: that is no change.
 	user.User, _ = user.User.Find()
-	if c := w.update(executable, directory, mode, user, w.program("well", announce+hold)); c.String() != "no program changed" {
+	if c := w.update(executable, directory, mode, user,
+		w.program("well", announce+hold)); c.String() != "no program changed" {
 		t.Errorf("%v", c)
 	}
 	user.User = &supervise.User{Name: "me", UID: user.User.UID, GID: user.User.GID, Home: "/elsewhere"}
@@ -161,7 +166,8 @@ func groups(t *testing.T) (list []uint32) {
 func TestUserWhoIsNotFound(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
 	var gone atomic.Bool
-	me := &supervise.User{Name: "me", UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), Home: "/", Shell: "/bin/sh", Groups: groups(t)}
+	me := &supervise.User{Name: "me", UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), Home: "/", Shell: "/bin/sh",
+		Groups: groups(t)}
 	w.apply(w.program("a", announce+hold, func(p *supervise.Program) {
 		p.User = &supervise.User{Name: "me", Find: func() (*supervise.User, error) {
 			if gone.Load() {
@@ -208,7 +214,8 @@ func TestUpdateWithContext(t *testing.T) {
 
 // issue 3.9, 7.A7: a signal in place of a restart, to the main process alone, where nothing but the environment differs
 func TestReloadSignal(t *testing.T) {
-	const worker = `trap "echo worker-hup 0 >$FIFO" HUP; trap "echo alive 0 >$FIFO" USR1; ` + announce + `while :; do sleep 1000 & wait; done`
+	const worker = `trap "echo worker-hup 0 >$FIFO" HUP; trap "echo alive 0 >$FIFO" USR1; ` + announce +
+		`while :; do sleep 1000 & wait; done`
 	main := `trap 'echo "hup 0" >"$FIFO"' HUP; NAME=worker sh -c '` + worker + `' & ` + announce + `while :; do wait; done`
 	start := func(t *testing.T, options supervise.Options) (w *world, p supervise.Program, pid, worker int) {
 		w = newWorld(t, options)
@@ -227,7 +234,8 @@ func TestReloadSignal(t *testing.T) {
 	t.Run("environment", func(t *testing.T) {
 		w, p, pid, worker := start(t, supervise.Options{})
 		p.Environment = map[string]string{"FIFO": w.fifo, "NAME": "a", "X": "y"}
-		if plan, err := w.set.Plan(context.Background(), []supervise.Program{p}); err != nil || plan.String() != w.update(p).String() {
+		if plan, err := w.set.Plan(context.Background(), []supervise.Program{p}); err != nil ||
+			plan.String() != w.update(p).String() {
 			t.Errorf("Plan: %v, %v", plan, err)
 		}
 		w.expect("hup")
@@ -263,7 +271,8 @@ func TestReloadSignal(t *testing.T) {
 	}
 	t.Run("not ready", func(t *testing.T) {
 		w := newWorld(t, supervise.Options{})
-		p := w.program("a", announce+hold, func(p *supervise.Program) { p.ReloadSignal, p.Ready = unix.SIGHUP, &supervise.Ready{FD: 3} })
+		p := w.program("a", announce+hold,
+			func(p *supervise.Program) { p.ReloadSignal, p.Ready = unix.SIGHUP, &supervise.Ready{FD: 3} })
 		w.apply(p)
 		pid := w.expect("a")
 		p.Environment = map[string]string{"FIFO": w.fifo, "NAME": "a", "X": "y"}

@@ -183,7 +183,8 @@ func gone(t *testing.T, pid int) {
 	}
 	defer unix.Close(fd)
 	for end := time.Now().Add(30 * time.Second); ; {
-		switch n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(max(0, time.Until(end)).Milliseconds())); {
+		switch n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}},
+			int(max(0, time.Until(end)).Milliseconds())); {
 		case n == 1:
 			return
 		case err == nil: // the end of the time, not a signal
