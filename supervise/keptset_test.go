@@ -2,7 +2,10 @@ package supervise
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +52,13 @@ func TestRestoreReadsOn(t *testing.T) {
 				t.Errorf("descriptor %d is not close-on-exec", fd)
 			}
 		}
+	}
+	for stopped := false; !stopped; time.Sleep(time.Millisecond) { // it may not have got there yet
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stopped = strings.Contains(string(stat), ") T ")
 	}
 	unix.Kill(pid, unix.SIGCONT)
 	if a, b := <-said, <-said; a+b != "twothree" && a+b != "threetwo" {
