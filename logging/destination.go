@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"log/syslog"
@@ -49,6 +50,7 @@ type target struct {
 	ident    string
 	facility syslog.Priority
 	plain    bool
+	json     bool
 }
 
 func (t target) file() bool { return t.to != "syslog" && t.to != "stderr" }
@@ -79,8 +81,10 @@ func prepare(o Options, continues bool, sys system) (*Destination, error) {
 	d := &Destination{level: o.Level, whose: o.Whose, options: o}
 	var dev device
 	switch {
+	case o.Plain && o.JSON:
+		return nil, errors.New("log options: a line is either plain or JSON")
 	case o.To == "" || o.To == "stderr":
-		d.target = target{to: "stderr", plain: o.Plain}
+		d.target = target{to: "stderr", plain: o.Plain, json: o.JSON}
 		d.layout = streamLayout(sys.stderr)
 		dev = &stream{fd: sys.stderr, put: sys.put, limit: batchFor(sys.stderr), turn: o.Disks.of(sys.stderr)}
 	case o.To == "syslog":
@@ -103,8 +107,12 @@ func prepare(o Options, continues bool, sys system) (*Destination, error) {
 	default:
 		return nil, fmt.Errorf("log destination %q: want syslog, stderr or an absolute path", o.To)
 	}
-	if o.Plain && d.target.to != "syslog" {
+	switch {
+	case d.target.to == "syslog":
+	case o.Plain:
 		d.layout = plain
+	case o.JSON:
+		d.layout = objects
 	}
 	d.device.Store(&dev)
 	return d, nil

@@ -38,3 +38,25 @@ func Example() {
 	// log.1: 1 line
 	// log: 1 line
 }
+
+// A log of JSON objects, for programs that read it.
+func Example_json() {
+	dir, err := os.MkdirTemp("", "logging")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "log")
+	logger, log, err := logging.Options{To: path, JSON: true}.Logger()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	logger.With("job", "backup").WithGroup("disk").Warn("nearly full", "free", 12)
+	log.Close()
+	line, _ := os.ReadFile(path)
+	_, rest, _ := bytes.Cut(line, []byte(`,`)) // without the time
+	fmt.Printf("%s", rest)
+	// Output: "level":"WARN","msg":"nearly full","job":"backup","disk":{"free":12}}
+}

@@ -9,8 +9,9 @@ import (
 // record, which is how loggers made before a Switch follow it.
 type handler struct {
 	log    *Log
-	attrs  string // from WithAttrs, formatted: they look the same everywhere
-	prefix string // open groups: "a.b."
+	attrs  string   // from WithAttrs, formatted: they look the same everywhere
+	prefix string   // open groups: "a.b."
+	object addition // both, where JSON is written
 }
 
 func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
@@ -20,6 +21,9 @@ func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
 
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	h.log.push(r.Level, r.Time, true, func(f layout) []byte {
+		if f == objects {
+			return object(r, h.object)
+		}
 		return f.line(r.Time, r.Level, r.Message, func(b []byte) []byte {
 			b = append(b, h.attrs...)
 			r.Attrs(func(a slog.Attr) bool {
@@ -34,15 +38,17 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	b := []byte(h.attrs)
-	for _, a := range attrs {
+	for i, a := range attrs {
+		a.Value = a.Value.Resolve()
 		b = appendAttr(b, h.prefix, a)
+		attrs[i] = still(a)
 	}
-	return &handler{log: h.log, attrs: string(b), prefix: h.prefix}
+	return &handler{log: h.log, attrs: string(b), prefix: h.prefix, object: h.object.with(attrs)}
 }
 
 func (h *handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}
-	return &handler{log: h.log, attrs: h.attrs, prefix: h.prefix + name + "."}
+	return &handler{log: h.log, attrs: h.attrs, prefix: h.prefix + name + ".", object: h.object.group(name)}
 }

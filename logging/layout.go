@@ -30,10 +30,14 @@ const (
 	console                // 10:00:00.000 info  message
 	coloured               // the same, the level in colour
 	plain                  // nothing, and lines of others stay as they are
+	objects                // {"time":"2026-11-23T10:00:00+01:00","level":"INFO","msg":"message"}
 )
 
-// line formats one record; attrs appends what follows the message.
+// line formats one record; attrs appends what follows the message, where that is not JSON: see object.
 func (f layout) line(at time.Time, level slog.Level, message string, attrs func([]byte) []byte) []byte {
+	if f == objects {
+		return objectOf(at, level, message)
+	}
 	b := make([]byte, 0, 256)
 	b = f.appendTime(b, at)
 	b = f.appendLevel(b, level)
@@ -61,6 +65,9 @@ func (f layout) text(at time.Time, level slog.Level, text []byte) []byte {
 		}
 		return f.end(cut(b, maxPlain))
 	}
+	if f == objects {
+		return objectOf(at, level, string(text[:min(len(text), maxLine+1)]))
+	}
 	b := make([]byte, 0, 64+len(text))
 	b = f.appendTime(b, at)
 	b = f.appendLevel(b, level)
@@ -71,6 +78,9 @@ func (f layout) text(at time.Time, level slog.Level, text []byte) []byte {
 func (f layout) said(at time.Time, name string, pid int, level slog.Level, text []byte) []byte {
 	if f == plain || f == bare {
 		return f.text(at, level, text)
+	}
+	if f == objects {
+		return objectOf(at, level, string(text[:min(len(text), maxLine+1)]), slog.String("program", bounded(name)), slog.Int("pid", pid))
 	}
 	b := make([]byte, 0, 96+len(name)+len(text))
 	b = f.appendTime(b, at)

@@ -9,9 +9,9 @@
 // nobody up.
 //
 // Records are one line each, whatever is in them: control characters are
-// escaped and a line ends, with a mark, at about 8 KiB. [Log.Line], [Log.Say]
-// and [Options.Plain] are for lines that programs write; and [Log.Offer] for those of
-// them that can wait. It loses nothing to a disk that is slow: it says that there is
+// escaped and a line ends, with a mark, at about 8 KiB. With [Options.JSON] each is a
+// JSON object. [Log.Line], [Log.Say] and [Options.Plain] are for lines that programs
+// write; and [Log.Offer] for those of them that can wait. It loses nothing to a disk that is slow: it says that there is
 // no room, and when there is. What is lost to an error, of a full disk above all, is
 // counted and told like any other loss.
 package logging
@@ -45,6 +45,11 @@ type Options struct {
 	// Plain writes lines to a file or standard error as they are, without time
 	// and level: for the output of programs. Syslog has no use for it.
 	Plain bool
+	// JSON has a file or standard error get one JSON object a line, as [slog.JSONHandler] writes it: time, level and msg, and
+	// attributes and groups. A message of [Log.Line], of [Log.Offer] and of losses has the first three; one of [Log.Say] has
+	// also program and pid. A msg ends, with a mark, at about 8 KiB; an object of more than 64 KiB has no attributes but
+	// "cut":true. Syslog keeps its own form. Not together with Plain.
+	JSON bool
 	// Whose stands before the line that tells of losses in a Plain destination, for
 	// the reader to know whose they are.
 	Whose string
@@ -116,9 +121,9 @@ func (l *Log) Line(level slog.Level, text []byte) {
 
 // Say logs a line of a program that somebody else is: name[pid] is where syslog has
 // the tag, with / for a colon, and stands before the line in other places, where what
-// program writes cannot pass for a message. It is [Log.Line] otherwise, but that level
-// only tells standard error apart, and Options.Level hides none; and that half of the
-// queue is not for these. A line that finds its half full is not taken: it is counted
+// program writes cannot pass for a message; in JSON they are members of the object. It
+// is [Log.Line] otherwise, but that level only tells standard error apart, and
+// Options.Level hides none; and that half of the queue is not for these. A line that finds its half full is not taken: it is counted
 // and told of like any other loss. In a Plain destination nothing stands before it.
 func (l *Log) Say(name string, pid int, level slog.Level, text []byte) (taken bool) {
 	now := time.Now()
