@@ -23,17 +23,29 @@ func main() { os.Exit(run()) }
 
 func run() (status int) {
 	file := flag.String("config", "/etc/httpd.toml", "configuration")
-	pidfile := flag.String("pid", "/run/httpd/httpd.pid", "pidfile")
+	pid := flag.String("pid", "/run/httpd/httpd.pid", "pidfile")
 	background := flag.Bool("daemon", false, "run in the background")
 	test := flag.Bool("t", false, "check the configuration, and do nothing else")
 	flag.Parse()
-	path, err := filepath.Abs(*file) // a reload has another working directory
-	d := &daemon.Daemon{Name: "httpd", PIDFile: *pidfile}
-	if verb := flag.Arg(0); verb != "" && err == nil {
+	path, err := filepath.Abs(*file) // a reload, or an upgrade, has another working directory
+	pidfile, e := filepath.Abs(*pid)
+	d := &daemon.Daemon{Name: "httpd", PIDFile: pidfile, Inherited: daemon.Inherit()}
+	if err = errors.Join(err, e); err != nil {
+		fmt.Fprintln(os.Stderr, "httpd:", err)
+		return 1
+	}
+	switch verb := flag.Arg(0); verb {
+	case "":
+	case "upgrade":
+		return upgrade(pidfile)
+	default:
 		return d.Verb(verb) // status, reload or stop
 	}
-	now, e := load(path)
-	if err = errors.Join(err, e); err != nil {
+	now, err := load(path)
+	if err != nil {
+		if d.Inherited != nil {
+			err = d.Inherited.Return(err, nil) // to the program before, which goes on
+		}
 		config.Tell(os.Stderr, "httpd", err)
 		return misconfigured
 	}
@@ -41,22 +53,29 @@ func run() (status int) {
 		return 0
 	}
 	s := &server{path: path, settings: now, daemon: d}
-	s.http.Handler = s
+	s.http.Handler, s.http.ConnState = s, enter
 	s.serve(now)
 	d.User, d.Grace = now.User, 20*time.Second
 	d.Privileged, d.Start, d.Reload, d.Stop = s.listen, s.start, s.reload, s.stop
 	d.Status, d.Dump = s.status, s.dump
+	d.Upgrades = daemon.Upgrades{
+		Version: version, State: s.state, Save: s.save, Rehearse: s.rehearse,
+		Args: []string{"-config", path, "-pid", pidfile, fmt.Sprint("-daemon=", *background)},
+	}
 	return d.Main(*background, logging.Options{To: now.Log, Ident: "httpd"}.Logger)
 }
 
-const misconfigured = 6 // the LSB's status for it
+const (
+	version       = "1.0"
+	misconfigured = 6 // the LSB's status for it
+)
 
 type server struct {
 	path     string
 	settings *settings // in force
 	daemon   *daemon.Daemon
 	http     http.Server
-	listener net.Listener
+	door     *door
 	files    atomic.Pointer[http.Handler]
 	requests atomic.Int64
 }
@@ -74,19 +93,24 @@ func (s *server) serve(c *settings) {
 
 // listen takes the socket that systemd has bound, or binds one, while the port may still be below 1024.
 func (s *server) listen(context.Context) error {
-	passed, err := s.daemon.Listeners()
-	if err == nil && len(passed) > 0 {
-		s.listener = passed[0]
-		return nil
+	all, err := s.daemon.Listeners()
+	if err == nil && len(all) == 0 {
+		all = make([]net.Listener, 1)
+		all[0], err = net.Listen("tcp", s.settings.Listen)
 	}
 	if err == nil {
-		s.listener, err = net.Listen("tcp", s.settings.Listen)
+		s.door, err = newDoor(all[0], nil)
 	}
 	return err
 }
 
 func (s *server) start(_ context.Context, fail context.CancelCauseFunc) error {
-	go func() { fail(s.http.Serve(s.listener)) }()
+	if from := s.daemon.Inherited; from != nil { // then there was no listen
+		if err := s.inherit(from); err != nil {
+			return err
+		}
+	}
+	go func() { fail(s.http.Serve(s.door)) }()
 	return nil
 }
 
