@@ -3,6 +3,7 @@ package supervise_test
 import (
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,9 +75,9 @@ func TestDaemonizesItself(t *testing.T) {
 // promise T4: KILL comes when the rest of the budget is over; what a program with KillProcess has left lives on, and so
 // does whoever asks
 func TestOrphansAreKilled(t *testing.T) {
-	asker := 0
-	w := newWorld(t,
-		supervise.Options{Orphans: true, Mark: "SUPERVISE_TEST=killed", Spare: func() []int { return []int{asker} }})
+	var asker atomic.Int64
+	w := newWorld(t, supervise.Options{Orphans: true, Mark: "SUPERVISE_TEST=killed",
+		Spare: func() []int { return []int{int(asker.Load())} }})
 	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 	p := w.program("a", `trap "" TERM; `+aside("stray", hold)+`trap - TERM; `+aside("asker", hold)+announce+hold)
 	p.StopTimeout = time.Second
@@ -84,18 +85,20 @@ func TestOrphansAreKilled(t *testing.T) {
 		func(p *supervise.Program) { p.Kill = supervise.KillProcess })
 	w.apply(p, keeps)
 	first := w.collect(5)
-	asker = first["asker"]
+	asker.Store(int64(first["asker"]))
 	unix.Kill(first["keeps"], unix.SIGKILL)
-	w.collect(2)
+	second := w.collect(2)
 	w.apply(keeps)
 	w.logged("did not end: killed")
 	gone(t, first["stray"])
-	lives(t, "asker", asker)
+	lives(t, "asker", first["asker"])
 	lives(t, "session", first["session"])
-	asker = 0
+	asker.Store(0)
 	if err := w.stop(20 * time.Second); err != nil {
 		t.Error(err)
 	}
-	lives(t, "session", first["session"])
-	unix.Kill(first["session"], unix.SIGKILL)
+	for _, session := range []int{first["session"], second["session"]} {
+		lives(t, "session", session)
+		unix.Kill(session, unix.SIGKILL)
+	}
 }
