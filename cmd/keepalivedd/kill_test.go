@@ -124,15 +124,18 @@ func TestKilledAtThePidfile(t *testing.T) {
 		{fault{background, "pwrite64", kill, "NEW"}, true},
 		{fault{background, "renameat,rename,renameat2", kill, "NEW"}, true},
 		{fault{background, "inotify_rm_watch", kill, ""}, true},
-		{fault{background, "unlinkat,unlink", kill, ""}, false},
+		{fault{background, "unlinkat,unlink", kill, "OLD"}, false},
 		{fault{background, "exit_group", kill, ""}, false},
 	} {
 		t.Run(strings.ReplaceAll(test.String(), ",", "+"), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, oneProgram)
 			f := test.fault
-			if f.path != "" {
+			switch f.path {
+			case "NEW":
 				f.path = filepath.Join(w.dir, ".pid.new")
+			case "OLD": // without cgroups other files are put in place, at any time
+				f.path = w.pidfile
 			}
 			if status, stderr := w.runWith(f); status != 0 {
 				t.Fatalf("start: status %d, %q", status, stderr)
