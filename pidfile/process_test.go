@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +60,31 @@ func TestFindAStranger(t *testing.T) {
 	put(t, p, fmt.Sprintln(stranger.Process.Pid))
 	if _, err := pidfile.Find(p); !errors.Is(err, pidfile.ErrNotRunning) {
 		t.Error(err)
+	}
+}
+
+// A lock says that somebody owns the file, and not that it is who the file names.
+func TestFindAnOwnerThatIsNotProven(t *testing.T) {
+	p := path(t)
+	stranger := exec.Command("sleep", "1000")
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Wait()
+	defer stranger.Process.Kill()
+	put(t, p, fmt.Sprintln(stranger.Process.Pid))
+	f, err := os.OpenFile(p, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lock(t, f)
+	found, err := pidfile.Find(p)
+	if err == nil {
+		found.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "cannot be proven to be its owner") {
+		t.Errorf("it found %+v, %v", found, err)
 	}
 }
 
