@@ -238,7 +238,7 @@ func squat(path string) error {
 	if err := unix.Bind(fd, addr); err != nil {
 		return err
 	}
-	return unix.Listen(fd, 1)
+	return unix.Listen(fd, unix.SOMAXCONN)
 }
 
 // flood connects to the witness until its queue is full, and keeps it so.
