@@ -32,7 +32,7 @@ func (d *difference) between(a, b reflect.Value, prefix string) {
 			continue
 		}
 		d.keys = append(d.keys, prefix+f.name)
-		if f.permanent {
+		if f.permanent() {
 			d.fixed = append(d.fixed, prefix+f.name)
 		}
 	}

@@ -29,7 +29,7 @@ func appendKeys(keys []Key, section string, t reflect.Type) []Key {
 		if f.name == "" {
 			continue
 		}
-		keys = append(keys, Key{section, f.name, f.kind(), f.preset, f.doc, f.required})
+		keys = append(keys, Key{section, f.name, f.kind(), f.preset, f.doc(), f.required})
 		name := f.name
 		if section != "" {
 			name = section + "." + name

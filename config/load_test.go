@@ -278,6 +278,13 @@ func TestImpossibleStructs(t *testing.T) {
 		"an embedded pointer that cannot be set": &struct {
 			*logTable
 		}{},
+		"an embedded pointer to itself": &struct {
+			*EmbedsItself
+		}{},
+		"two keys of one name": &struct {
+			A int `toml:"a"`
+			B int `toml:"a"`
+		}{},
 		"a default that is none": &struct {
 			N int `toml:"n" default:"many"`
 		}{},
@@ -323,6 +330,10 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("the dump loads as another\nfirst %+v\nthen  %+v\n%v\n%s", v, again, mistakes, dump.String())
 		}
 	})
+}
+
+type EmbedsItself struct {
+	*EmbedsItself
 }
 
 type containsItself struct {

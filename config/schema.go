@@ -14,20 +14,24 @@ import (
 
 // field is one key as the struct tags describe it; the package comment tells what the tags mean.
 type field struct {
-	name      string // as the file has it; empty for the field that takes the table's own name
-	typ       reflect.Type
-	index     []int // for reflect.Value.FieldByIndex
-	preset    string
-	doc       string
-	required  bool
-	positive  bool
-	path      bool     // an absolute path is allowed
-	words     []string // are allowed
-	bounds    *bounds  // of a number
-	loose     bool     // goes into other fields
-	shared    bool     // is in the embedded pointer
-	permanent bool     // cannot change at run time
+	name     string // as the file has it; empty for the field that takes the table's own name
+	typ      reflect.Type
+	index    []int // for reflect.Value.FieldByIndex
+	tag      reflect.StructTag
+	preset   string
+	required bool
+	positive bool
+	path     bool     // an absolute path is allowed
+	words    []string // are allowed
+	bounds   *bounds  // of a number
+	loose    bool     // goes into other fields
+	shared   bool     // is in the embedded pointer
 }
+
+func (f *field) doc() string { return f.tag.Get("doc") }
+
+// permanent tells a key that cannot change at run time.
+func (f *field) permanent() bool { return f.tag.Get("reload") == "no" }
 
 // bounds are the least and the greatest number that is allowed.
 type bounds struct{ least, most int64 }
@@ -50,12 +54,10 @@ func schemaWithin(t reflect.Type, within []reflect.Type) *schema {
 	if s, ok := schemas.Load(t); ok {
 		return s.(*schema)
 	}
-	if slices.Contains(within, t) {
-		panic(fmt.Sprintf("config: %s contains itself", t))
-	}
-	within = append(within, t)
-	s := &schema{byName: map[string]*field{}, blank: reflect.New(t).Elem(), shared: -1}
-	s.addFields(t)
+	within = enter(t, within)
+	s := &schema{fields: make([]field, 0, t.NumField()), blank: reflect.New(t).Elem(), shared: -1}
+	s.addFields(t, nil, within)
+	s.byName = make(map[string]*field, len(s.fields))
 	for i := range s.fields {
 		f := &s.fields[i]
 		if len(f.index) > 1 && t.Field(f.index[0]).Type.Kind() == reflect.Pointer {
@@ -66,6 +68,9 @@ func schemaWithin(t reflect.Type, within []reflect.Type) *schema {
 		f := &s.fields[i]
 		if f.name == "" {
 			continue
+		}
+		if s.byName[f.name] != nil {
+			panic(fmt.Sprintf("config: %s has two keys that are called %s", t, f.name))
 		}
 		s.byName[f.name] = f
 		if below := f.table(); below != nil {
@@ -83,6 +88,13 @@ func schemaWithin(t reflect.Type, within []reflect.Type) *schema {
 	}
 	known, _ := schemas.LoadOrStore(t, s)
 	return known.(*schema)
+}
+
+func enter(t reflect.Type, within []reflect.Type) []reflect.Type {
+	if slices.Contains(within, t) {
+		panic(fmt.Sprintf("config: %s contains itself", t))
+	}
+	return append(within, t)
 }
 
 // share marks a field that is in an embedded pointer, and has that point to something.
@@ -122,12 +134,7 @@ func isNamedTables(t reflect.Type) bool {
 	if !isTables(t) {
 		return false
 	}
-	for _, sf := range reflect.VisibleFields(t.Elem()) {
-		if name, option, _ := strings.Cut(sf.Tag.Get("toml"), ","); name == "" && option == "key" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(schemaOf(t.Elem()).fields, func(f field) bool { return f.name == "" })
 }
 
 func isNumber(t reflect.Type) bool {
@@ -150,17 +157,20 @@ func canDecode(t reflect.Type) bool {
 	return false
 }
 
-// addFields lists the keys of a table, those of embedded structs included.
-func (s *schema) addFields(t reflect.Type) {
-	for _, sf := range reflect.VisibleFields(t) {
+// addFields lists the keys of a table, those of embedded structs included; at is where t is embedded.
+func (s *schema) addFields(t reflect.Type, at []int, within []reflect.Type) {
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		index := append(slices.Clip(at), i)
+		if inner := embedded(sf); inner != nil {
+			s.fields = slices.Grow(s.fields, inner.NumField())
+			s.addFields(inner, index, enter(inner, within))
+		}
 		tag, ok := sf.Tag.Lookup("toml")
 		if !ok || !sf.IsExported() && sf.Name != "_" {
 			continue
 		}
-		f := field{
-			typ: sf.Type, index: sf.Index, loose: sf.Name == "_",
-			preset: sf.Tag.Get("default"), doc: sf.Tag.Get("doc"), permanent: sf.Tag.Get("reload") == "no",
-		}
+		f := field{typ: sf.Type, index: index, loose: sf.Name == "_", tag: sf.Tag, preset: sf.Tag.Get("default")}
 		if f.loose {
 			f.typ = sf.Type.Elem()
 		}
@@ -187,6 +197,18 @@ func (s *schema) addFields(t reflect.Type) {
 		}
 		s.fields = append(s.fields, f)
 	}
+}
+
+// embedded is the struct that is embedded by a field, itself or by a pointer; nil: none.
+func embedded(sf reflect.StructField) reflect.Type {
+	t := sf.Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if !sf.Anonymous || t.Kind() != reflect.Struct {
+		return nil
+	}
+	return t
 }
 
 func boundsOf(word string) *bounds {
