@@ -74,7 +74,6 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 		s.noted.begin(s.set, sessionsFile(s.pidfile()), s.daemon.Log)
 	}
 	if err == nil {
-		s.set.Feed(s.feedOf(s.config))
 		err = s.bringUp(ctx)
 	}
 	if err != nil {
@@ -106,6 +105,10 @@ func (s *service) setOptions(fail func(error), cgroup string) supervise.Options 
 func (s *service) bringUp(ctx context.Context) error {
 	s.nameLacking()
 	s.daemon.Readers = readers(s.config) // whom the startup command may have made
+	if s.daemon.Childless {
+		return nil // without waiting for the Set, which has nothing to bring up
+	}
+	s.set.Feed(s.feedOf(s.config))
 	changes, err := s.set.Update(ctx, s.programs(s.config))
 	if err != nil {
 		return err
