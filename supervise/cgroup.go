@@ -57,6 +57,23 @@ func FindCgroup() (dir string, err error) {
 
 // cgroupMount finds the hierarchy of version 2, and which of its groups is mounted there.
 func cgroupMount() (mount, root string, err error) {
+	for _, usual := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+		if isCgroupRoot(usual) {
+			return usual, "/", nil
+		}
+	}
+	return listedCgroupMount()
+}
+
+// isCgroupRoot reports whether the whole hierarchy of version 2 is mounted there: its root has the inode 1.
+func isCgroupRoot(path string) bool {
+	var fs unix.Statfs_t
+	var st unix.Stat_t
+	return unix.Statfs(path, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC && unix.Stat(path, &st) == nil && st.Ino == 1
+}
+
+// listedCgroupMount goes through the list of all mounts, which the kernel takes long to make.
+func listedCgroupMount() (mount, root string, err error) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return "", "", err
