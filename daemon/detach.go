@@ -249,10 +249,11 @@ type backgroundCopy struct {
 
 // becomeCopy is the other side of startCopy: said is what handover said.
 func (d *Daemon) becomeCopy(said string) error {
-	if _, err := new(godaemon.Context).Reborn(); err != nil {
+	os.Unsetenv(godaemon.MARK_NAME)
+	// Reborn would do no more than this here, but read from standard input what is of no use to us.
+	if err := unix.Dup3(3, 0, 0); err != nil {
 		return fmt.Errorf("take over from the launcher: %w", err)
 	}
-	os.Unsetenv(godaemon.MARK_NAME)
 	unix.Umask(d.umask())
 	c := &backgroundCopy{}
 	parts := strings.SplitN(said, ",", 4)
