@@ -18,6 +18,7 @@ import (
 func Load(path string, into any) error {
 	var d Document
 	to := reflect.ValueOf(into).Elem()
+	check(to.Type(), nil)
 	next := reflect.New(to.Type())
 	d.Read(path, next.Interface())
 	if mistakes := d.Mistakes(); len(mistakes) > 0 {
@@ -59,6 +60,9 @@ type Document struct {
 
 // Read fills the struct that into points to with what can be understood: whatever is wrong or cannot be read has its default.
 // See [Document.Mistakes]. Each file is read once: the bytes that are checked are the bytes that are used.
+//
+// A struct that is none that the package comment allows makes Read panic when it comes to the table which that is, as a
+// start with few of many tables is not to wait for the rest; [Load] and [Keys] look at all of them at once.
 func (d *Document) Read(path string, into any) {
 	to := reflect.ValueOf(into).Elem()
 	to.Set(schemaOf(to.Type()).blank)

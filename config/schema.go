@@ -47,16 +47,13 @@ type schema struct {
 
 var schemas sync.Map // by reflect.Type
 
-func schemaOf(t reflect.Type) *schema { return schemaWithin(t, nil) }
-
-// schemaWithin makes the schemas of all that t contains too: what is wrong with a struct is told before the first file is read.
-func schemaWithin(t reflect.Type, within []reflect.Type) *schema {
+// schemaOf panics when something is wrong with the struct itself; see check for what it contains.
+func schemaOf(t reflect.Type) *schema {
 	if s, ok := schemas.Load(t); ok {
 		return s.(*schema)
 	}
-	within = enter(t, within)
 	s := &schema{fields: make([]field, 0, t.NumField()), blank: reflect.New(t).Elem(), shared: -1}
-	s.addFields(t, nil, within)
+	s.addFields(t, nil, []reflect.Type{t})
 	s.byName = make(map[string]*field, len(s.fields))
 	for i := range s.fields {
 		f := &s.fields[i]
@@ -73,9 +70,6 @@ func schemaWithin(t reflect.Type, within []reflect.Type) *schema {
 			panic(fmt.Sprintf("config: %s has two keys that are called %s", t, f.name))
 		}
 		s.byName[f.name] = f
-		if below := f.table(); below != nil {
-			schemaWithin(below, within)
-		}
 		switch {
 		case f.loose:
 		case f.preset != "":
@@ -88,6 +82,16 @@ func schemaWithin(t reflect.Type, within []reflect.Type) *schema {
 	}
 	known, _ := schemas.LoadOrStore(t, s)
 	return known.(*schema)
+}
+
+// check panics when something is wrong with the struct, or with any that it contains.
+func check(t reflect.Type, within []reflect.Type) {
+	within = enter(t, within)
+	for _, f := range schemaOf(t).fields {
+		if below := f.table(); below != nil {
+			check(below, within)
+		}
+	}
 }
 
 func enter(t reflect.Type, within []reflect.Type) []reflect.Type {
