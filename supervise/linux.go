@@ -40,6 +40,9 @@ func (k *linux) open(o *Options) (died <-chan os.Signal, shut func()) {
 	k.around, k.naming = o.Fork, o.Orphans && o.Cgroup == ""
 	k.launcher.open(o.Helper, o.Mark)
 	return c, func() {
+		if o.Exits {
+			return
+		}
 		k.spawner.work <- k.launcher.close // after a launch that hangs; there is room, for that one has been taken
 		if o.Spawner == nil {
 			k.spawner.Close()

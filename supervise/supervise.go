@@ -58,6 +58,9 @@ type Options struct {
 	// log says it. Nobody outlives PID 1, so there they are ended as well.
 	// For a program that starts no other children while the Set runs.
 	Orphans bool
+	// Exits says that the process exits soon after Stop: it goes on catching what New has had it catch, SIGCHLD above all.
+	// Else that is what it was before New.
+	Exits bool
 	// Cgroup is a directory in a hierarchy of cgroups of version 2, below what [FindCgroup] returns, for this Set alone.
 	// It is made when the first program is started, with a cgroup below it for each program, and removed at the end.
 	// Whoever a program has started is known by that, and ends with it: before the program's next start, or at its

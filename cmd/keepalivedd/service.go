@@ -96,7 +96,7 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 func (s *service) setOptions(fail func(error), cgroup string) supervise.Options {
 	return supervise.Options{
 		Log: s.daemon.Log, Fail: fail, Output: s.outputs.open, Helper: true, Mark: s.mark(),
-		NoRespawn: s.options.noRespawn, Orphans: true, Spare: s.daemon.Askers, Spawner: s.spawner,
+		NoRespawn: s.options.noRespawn, Orphans: true, Exits: true, Spare: s.daemon.Askers, Spawner: s.spawner,
 		Cgroup: cgroup, CgroupRequired: s.config.Cgroups == settings.Require,
 		Changed: s.changed, Event: s.events.changed, Line: s.lines.heard,
 	}
