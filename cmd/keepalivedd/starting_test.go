@@ -55,3 +55,18 @@ func TestStarting(t *testing.T) {
 	w.empty()
 	w.down(w.up())
 }
+
+// issue 12.1: the launcher hands down an environment that no pipe has room for, and waits for nobody who reads it there
+func TestStartWithALargeEnvironment(t *testing.T) {
+	w := newWorld(t, "")
+	for range 5 {
+		c := w.command()
+		for i := range 3 {
+			c.Env = append(c.Env, fmt.Sprintf("LARGE%d=%s", i, strings.Repeat("x", 100_000)))
+		}
+		if status, stderr := w.finish(c); status != 0 || stderr != "" {
+			t.Fatalf("status %d, %q", status, stderr)
+		}
+		w.down(w.daemon())
+	}
+}
