@@ -3,9 +3,10 @@ package supervise
 import (
 	"bytes"
 	"os"
-	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,11 +14,16 @@ import (
 
 // Measure fills in Cgroup, CPUSeconds and MemoryBytes of programs as a Set has just told them, as they are now. What is
 // not known stays nil. It reads a few small files of /proc and of cgroups for each program, so it is for the goroutine
-// of who wants to know, and not for one that must not wait.
+// of who wants to know, and not for one that must not wait. Of a program that has used no processor time since it was
+// measured last, MemoryBytes may be up to a minute old, unless the kernel counts the memory of cgroups.
 func Measure(programs []Status) {
-	m := measurer{buf: make([]byte, 4096), page: int64(os.Getpagesize())}
+	m := measurer{buf: make([]byte, 4096), page: int64(os.Getpagesize()), dir: -1}
+	defer m.enter("")
 	for i := range programs {
 		m.measure(&programs[i])
+		if i%16 == 0 {
+			runtime.Gosched() // whoever waits for the processor waits for a few files at most
+		}
 	}
 }
 
@@ -25,12 +31,26 @@ func Measure(programs []Status) {
 type sight struct {
 	cgroup string
 	begun  time.Duration // its process
+	found  *atomic.Pointer[finding]
 }
+
+// finding is what was found in a cgroup. As long as nobody there has used the processor since, nobody has been started
+// or has ended, and nobody's memory has become more.
+type finding struct {
+	used  int64 // microseconds of processor time
+	pid   int   // of the program's process, which is there
+	bytes int64 // memory of its processes, where the kernel does not count that
+	at    time.Duration
+}
+
+// longestFound is how long a finding counts: the kernel takes back memory of who does nothing, too.
+const longestFound = time.Minute
 
 type measurer struct {
 	buf     []byte
 	page    int64
-	set     string // whose controllers were asked for last
+	set     string // whose programs are being measured
+	dir     int    // a descriptor of that
 	counted bool   // the controller memory counts for each of its programs
 }
 
@@ -47,58 +67,102 @@ func (m *measurer) measure(p *Status) {
 // inCgroup reports whether the cgroup of p tells what p takes: it is there, and has the process of p, if there is one.
 func (m *measurer) inCgroup(p *Status) bool {
 	dir := p.sight.cgroup
-	seconds, ok := m.cpuStat(dir)
+	end := strings.LastIndexByte(dir, '/')
+	m.enter(dir[:end])
+	name := dir[end+1:]
+	used, ok := m.cpuStat(name)
 	if !ok {
 		return false
 	}
-	now := sinceBoot() // who has the number of one of these by then, and is not that one, is younger
-	within, bytes := p.PID == 0, int64(0)
-	counted := m.counts(dir)
-	text := string(m.read(dir + "/cgroup.procs")) // no other file is read before it is copied
-	for word := range strings.FieldsSeq(text) {
-		pid, _ := strconv.Atoi(word)
-		within = within || pid == p.PID
-		if !counted {
-			used, _ := m.process(pid, now)
-			bytes += used.bytes
+	now := finding{used: used, pid: p.PID, at: sinceBoot()}
+	if was := p.sight.last(); was != nil && was.used == used && was.pid == p.PID && now.at-was.at < longestFound {
+		now.bytes = was.bytes
+	} else {
+		if now.bytes, ok = m.members(name, p); !ok {
+			return false // it could not be put there
 		}
+		p.sight.note(&now)
 	}
-	if !within && !m.isBelow(p.PID, dir) {
-		return false // it could not be put there
+	if m.counted && p.PID != 0 {
+		now.bytes, _ = strconv.ParseInt(strings.TrimSpace(string(m.read(m.dir, name+"/memory.current"))), 10, 64)
 	}
-	if counted && p.PID != 0 {
-		bytes, _ = strconv.ParseInt(strings.TrimSpace(string(m.read(dir+"/memory.current"))), 10, 64)
-	}
+	seconds := float64(used) / 1e6
 	p.Cgroup, p.CPUSeconds = dir, &seconds
-	if bytes > 0 { // else nobody is there
-		p.MemoryBytes = &bytes
+	if now.bytes > 0 { // else nobody is there
+		p.MemoryBytes = &now.bytes
 	}
 	return true
 }
 
-// cpuStat is the time that all have used who have been in a cgroup, and below it.
-func (m *measurer) cpuStat(dir string) (seconds float64, ok bool) {
-	for line := range bytes.Lines(m.read(dir + "/cpu.stat")) {
+func (s *sight) last() *finding {
+	if s.found == nil {
+		return nil
+	}
+	return s.found.Load()
+}
+
+func (s *sight) note(now *finding) {
+	if s.found != nil {
+		s.found.Store(now)
+	}
+}
+
+// enter has the cgroups of a Set be at hand; "": of none.
+func (m *measurer) enter(set string) {
+	if set == m.set {
+		return
+	}
+	if m.dir >= 0 {
+		unix.Close(m.dir)
+	}
+	m.set, m.dir, m.counted = set, -1, false
+	if set == "" {
+		return
+	}
+	var err error
+	if m.dir, err = unix.Open(set, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0); err != nil {
+		m.dir = -1
+	}
+	// As it does for all of a Set or for none.
+	m.counted = bytes.Contains(m.read(m.dir, "cgroup.subtree_control"), []byte("memory"))
+}
+
+// cpuStat is the time that all have used who have been in a cgroup, and below it, in microseconds.
+func (m *measurer) cpuStat(name string) (used int64, ok bool) {
+	for line := range bytes.Lines(m.read(m.dir, name+"/cpu.stat")) {
 		if text, is := bytes.CutPrefix(line, []byte("usage_usec ")); is {
 			n, err := strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
-			return float64(n) / 1e6, err == nil
+			return n, err == nil
 		}
 	}
 	return 0, false
 }
 
-// counts reports whether the kernel counts the memory of a cgroup, as it does for all of a Set or for none.
-func (m *measurer) counts(dir string) bool {
-	if set := filepath.Dir(dir); set != m.set {
-		m.set = set
-		m.counted = bytes.Contains(m.read(set+"/cgroup.subtree_control"), []byte("memory"))
+// members looks who is in the cgroup of p, and reports whether the process of p is, or in one below, if there is one.
+func (m *measurer) members(name string, p *Status) (memory int64, ok bool) {
+	ok = p.PID == 0
+	text := string(m.read(m.dir, name+"/cgroup.procs")) // no other file is read before it is copied
+	for word := range strings.FieldsSeq(text) {
+		pid, _ := strconv.Atoi(word)
+		ok = ok || pid == p.PID
+		if !m.counted {
+			memory += m.memory(pid)
+		}
 	}
-	return m.counted
+	return memory, ok || m.isBelow(p.PID, p.sight.cgroup)
+}
+
+// memory is that of a process which is there, or was a moment ago: nobody has its number so soon.
+func (m *measurer) memory(pid int) int64 {
+	_, text, _ := bytes.Cut(m.read(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/statm"), []byte(" "))
+	text, _, _ = bytes.Cut(text, []byte(" "))
+	pages, _ := strconv.ParseInt(string(text), 10, 64)
+	return pages * m.page
 }
 
 // isBelow reports whether a process is in a cgroup that was made below dir.
 func (m *measurer) isBelow(pid int, dir string) bool {
-	text := string(m.read("/proc/" + strconv.Itoa(pid) + "/cgroup"))
+	text := string(m.read(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/cgroup"))
 	_, path, _ := strings.Cut("\n"+text, "\n0::")
 	path, _, _ = strings.Cut(path, "\n")
 	for i := strings.LastIndexByte(path, '/'); i > 0; i = strings.LastIndexByte(path, '/') {
@@ -121,7 +185,7 @@ func (m *measurer) process(pid int, by time.Duration) (u usage, ok bool) {
 	if pid <= 0 {
 		return usage{}, false
 	}
-	text := m.read("/proc/" + strconv.Itoa(pid) + "/stat")
+	text := m.read(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/stat")
 	_, text, ok = cutLast(text, ") ") // the name before may contain anything
 	words := bytes.Fields(text)       // from the third of proc_pid_stat(5)
 	if !ok || len(words) < 22 {
@@ -150,23 +214,33 @@ func cutLast(s []byte, sep string) (before, after []byte, found bool) {
 	return s, nil, false
 }
 
-// read gives the content of a file of the kernel, until the next one is read; nothing if it is not there.
-func (m *measurer) read(path string) []byte {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+// read gives the content of a file of the kernel, below a directory, until the next one is read; nothing if it is not
+// there.
+func (m *measurer) read(dir int, path string) []byte {
+	fd, err := unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil
 	}
 	defer unix.Close(fd)
 	for n := 0; ; {
-		got, err := unix.Read(fd, m.buf[n:])
+		room := m.buf[n:]
+		got, err := unix.Read(fd, room)
 		switch {
 		case err == unix.EINTR:
 			continue
 		case err != nil || got == 0:
 			return m.buf[:n]
 		}
-		if n += got; n == len(m.buf) {
+		n += got
+		switch {
+		case got < len(room) && got < seqFill:
+			return m.buf[:n]
+		case n == len(m.buf):
 			m.buf = append(m.buf, make([]byte, n)...)
 		}
 	}
 }
+
+// seqFill is less than what the kernel gives at once of these files while more is to come: as many lines as fit into a
+// page (seq_file), none of which has half of it.
+const seqFill = 2048

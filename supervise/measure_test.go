@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -140,21 +141,70 @@ func TestMeasureBelow(t *testing.T) {
 
 // issue 9.3: the first program that is measured is found in its cgroup too, where the kernel counts the memory of cgroups
 func TestMeasureWithControllers(t *testing.T) {
-	set := t.TempDir()
-	dir := filepath.Join(set, "one.group")
-	for name, text := range map[string]string{"cgroup.subtree_control": "cpu memory pids\n", "one.group/cpu.stat": "usage_usec 2500000\n",
-		"one.group/cgroup.procs": fmt.Sprintf("%d\n", os.Getpid()), "one.group/memory.current": "8192\n"} {
-		path := filepath.Join(set, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	all := []Status{{PID: os.Getpid(), sight: sight{cgroup: dir}}}
+	set := newFakeCgroup(t, "cpu memory pids")
+	set.write("one.group/memory.current", "8192\n")
+	all := []Status{{PID: os.Getpid(), sight: sight{cgroup: set.program}}}
 	Measure(all)
-	if p := all[0]; p.Cgroup != dir || p.MemoryBytes == nil || *p.MemoryBytes != 8192 || p.CPUSeconds == nil || *p.CPUSeconds != 2.5 {
+	if p := all[0]; p.Cgroup != set.program || p.MemoryBytes == nil || *p.MemoryBytes != 8192 ||
+		p.CPUSeconds == nil || *p.CPUSeconds != 2.5 {
 		t.Errorf("%+v", p)
+	}
+}
+
+// issue 9: who is in a cgroup is looked for again only when somebody there has used the processor, or after a minute
+func TestMeasureIdle(t *testing.T) {
+	set := newFakeCgroup(t, "cpu pids")
+	var found atomic.Pointer[finding]
+	measured := func(pid int) (bytes int64) {
+		all := []Status{{PID: pid, sight: sight{cgroup: set.program, found: &found}}}
+		Measure(all)
+		if all[0].Cgroup != set.program || all[0].MemoryBytes == nil {
+			return 0
+		}
+		return *all[0].MemoryBytes
+	}
+	first := measured(os.Getpid())
+	set.write("one.group/cgroup.procs", "")
+	if again := measured(os.Getpid()); first < 4096 || again != first {
+		t.Errorf("%d bytes, and then, when nothing has happened, %d", first, again)
+	}
+	if of := measured(os.Getppid()); of != 0 {
+		t.Errorf("another process is taken to be there, with %d bytes", of)
+	}
+	found.Load().at -= longestFound
+	if again := measured(os.Getpid()); again != 0 {
+		t.Errorf("after a minute %d bytes of who has gone", again)
+	}
+	set.write("one.group/cgroup.procs", fmt.Sprintln(os.Getpid()))
+	measured(os.Getpid())
+	set.write("one.group/cgroup.procs", "")
+	set.write("one.group/cpu.stat", "usage_usec 2500001\n")
+	if again := measured(os.Getpid()); again != 0 {
+		t.Errorf("%d bytes of who has gone", again)
+	}
+}
+
+// fakeCgroup is files that look like the cgroup of a Set with one program, which this process is.
+type fakeCgroup struct {
+	*testing.T
+	dir, program string
+}
+
+func newFakeCgroup(t *testing.T, controllers string) *fakeCgroup {
+	dir := t.TempDir()
+	f := &fakeCgroup{t, dir, dir + "/one.group"}
+	f.write("cgroup.subtree_control", controllers+"\n")
+	f.write("one.group/cpu.stat", "usage_usec 2500000\n")
+	f.write("one.group/cgroup.procs", fmt.Sprintln(os.Getpid()))
+	return f
+}
+
+func (f *fakeCgroup) write(name, text string) {
+	path := filepath.Join(f.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		f.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		f.Fatal(err)
 	}
 }
