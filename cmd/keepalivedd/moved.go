@@ -111,26 +111,45 @@ func ours(pid string) bool {
 	return unix.Stat("/proc/"+pid, &st) == nil && (st.Uid == 0 || int(st.Uid) == os.Geteuid())
 }
 
-// wordOf returns the pidfile that a process has left word of; "" when it runs with another configuration.
+// wordOf returns the pidfile that a process has left word of; "" when it runs with another configuration. A daemon
+// leaves it early, and may have thousands of descriptors that have come later: they are looked at in their order, a few
+// at a time.
 func wordOf(pid, file string) string {
 	dir := "/proc/" + pid + "/fd"
-	fds, _ := os.ReadDir(dir)
-	for _, fd := range fds {
-		at := filepath.Join(dir, fd.Name())
-		if to, err := os.Readlink(at); err != nil || to != "/memfd:"+word+" (deleted)" {
-			continue
-		}
-		f, err := os.Open(at)
+	list, err := os.Open(dir)
+	if err != nil {
+		return ""
+	}
+	defer list.Close()
+	for {
+		fds, err := list.Readdirnames(32)
 		if err != nil {
-			continue
+			return ""
 		}
-		text, _ := io.ReadAll(io.LimitReader(f, 2*unix.PathMax))
-		f.Close()
-		if path, found := strings.CutPrefix(string(text), file+"\n"); found {
-			return strings.TrimSuffix(path, "\n")
+		for _, fd := range fds {
+			if path := wordIn(filepath.Join(dir, fd), file); path != "" {
+				return path
+			}
 		}
 	}
-	return ""
+}
+
+// wordIn is wordOf one descriptor.
+func wordIn(at, file string) string {
+	if to, err := os.Readlink(at); err != nil || to != "/memfd:"+word+" (deleted)" {
+		return ""
+	}
+	f, err := os.Open(at)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	text, _ := io.ReadAll(io.LimitReader(f, 2*unix.PathMax))
+	path, found := strings.CutPrefix(string(text), file+"\n")
+	if !found {
+		return ""
+	}
+	return strings.TrimSuffix(path, "\n")
 }
 
 // checkMoved refuses a start whose configuration names another pidfile than the daemon that runs with it. The word is
