@@ -4,6 +4,7 @@ package control
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ask asks the daemon that listens at path, and puts its answer into result; nil: whatever it is. params are marshalled; nil:
-// none. ctx bounds the wait. What the daemon answers in the place of a result is an *[Error]; everything else that goes wrong
+// Ask asks the daemon that listens at path, and puts its answer into result; nil: whatever it is. A *json.RawMessage gets it as
+// it came, which is for whoever decodes it then to check: it may be long. params are marshalled; nil: none. ctx bounds the wait. What the daemon answers in the place of a result is an *[Error]; everything else that goes wrong
 // is an *[UnreachableError]. A daemon that is neither root's nor the caller's own user's is not believed.
 func Ask(ctx context.Context, path, method string, params, result any) error {
 	return AskPID(ctx, path, 0, method, params, result)
@@ -102,6 +103,12 @@ func hear(f *os.File, result any) error {
 	if err != nil {
 		return fmt.Errorf("there was no answer: %w", err)
 	}
+	if raw, is := result.(*json.RawMessage); is {
+		if answer, is := bytes.CutPrefix(said, []byte(answered)); is && bytes.HasSuffix(answer, []byte("}\n")) {
+			*raw = answer[:len(answer)-2]
+			return nil
+		}
+	}
 	var r struct {
 		Result any    `json:"result"` // into which it is decoded at once: it may be long
 		Error  *Error `json:"error"`
@@ -118,6 +125,9 @@ func hear(f *os.File, result any) error {
 	}
 	return nil
 }
+
+// answered is how [encode] begins an answer to a question.
+const answered = `{"jsonrpc":"2.0","id":1,"result":`
 
 func question(method string, params any) ([]byte, error) {
 	q := struct {

@@ -7,6 +7,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -136,4 +139,35 @@ func FuzzAnswer(f *testing.F) {
 			t.Fatalf("%q to %q", said, line)
 		}
 	})
+}
+
+// issue 9: a long answer is handed on as it came, and is the same as one that is taken apart; an error is one in both.
+func TestRawAnswer(t *testing.T) {
+	for _, asked := range []string{`"method":"echo","params":{"a":["}",null]}`, `"method":"none"`, `"method":"fail"`,
+		`"method":"refuse"`, `"method":"gone"`} {
+		said, _ := answer(t.Context(), []byte(`{"jsonrpc":"2.0","id":1,`+asked+"}"), testCalls, false)
+		if said == nil {
+			t.Fatal(asked)
+		}
+		heard := func(result any) error {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			w.Write(said)
+			w.Close()
+			return hear(r, result)
+		}
+		var raw json.RawMessage
+		var value any
+		err, err2 := heard(&raw), heard(&value)
+		if fmt.Sprint(err) != fmt.Sprint(err2) {
+			t.Errorf("%s: %v and %v", asked, err, err2)
+		}
+		var of any
+		if err == nil && (json.Unmarshal(raw, &of) != nil || !reflect.DeepEqual(of, value)) {
+			t.Errorf("%s: %s", asked, raw)
+		}
+	}
 }

@@ -249,13 +249,14 @@ func (l *loop) inOrder() []*program {
 
 func (l *loop) status() []Status {
 	list := make([]Status, 0, len(l.programs))
+	boot := l.bootTime()
 	for name, p := range l.programs {
 		st := Status{Name: name, State: p.public(), PID: p.pid, Since: p.since, Starts: p.starts, Failures: p.failures,
 			Last: p.last, Text: p.text(), MainPID: p.mainPID()}
 		if p.state == backoff {
 			st.Next = p.alarm.at
 		}
-		l.tell(p, &st)
+		l.tell(p, boot, &st)
 		list = append(list, st)
 	}
 	return list

@@ -17,7 +17,7 @@ import (
 // of who wants to know, and not for one that must not wait. Of a program that has used no processor time since it was
 // measured last, MemoryBytes may be up to a minute old, unless the kernel counts the memory of cgroups.
 func Measure(programs []Status) {
-	m := measurer{buf: make([]byte, 4096), page: int64(os.Getpagesize()), dir: -1}
+	m := measurer{buf: make([]byte, 4096), page: int64(os.Getpagesize()), now: sinceBoot(), dir: -1}
 	defer m.enter("")
 	for i := range programs {
 		m.measure(&programs[i])
@@ -49,9 +49,10 @@ const longestFound = time.Minute
 type measurer struct {
 	buf     []byte
 	page    int64
-	set     string // whose programs are being measured
-	dir     int    // a descriptor of that
-	counted bool   // the controller memory counts for each of its programs
+	now     time.Duration // when it began
+	set     string        // whose programs are being measured
+	dir     int           // a descriptor of that
+	counted bool          // the controller memory counts for each of its programs
 }
 
 func (m *measurer) measure(p *Status) {
@@ -74,7 +75,7 @@ func (m *measurer) inCgroup(p *Status) bool {
 	if !ok {
 		return false
 	}
-	now := finding{used: used, pid: p.PID, at: sinceBoot()}
+	now := finding{used: used, pid: p.PID, at: m.now}
 	if was := p.sight.last(); was != nil && was.used == used && was.pid == p.PID && now.at-was.at < longestFound {
 		now.bytes = was.bytes
 	} else {

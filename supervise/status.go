@@ -58,8 +58,8 @@ func (l *loop) tellChanged() {
 	}
 }
 
-// tell completes the status of p.
-func (l *loop) tell(p *program, st *Status) {
+// tell completes the status of p, on a machine that was started then.
+func (l *loop) tell(p *program, boot time.Time, st *Status) {
 	e := p.exits
 	st.Exits = Exits{int(e.stopped), int(e.succeeded), int(e.failed), int(e.signalled), int(e.unhealthy)}
 	if st.Exits.Sum() > 0 {
@@ -67,7 +67,7 @@ func (l *loop) tell(p *program, st *Status) {
 		st.ExitCode = &code
 	}
 	if p.pid != 0 {
-		st.Started = l.bootTime().Add(p.begun)
+		st.Started = boot.Add(p.begun)
 	}
 	if p.spec.Check != nil {
 		st.Check = &CheckStatus{}

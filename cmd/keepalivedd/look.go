@@ -229,12 +229,16 @@ func (o *options) metrics(path string) int {
 	if err == nil && st.State != pidfile.Held {
 		err = pidfile.ErrNotRunning
 	}
-	var answer metricsAnswer
+	var answer json.RawMessage
 	if err == nil {
 		err = control.AskPID(ctx, control.Path(path), st.PID, "metrics", nil, &answer)
 	}
+	text := ""
 	if err == nil {
-		_, err = os.Stdout.WriteString(answer.Text)
+		text, err = metricsIn(answer)
+	}
+	if err == nil {
+		_, err = os.Stdout.WriteString(text)
 	}
 	return fail(err)
 }
