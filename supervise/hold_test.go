@@ -101,7 +101,7 @@ func TestHeldFromTheBeginning(t *testing.T) {
 
 	expectSaid(t, w.said(w.set.Down(ctx, of("spare"))), "spare down done=true failed=false; ")
 	spare.Held = false
-	update("no program changed")
+	update("*spare (* has new settings, and needed no restart for them)")
 	if st := w.set.Status()[0]; st.Held == nil || st.Held.UID != 42 || st.Held.Configuration {
 		t.Errorf("%+v", st)
 	}

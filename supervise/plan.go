@@ -17,7 +17,9 @@ type Changes struct {
 	// until they are restarted.
 	Signalled []string
 	Held      []string // taken on, and started as what they are now when their hold is lifted
-	Removed   []string
+	// Adjusted have new settings that no restart is needed for, such as Resources and Restart; what runs goes on.
+	Adjusted []string
+	Removed  []string
 	// Failed are the programs whose start has been tried in the course of it and could not be had, each once. They are
 	// tried again like a program that dies.
 	Failed []*LaunchError
@@ -44,7 +46,7 @@ func (c Changes) String() string {
 	for _, group := range [...]struct {
 		sign  string
 		names []string
-	}{{"+", c.Added}, {"~", c.Restarted}, {"!", c.Signalled}, {"=", c.Held}, {"-", c.Removed}} {
+	}{{"+", c.Added}, {"~", c.Restarted}, {"!", c.Signalled}, {"=", c.Held}, {"*", c.Adjusted}, {"-", c.Removed}} {
 		for _, name := range group.names {
 			words = append(words, group.sign+name)
 		}
@@ -61,6 +63,9 @@ func (c Changes) String() string {
 	}
 	if len(c.Held) > 0 {
 		said += " (= is held: taken on, and started once it is not)"
+	}
+	if len(c.Adjusted) > 0 {
+		said += " (* has new settings, and needed no restart for them)"
 	}
 	var failed []string
 	for _, e := range c.Failed[:min(len(c.Failed), mostFailed)] {
@@ -89,11 +94,15 @@ func plan(old, next map[string]*Program) (c Changes, same []string) {
 			c.Added = append(c.Added, name)
 		case was.sameProcess(p):
 			same = append(same, name)
+			stays := func(name string) bool { return old[name] != nil && next[name] != nil }
+			if !was.sameSettings(p) || !was.Order.same(p.Order, stays) {
+				c.Adjusted = append(c.Adjusted, name)
+			}
 		default:
 			c.Restarted = append(c.Restarted, name)
 		}
 	}
-	for _, names := range [][]string{c.Removed, c.Added, c.Restarted} {
+	for _, names := range [][]string{c.Removed, c.Added, c.Restarted, c.Adjusted} {
 		slices.SortFunc(names, compareNames)
 	}
 	return c, same
@@ -120,6 +129,32 @@ func (p *Program) sameButEnvironment(q *Program) bool {
 		p.Listen.same(q.Listen) &&
 		p.Kill == q.Kill // a part of its environment
 }
+
+// sameSettings reports whether what is of no concern to a process that runs is the same.
+func (p *Program) sameSettings(q *Program) bool {
+	return p.RateLimit == q.RateLimit && p.Held == q.Held && p.Required == q.Required && p.Essential == q.Essential &&
+		p.Restart == q.Restart && p.Backoff.orDefault() == q.Backoff.orDefault() && equal(p.GiveUp, q.GiveUp) &&
+		slices.Equal(p.PermanentExit, q.PermanentExit) &&
+		reflect.DeepEqual(p.Check, q.Check) && reflect.DeepEqual(p.Gate, q.Gate) && reflect.DeepEqual(p.Hook, q.Hook) &&
+		p.Resources.same(q.Resources) && p.stopSignal() == q.stopSignal() && p.stopTimeout() == q.stopTimeout() &&
+		p.ReloadSignal == q.ReloadSignal
+}
+
+// same compares what is said of those who stay: of who comes and goes is told already.
+func (o *Order) same(q *Order, stays func(name string) bool) bool {
+	staying := func(o *Order) (after, requires []string) {
+		if o == nil {
+			return nil, nil
+		}
+		goes := func(name string) bool { return !stays(name) }
+		return slices.DeleteFunc(slices.Clone(o.After), goes), slices.DeleteFunc(slices.Clone(o.Requires), goes)
+	}
+	after, requires := staying(o)
+	after2, requires2 := staying(q)
+	return slices.Equal(after, after2) && slices.Equal(requires, requires2)
+}
+
+func equal[T comparable](p, q *T) bool { return p == q || p != nil && q != nil && *p == *q }
 
 // What q would have to find it is asked for where that is known of p, a process. Where it cannot be found now the
 // process is left alone.
@@ -175,6 +210,7 @@ func (l *loop) plan(next map[string]*Program) (c Changes, same []string) {
 		return lifted
 	}
 	same, c.Held = slices.DeleteFunc(same, start), slices.DeleteFunc(c.Held, start)
+	c.Adjusted = slices.DeleteFunc(c.Adjusted, func(name string) bool { return l.programs[name].lifted(next[name]) })
 	c.Added = slices.DeleteFunc(c.Added, func(name string) bool {
 		if next[name].Held {
 			c.Held = append(c.Held, name)

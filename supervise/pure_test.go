@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -83,12 +84,76 @@ func TestPlan(t *testing.T) {
 	c, same := plan(
 		map[string]*Program{"a": p("/a"), "b": p("/b"), "c": p("/c"), "d": p("/same"), "u": p("/u")},
 		map[string]*Program{"b": p("/b"), "c": p("/other"), "d": policy, "e": p("/e"), "u": user})
-	if got, want := c.String(), "+e ~c ~u -a"; got != want {
+	if got, want := c.String(), "+e ~c ~u *d -a (* has new settings, and needed no restart for them)"; got != want {
 		t.Errorf("plan: %s, want %s", got, want)
 	}
 	slices.Sort(same)
 	if !slices.Equal(same, []string{"b", "d"}) {
 		t.Errorf("left alone: %v", same)
+	}
+}
+
+// issue 9, promise R5: whatever a program has that is new is told of, bounds and all else that needs no restart included
+func TestPlanTellsOfEachSetting(t *testing.T) {
+	of := reflect.TypeFor[Program]()
+	for i := range of.NumField() {
+		was, now := &Program{Command: []string{"/a"}}, &Program{Command: []string{"/a"}}
+		vary(reflect.ValueOf(now).Elem().Field(i))
+		other := &Program{Command: []string{"/b"}}
+		c, same := plan(map[string]*Program{"a": was, "/x": other}, map[string]*Program{"a": now, "/x": other})
+		switch field := of.Field(i).Name; field {
+		case "Name":
+		case "Resources", "Restart", "StopTimeout", "Order":
+			if got := c.String(); len(same) != 2 || !strings.HasPrefix(got, "*a (* has new settings") {
+				t.Errorf("%s: %s", field, got)
+			}
+		default:
+			if got := c.String(); got == "no program changed" {
+				t.Errorf("%s: %s", field, got)
+			}
+		}
+		if c, _ := plan(map[string]*Program{"a": now}, map[string]*Program{"a": now}); now.FindEnvironment == nil &&
+			c.String() != "no program changed" {
+			t.Errorf("%s, the same: %v", of.Field(i).Name, c)
+		}
+	}
+}
+
+// issue 9: who comes after those that come and go is not told of for that
+func TestPlanTellsOfWhoComesOnly(t *testing.T) {
+	after := func(names ...string) *Program { return &Program{Command: []string{"/a"}, Order: &Order{After: names}} }
+	w := &Program{Command: []string{"/w"}}
+	c, _ := plan(map[string]*Program{"a": after("w:1", "w:2"), "w:1": w, "w:2": w},
+		map[string]*Program{"a": after("w:1", "w:3"), "w:1": w, "w:3": w})
+	if got := c.String(); got != "+w:3 -w:2" {
+		t.Error(got)
+	}
+}
+
+// vary makes a value be another.
+func vary(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(v.Int() + 1)
+	case reflect.Uint8, reflect.Uint32, reflect.Uint64:
+		v.SetUint(v.Uint() + 1)
+	case reflect.String:
+		v.SetString("/x")
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		vary(v.Index(0))
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf("a"), reflect.ValueOf("b"))
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		vary(v.Elem())
+	case reflect.Struct:
+		vary(v.Field(0))
+	case reflect.Func:
+		v.Set(reflect.ValueOf(func() (map[string]string, error) { return map[string]string{"a": "b"}, nil }))
 	}
 }
 
@@ -127,6 +192,7 @@ func TestChangesInWords(t *testing.T) {
 		{Changes{}, "no program changed"},
 		{Changes{Added: []string{"web"}, Restarted: []string{"api"}, Removed: []string{"old"}}, "+web ~api -old"},
 		{Changes{Signalled: []string{"api"}}, "!api (! is signalled, and keeps its old environment until it is restarted)"},
+		{Changes{Adjusted: []string{"web"}}, "*web (* has new settings, and needed no restart for them)"},
 		{Changes{Held: []string{"web"}}, "=web (= is held: taken on, and started once it is not)"},
 		{Changes{Added: []string{"p0"}, Failed: lost(1)}, "+p0; could not be started: p0 (file does not exist)"},
 	} {

@@ -90,7 +90,7 @@ func TestApplyTouchesTheDifferenceOnly(t *testing.T) {
 			t.Errorf("the same program has pid %d, had %d", s.PID, pids["same"])
 		}
 	}
-	w.logged("programs: +new ~changed -gone") // promise R5
+	w.logged("programs: +new ~changed *same -gone") // promise R5
 }
 
 // promise R1: all or nothing

@@ -107,7 +107,7 @@ events  prints how the programs are and then each change, as JSON, a line each; 
 logs    prints the last lines that programs have written, N of them with -n N; with -f it goes on.
         Behind logs these two are its own, before it they are the daemon's
 reload  has the daemon check the configuration and take it on, as kill -HUP does, and tells what it
-        has touched: +new ~changed !signalled =held -gone
+        has touched: +new ~changed !signalled =held *adjusted -gone
 upgrade replaces the daemon by a newer program, with all programs running on, and tells how long
         nobody looked after them; one that cannot take over is refused
 stop    stops the daemon and waits for its end
