@@ -258,6 +258,9 @@ func (p *program) encode(due func(*alarm) moment, task func(*task) *taskState,
 		Begun: p.begun, Due: due(&p.alarm), Last: p.last, Status: p.status, Why: p.why, Fault: p.fault, Leaves: p.leaves,
 		Session: p.session, Swept: p.swept, Bound: p.bound, Ran: p.ran,
 		Exits: Exits{int(e.stopped), int(e.succeeded), int(e.failed), int(e.signalled), int(e.unhealthy)}}
+	if p.starts > 1 && p.spent >= 0 {
+		x.Spent = &p.spent
+	}
 	switch p.wanted {
 	case nil:
 		x.Gone = true

@@ -190,6 +190,7 @@ func (l *loop) launchProgram(p *program) {
 	if p.bound = p.bound || inhabited || c.bounds.binds(); p.bound && c.bounds == nil {
 		c.bounds = &Resources{}
 	}
+	c.again = c.group != "" && (p.starts > 1 || inhabited)
 	if err := l.passGate(p, &c); err != nil {
 		l.notLaunched(p, err)
 		return
@@ -204,15 +205,18 @@ func (l *loop) launchProgram(p *program) {
 	p.give(c)
 	l.lend(p, &c)
 	l.on(p, launches)
-	l.handOver(&launch{command: c, program: p, explain: p.spec.explain, close: done, then: func(pid int, err error) {
+	x := &launch{command: c, program: p, explain: p.spec.explain, close: done}
+	x.then = func(pid int, err error) {
 		l.takeBack(c.listen)
 		if err != nil {
 			l.release(p)
 			l.notLaunched(p, err)
 			return
 		}
+		p.spent = x.spent
 		l.runs(p, pid)
-	}})
+	}
+	l.handOver(x)
 }
 
 func (l *loop) notLaunched(p *program, err error) {

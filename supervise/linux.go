@@ -83,6 +83,9 @@ func (k *linux) launch(x *launch) {
 				return
 			}
 		}
+		if x.again {
+			x.spent = spentIn(x.group)
+		}
 		var err error
 		if x.gate != nil && x.gate.socket >= 0 {
 			pid, err = k.execGuard(x.command, x.gate.spec)

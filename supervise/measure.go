@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Measure fills in Cgroup, CPUSeconds and MemoryBytes of programs as a Set has just told them, as they are now. What is
+// Measure fills in Cgroup, CPUSeconds, CPUSecondsBefore and MemoryBytes of programs as a Set has just told them, as they are now. What is
 // not known stays nil. It reads a few small files of /proc and of cgroups for each program, so it is for the goroutine
 // of who wants to know, and not for one that must not wait. Of a program that has used no processor time since it was
 // measured last, MemoryBytes may be up to a minute old, unless the kernel counts the memory of cgroups.
@@ -31,6 +31,7 @@ func Measure(programs []Status) {
 type sight struct {
 	cgroup string
 	begun  time.Duration // its process
+	spent  int64         // before that, in the cgroup; -1: not known
 	found  *atomic.Pointer[finding]
 }
 
@@ -89,6 +90,9 @@ func (m *measurer) inCgroup(p *Status) bool {
 	}
 	seconds := float64(used) / 1e6
 	p.Cgroup, p.CPUSeconds = dir, &seconds
+	if spent := float64(p.sight.spent) / 1e6; spent >= 0 && p.PID != 0 && p.Starts > 1 {
+		p.CPUSecondsBefore = &spent
+	}
 	if now.bytes > 0 { // else nobody is there
 		p.MemoryBytes = &now.bytes
 	}
@@ -137,6 +141,13 @@ func (m *measurer) cpuStat(name string) (used int64, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// spentIn is what has been used in a cgroup so far, in microseconds. One that is not there has used nothing.
+func spentIn(dir string) int64 {
+	m := measurer{buf: make([]byte, seqFill), dir: unix.AT_FDCWD}
+	used, _ := m.cpuStat(dir)
+	return used
 }
 
 // members looks who is in the cgroup of p, and reports whether the process of p is, or in one below, if there is one.

@@ -74,6 +74,46 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
+// issue 9.3: what a program has taken before its process was started is told apart, and an upgrade does not forget it
+func TestMeasureRestarted(t *testing.T) {
+	t.Parallel()
+	dir := newCgroupName(t)
+	if dir == "" {
+		t.Skip("needs a cgroup of version 2 that it may write to")
+	}
+	dir += "-again"
+	t.Cleanup(func() { EndCgroups(filepath.Base(dir)) })
+	s := New(Options{Cgroup: dir})
+	defer s.Stop(t.Context())
+	script := `[ -e "$0" ] && exec sleep 1000; >"$0"; while [ $((i+=1)) -lt 50000 ]; do :; done; exit 1`
+	if _, err := s.Update(t.Context(), []Program{{Name: "a",
+		Command: []string{"/bin/sh", "-c", script, filepath.Join(t.TempDir(), "been")}}}); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		list := s.Status()
+		Measure(list)
+		if p := list[0]; p.Starts == 2 && p.PID != 0 {
+			if p.CPUSecondsBefore == nil || *p.CPUSecondsBefore <= 0.001 || *p.CPUSeconds < *p.CPUSecondsBefore {
+				t.Errorf("%+v", p)
+			}
+			break
+		} else if p.CPUSecondsBefore != nil {
+			t.Errorf("of its first process: %+v", p)
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%+v", list)
+		}
+	}
+	for spent, want := range map[int64]int64{-1: -1, 0: 0, 7: 7} {
+		was := program{spec: &Program{Name: "a"}, starts: 2, spent: spent}
+		state, _ := was.encode(func(*alarm) moment { return 0 }, nil, nil)
+		if now := (&restoring{}).program(&state, nil); now.spent != want {
+			t.Errorf("%d has become %d", spent, now.spent)
+		}
+	}
+}
+
 // newCgroupName is for one Set; empty where no cgroup can be had.
 func newCgroupName(t *testing.T) string {
 	base, err := FindCgroup()

@@ -42,6 +42,7 @@ type program struct {
 	ran      int32    // the PID of its last process; 0: that could not be started
 	sources  []source // of its process
 	sink     *Sink
+	spent    int64                   // microseconds of the processor in its cgroup before its process; -1: not known
 	found    atomic.Pointer[finding] // by who measured it last, on whatever goroutine
 
 	*features // nil unless the spec asks for one of them

@@ -119,6 +119,12 @@ func (x *restoring) program(s *programState, same *Program) *program {
 		status: s.Status, why: s.Why, fault: s.Fault, begun: s.Begun, leaves: s.Leaves, session: s.Session, swept: s.Swept,
 		bound: s.Bound, ran: s.Ran, exits: exits{uint32(s.Exits.Stopped), uint32(s.Exits.Succeeded),
 			uint32(s.Exits.Failed), uint32(s.Exits.Signalled), uint32(s.Exits.Unhealthy)}}
+	switch {
+	case s.Spent != nil:
+		p.spent = *s.Spent
+	case s.Starts > 1: // by a program that did not note it
+		p.spent = -1
+	}
 	p.state, _ = stateNamed(s.State)
 	switch {
 	case s.Gone:

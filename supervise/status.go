@@ -80,7 +80,7 @@ func (l *loop) tell(p *program, boot time.Time, st *Status) {
 	}
 	st.Ready = p.state == up || p.state == down && p.outcome == succeeded
 	st.Program = p.spec
-	st.sight.begun, st.sight.found = p.begun, &p.found
+	st.sight.begun, st.sight.spent, st.sight.found = p.begun, p.spent, &p.found
 	if p.starts > 0 {
 		st.sight.cgroup = l.cgroup(p.spec)
 	}

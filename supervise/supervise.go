@@ -183,6 +183,8 @@ type Status struct {
 	Cgroup      string   `json:"cgroup,omitempty"`
 	CPUSeconds  *float64 `json:"cpu_seconds,omitempty"`
 	MemoryBytes *int64   `json:"memory_bytes,omitempty"`
+	// CPUSecondsBefore is what of CPUSeconds had been used before its process was started, one that is not its first.
+	CPUSecondsBefore *float64 `json:"cpu_seconds_before,omitempty"`
 
 	sight         sight  `json:"-"`
 	OutputLines   uint64 `json:"output_lines"`   // that it has written, as far as this process reads them

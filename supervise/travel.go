@@ -78,6 +78,7 @@ type programState struct {
 	Swept    bool          `json:"swept,omitempty"`
 	Bound    bool          `json:"bound,omitempty"`
 	Ran      int32         `json:"ran,omitempty"`
+	Spent    *int64        `json:"spent,omitempty"` // nil: not known, but of the first process
 
 	Hold       *Hold          `json:"hold,omitempty"`
 	GroupEnd   *groupEnd      `json:"group_end,omitempty"`

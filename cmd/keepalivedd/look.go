@@ -266,8 +266,11 @@ func loadsOf(a *state, before *sight) []load {
 		used, span := *p.CPUSeconds, time.Duration(0)
 		if was := earlier[p.Name]; was != nil && was.PID == p.PID && was.CPUSeconds != nil {
 			used, span = used-*was.CPUSeconds, a.Time.Sub(before.state.Time)
-		} else if !p.Started.IsZero() && (p.Starts == 1 || p.Cgroup == "") {
+		} else if !p.Started.IsZero() && (p.Starts == 1 || p.Cgroup == "" || p.CPUSecondsBefore != nil) {
 			span = a.Time.Sub(p.Started)
+			if p.CPUSecondsBefore != nil {
+				used -= *p.CPUSecondsBefore
+			}
 		}
 		if span > 0 && used >= 0 {
 			loads[i] = load{used / span.Seconds(), true}

@@ -90,6 +90,8 @@ func TestLoads(t *testing.T) {
 			Programs: []programState{{Status: supervise.Status{Name: "a", PID: 5, CPUSeconds: cpu,
 				Started: at.Add(-10 * time.Second), Starts: starts, Cgroup: "/c"}}}}
 	}
+	again := of(at, used(5), 2)
+	again.Programs[0].CPUSecondsBefore = used(4)
 	alone := of(at, used(5), 2)
 	alone.Programs[0].Cgroup = "" // of this process
 	for _, test := range []struct {
@@ -100,6 +102,7 @@ func TestLoads(t *testing.T) {
 		{of(at, nil, 1), nil, "-"},
 		{of(at, used(5), 1), nil, "50.0"},
 		{of(at, used(5), 2), nil, "-"}, // of all its processes, and it is not known how long these have lived
+		{again, nil, "10.0"},           // issue 9: that of a process which is not the first
 		{alone, nil, "50.0"},
 		{of(at, used(5), 2), of(at.Add(-2*time.Second), used(1), 2), "200"},
 	} {
