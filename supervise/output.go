@@ -81,6 +81,9 @@ func (l *loop) openOutput(p *program, c *command) (done func(), err error) {
 		w, err := l.openOutlet(p, &outlet{process: p.starts, sink: p.sink, stderr: fd == 2, tail: last})
 		switch {
 		case err == nil:
+			if c.user != nil { // for it to open as /dev/stderr; not ours to give away unless we are root
+				unix.Fchown(w, int(c.user.UID), int(c.user.GID))
+			}
 			ends = append(ends, w)
 			c.files[fd] = uintptr(w)
 		case !p.sink.Optional || !shortage(err):

@@ -2,6 +2,7 @@ package supervise_test
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,31 @@ func TestOutputHeldByAGrandchild(t *testing.T) {
 	w.logged("program a: exited with status 0")
 	if err := w.stop(20 * time.Second); err != nil {
 		t.Error(err)
+	}
+}
+
+// issue 9: a program that runs as another user may open its output by name, as its own files: /dev/stderr is what
+// containers' configurations have for a log
+func TestOutputOpenedByName(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: it runs a program as another user")
+	}
+	open, lines := collector(true)
+	w := newWorld(t, supervise.Options{Output: open})
+	w.apply(w.program("a", `echo one >/proc/self/fd/1; echo two >/proc/self/fd/2`, logged, func(p *supervise.Program) {
+		p.Restart = supervise.Never
+		p.User = &supervise.User{Name: "other", UID: 64321, GID: 64321, Home: "/", Shell: "/bin/sh"}
+	}))
+	w.logged("program a: exited with status ")
+	if err := w.stop(20 * time.Second); err != nil {
+		t.Error(err)
+	}
+	got := map[string]bool{}
+	for line := ""; line != "closed"; got[line] = true {
+		line = <-lines
+	}
+	if !got["out: one"] || !got["err: two"] {
+		t.Errorf("%v", got)
 	}
 }
 
