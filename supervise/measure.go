@@ -199,20 +199,24 @@ func (m *measurer) process(pid int, by time.Duration) (u usage, ok bool) {
 	}
 	text := m.read(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/stat")
 	_, text, ok = cutLast(text, ") ") // the name before may contain anything
-	words := bytes.Fields(text)       // from the third of proc_pid_stat(5)
-	if !ok || len(words) < 22 {
+	const utime, cstime, start, rss = 14, 17, 22, 24
+	begun := int64(-1)
+	for i := 3; ok && i <= rss; i++ { // from the third of proc_pid_stat(5)
+		var word []byte
+		word, text, ok = bytes.Cut(text, []byte(" "))
+		number := func() int64 { n, _ := strconv.ParseInt(string(word), 10, 64); return n }
+		switch {
+		case i >= utime && i <= cstime:
+			u.seconds += float64(number()) * tick.Seconds()
+		case i == start:
+			begun = number()
+		case i == rss:
+			u.bytes = number() * m.page
+		}
+	}
+	if !ok || time.Duration(begun)*tick > by {
 		return usage{}, false
 	}
-	n := func(i int) int64 { v, _ := strconv.ParseInt(string(words[i-3]), 10, 64); return v }
-	if time.Duration(n(22))*tick > by {
-		return usage{}, false
-	}
-	const utime, cstime, rss = 14, 17, 24
-	for i := utime; i <= cstime; i++ {
-		u.seconds += float64(n(i))
-	}
-	u.seconds *= tick.Seconds()
-	u.bytes = n(rss) * m.page
 	return u, true
 }
 
