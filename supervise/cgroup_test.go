@@ -46,6 +46,17 @@ func isGone(t *testing.T, dir string) {
 	}
 }
 
+// issue 9: the log tells who has put itself into the background what is wrong with that
+func TestWhoGoesToTheBackgroundIsTold(t *testing.T) {
+	dir := cgroup(t)
+	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: dir})
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	w.apply(w.program("forks", away("stray", "trap '' TERM; "+hold)+announce+"exit 0"))
+	w.collect(2)
+	w.logged(`program forks: had left its group, and are asked to end: `)
+	w.logged(`; a program has to stay in the foreground`)
+}
+
 // promise T4, issue 8.5: what has left everything but its cgroup ends before the next start, and with the removal
 func TestCgroupIsSwept(t *testing.T) {
 	dir := cgroup(t)

@@ -139,7 +139,11 @@ func (l *loop) sweepOver(s *sweep, members []proc) bool {
 			l.Log.Warn("program " + s.name + ": had left its group and did not end: killed " + list(left))
 		}
 	case len(fresh) > 0:
-		l.Log.Info("program " + s.name + ": had left its group, and are asked to end: " + list(fresh))
+		text := "program " + s.name + ": had left its group, and are asked to end: " + list(fresh)
+		if p := l.programs[s.name]; p != nil && p.wentAway() {
+			text += "; a program has to stay in the foreground"
+		}
+		l.Log.Info(text)
 		for _, p := range fresh {
 			l.kernel.signal(p, unix.SIGTERM, unix.SIGCONT)
 		}
@@ -147,6 +151,9 @@ func (l *loop) sweepOver(s *sweep, members []proc) bool {
 	l.sweepLater(s)
 	return false
 }
+
+// wentAway says that the last process of p has ended as one does that has put itself into the background.
+func (p *program) wentAway() bool { return p.status == 0 && p.told <= p.born && !p.spec.OneShot }
 
 func (l *loop) sweepLater(s *sweep) {
 	s.wait = min(max(2*s.wait, time.Millisecond), 256*time.Millisecond)

@@ -46,6 +46,7 @@ func (p *programState) detail(now time.Time, l load, paint painter) []string {
 		}
 	}
 	add("why", plain(p.Why))
+	add("hint", p.hint())
 	add("it says", plain(p.Text))
 	if p.MainPID != 0 {
 		add("main pid", fmt.Sprint(p.MainPID))
@@ -98,6 +99,14 @@ func (p *programState) detail(now time.Time, l load, paint painter) []string {
 		add("requires", plain(strings.Join(d.Requires, " ")))
 	}
 	return lines
+}
+
+// hint is for what is most often wrong with a program that is new to this.
+func (p *programState) hint() string {
+	if (p.State != "backoff" && p.State != "failed") || p.ExitCode == nil || *p.ExitCode != 0 || p.Exits.Succeeded == 0 {
+		return ""
+	}
+	return `a program has to stay in the foreground; one that does its work and ends is type = "oneshot"`
 }
 
 // wrote are the last lines of output with their time: those of the process that runs and of the last one before it.

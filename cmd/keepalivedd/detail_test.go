@@ -83,3 +83,22 @@ func TestTally(t *testing.T) {
 		}
 	}
 }
+
+// issue 9: who has a program that puts itself into the background is told what is wrong with that, and nobody else
+func TestDetailHints(t *testing.T) {
+	t.Parallel()
+	of := func(state string, code int, exits supervise.Exits) string {
+		p := programState{Status: supervise.Status{Name: "a", State: state, ExitCode: &code, Exits: exits}}
+		return strings.Join(p.detail(time.Now(), load{}, false), "\n")
+	}
+	const hint = "\n  hint       a program has to stay in the foreground; one that does its work and"
+	if got := of("backoff", 0, supervise.Exits{Succeeded: 3}); !strings.Contains(got, hint) {
+		t.Error(got)
+	}
+	for _, got := range []string{of("backoff", 1, supervise.Exits{Succeeded: 3}), of("up", 0, supervise.Exits{Succeeded: 1}),
+		of("down", 0, supervise.Exits{Stopped: 1}), of("backoff", 0, supervise.Exits{Unhealthy: 1})} {
+		if strings.Contains(got, "hint") {
+			t.Error(got)
+		}
+	}
+}
