@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ func (o *options) status(path string) int {
 	if o.watch {
 		return o.watchStatus(path)
 	}
+	collectLittle()
 	s := look(path, o.names)
 	fail(s.err)
 	if o.json {
@@ -48,6 +50,9 @@ func (o *options) status(path string) int {
 	}
 	return s.status
 }
+
+// collectLittle is for who takes in one answer, and ends: of thousands of programs that is megabytes.
+func collectLittle() { debug.SetGCPercent(400) }
 
 // look asks for the programs of these names, or for all.
 func look(path string, names []string) *sight {
@@ -223,6 +228,7 @@ func (a *state) tally() string {
 
 // metrics prints what the daemon answers to metrics.
 func (o *options) metrics(path string) int {
+	collectLittle()
 	ctx, cancel := context.WithTimeout(context.Background(), promptly)
 	defer cancel()
 	st, err := pidfile.Look(path)
