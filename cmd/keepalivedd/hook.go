@@ -22,14 +22,18 @@ func (s *service) runHook(ctx context.Context, what string, h *settings.Hook) er
 	if h == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.Timeout)
+	own, cancel := context.WithTimeout(ctx, h.Timeout)
 	defer cancel()
-	pid, wrote, err := s.runToEnd(ctx, h.Command)
+	pid, wrote, err := s.runToEnd(own, h.Command)
+	when := fmt.Sprintf("after %v", h.Timeout)
+	if ctx.Err() != nil {
+		when = "by the end of the stop" // whose time was over, or was ended by a second signal
+	}
 	switch {
-	case ctx.Err() != nil && pid == 0:
-		err = fmt.Errorf("not executed after %v", h.Timeout)
-	case ctx.Err() != nil:
-		err = fmt.Errorf("killed after %v", h.Timeout)
+	case own.Err() != nil && pid == 0:
+		err = fmt.Errorf("not executed %s", when)
+	case own.Err() != nil:
+		err = fmt.Errorf("killed %s", when)
 	}
 	if pid != 0 && (err != nil || h != s.config.Startup) {
 		syscall.Kill(-pid, syscall.SIGKILL) // a number that has just become free is not given away for long
