@@ -71,7 +71,7 @@ func (s *service) hear(ctx context.Context, names []string, send func([]*eventLi
 	defer s.events.leave(l)
 	all := s.snapshot(l)
 	if _, err := choose(all.programs, names); err != nil {
-		return err
+		return s.orStopping(err)
 	}
 	for {
 		if err := all.send(send); err != nil {

@@ -57,7 +57,7 @@ func (s *service) answerLogs(ctx context.Context, raw json.RawMessage, to *contr
 		return &control.Error{Code: control.CodeRefused, Message: "it is starting: ask again"}
 	}
 	if _, err := choose(set.Status(), q.Programs); err != nil {
-		return err
+		return s.orStopping(err)
 	}
 	e := &ear{names: q.Programs, known: map[string]bool{}, wake: make(chan struct{}, 1)}
 	err := s.tellLogs(ctx, set, q, e, to)

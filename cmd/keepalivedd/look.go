@@ -191,6 +191,8 @@ func (s *sight) lines(names []string, before *sight, paint painter) []string {
 		return nil
 	case a.State == daemon.Starting:
 		return []string{fmt.Sprintf("%s is starting, pid %d", name, a.PID)}
+	case a.State == daemon.Stopping && len(names) > 0 && len(a.Programs) == 0:
+		return []string{fmt.Sprintf("%s is stopping, pid %d", name, a.PID)}
 	}
 	loads := loadsOf(a, before)
 	if len(names) > 0 {

@@ -62,7 +62,7 @@ func (s *service) operate(ctx context.Context, raw json.RawMessage, goal string,
 	}
 	chosen, err := choose(set.Status(), q.Programs)
 	if err != nil {
-		return nil, err
+		return nil, s.orStopping(err)
 	}
 	r := supervise.Request{UID: control.AskerOf(ctx).UID, NoWait: q.NoWait, Dependents: q.Dependents}
 	for _, p := range chosen {

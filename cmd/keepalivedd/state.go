@@ -12,6 +12,7 @@ import (
 
 	"github.com/keepalivedd/keepalivedd/config"
 	"github.com/keepalivedd/keepalivedd/control"
+	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
@@ -120,6 +121,9 @@ func (s *service) answerStatus(_ context.Context, raw json.RawMessage) (any, err
 	all := set.Status()
 	chosen, err := choose(all, q.Programs)
 	if err != nil {
+		if s.daemon.State() == daemon.Stopping {
+			return a, nil // it has gone already
+		}
 		return nil, err
 	}
 	s.measure(chosen)
@@ -186,6 +190,14 @@ func means(pattern, program string) (bool, error) {
 	}
 	of, _ := path.Match(pattern, section)
 	return is || of, nil
+}
+
+// orStopping is err, which says that there is no such program, unless the daemon stops: then there may have been one.
+func (s *service) orStopping(err error) error {
+	if s.daemon.State() != daemon.Stopping {
+		return err
+	}
+	return &control.Error{Code: control.CodeStopping, Message: "it is stopping"}
 }
 
 func unknownProgram(all []supervise.Status, pattern string) error {
