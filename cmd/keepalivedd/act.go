@@ -56,6 +56,8 @@ func (o *options) operate(path string, names []string) ([]supervise.Outcome, err
 	return answer.Programs, err
 }
 
+var errStarting = errors.New("it is starting: ask again")
+
 // askRunning asks a daemon that is neither starting nor dead.
 func askRunning(path, method string, patience time.Duration, q, answer any) error {
 	st, err := pidfile.Look(path)
@@ -63,7 +65,7 @@ func askRunning(path, method string, patience time.Duration, q, answer any) erro
 	case err != nil:
 		return err
 	case st.State == pidfile.Starting:
-		return errors.New("it is starting: ask again")
+		return errStarting
 	case st.State != pidfile.Held:
 		return pidfile.ErrNotRunning
 	}
@@ -95,6 +97,12 @@ func (o *options) inTurn(path string) ([]string, error) {
 	var a state
 	if err := askRunning(path, "status", promptly, statusParams{o.names}, &a); err != nil {
 		return nil, err
+	}
+	if len(a.Programs) == 0 { // before the start is over there are none to be had, and in the course of a stop
+		if a.State == daemon.Stopping {
+			return nil, errors.New("it is stopping")
+		}
+		return nil, errStarting
 	}
 	needs := map[string][]string{}
 	for i := range a.Programs {
