@@ -168,3 +168,25 @@ func TestImpatience(t *testing.T) {
 	r.NoWait = true
 	expectSaid(t, w.said(w.set.Up(t.Context(), r)), "a stopping done=false failed=false; ")
 }
+
+// promise Q1: who takes down what is removed meanwhile is told that it is down, and not that it is held
+func TestRemovedWhileItGoesDown(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	w.onWord("a")
+	w.apply(w.program("a", `trap "" TERM; `+announce+`read word <"$FIFO.a"`))
+	w.expect("a")
+	answered := make(chan []supervise.Outcome)
+	go func() {
+		outcomes, _ := w.set.Down(t.Context(), of("a"))
+		answered <- outcomes
+	}()
+	for w.state("a") != "stopping" {
+		time.Sleep(time.Millisecond) // until it has been asked
+	}
+	w.apply()
+	w.word("a")
+	want := supervise.Outcome{Name: "a", Done: true, State: "down", Why: "it is not in the configuration any more"}
+	if got := <-answered; len(got) != 1 || got[0] != want {
+		t.Errorf("%+v", got)
+	}
+}

@@ -40,7 +40,7 @@ type Outcome struct {
 	Failed bool   `json:"failed,omitempty"` // it will not be, or not at the first try; without both: not yet
 	State  string `json:"state"`            // as in [Status]
 	PID    int    `json:"pid,omitempty"`
-	Why    string `json:"why,omitempty"` // it is not done, in words
+	Why    string `json:"why,omitempty"` // it is not done, in words; or it is, and not as it was asked for
 	// Output is the last that the process has written which has failed, a few lines,
 	// as it was written but for their length.
 	Output string `json:"output,omitempty"`
@@ -300,6 +300,8 @@ func (l *loop) answerLate(r *operating) {
 	}
 }
 
+const notInConfiguration = "it is not in the configuration any more"
+
 // outcome is what has become of p, when that is known.
 func (l *loop) outcome(a *wish) (o Outcome, known bool) {
 	p := a.p
@@ -317,8 +319,14 @@ func (l *loop) outcome(a *wish) (o Outcome, known bool) {
 		return o, true
 	case hold:
 		switch {
-		case p.state == held, p.state == down && p.wanted == nil:
+		case p.state == held:
 			o.Done = true
+			return o, true
+		case p.state == down && p.wanted == nil:
+			o.Done, o.Why = true, notInConfiguration // and so it is not held either
+			if l.stopping != nil {
+				o.Why = errStopped.Error()
+			}
 			return o, true
 		case p.wanted != nil && !p.held():
 			return failed("it was asked for again meanwhile")
@@ -329,7 +337,7 @@ func (l *loop) outcome(a *wish) (o Outcome, known bool) {
 	case l.stopping != nil:
 		return failed(errStopped.Error())
 	case p.wanted == nil:
-		return failed("it is not in the configuration any more")
+		return failed(notInConfiguration)
 	case p.held():
 		return failed(p.hold.String())
 	case p.isChanging():

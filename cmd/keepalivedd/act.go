@@ -139,13 +139,13 @@ func (o *options) tellOutcomes(outcomes []supervise.Outcome) (status int) {
 		if is.PID != 0 {
 			line += fmt.Sprintf(", pid %d", is.PID)
 		}
-		if is.Done && o.verb == "down" {
+		if is.Done && o.verb == "down" && is.Why == "" {
 			line += ", and held"
 		}
 		if is.Done && o.verb == "signal" {
 			line = fmt.Sprintf("%s, pid %d, was sent %s", plain(is.Name), is.PID, plain(o.signal))
 		}
-		if is.Why != "" && !is.Done {
+		if is.Why != "" && (!is.Done || o.verb == "down") {
 			line += ": " + plain(is.Why)
 		}
 		if is.Output != "" && !is.Done {
