@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -179,5 +180,37 @@ func TestProbeBothFamilies(t *testing.T) {
 		if err := new(Table).Probe(a); errors.Is(err, unix.EADDRINUSE) != (only == 0) {
 			t.Errorf("IPV6_V6ONLY %d: %v", only, err)
 		}
+	}
+}
+
+// promise U1: who asks about what it has itself is not to wait for a look at all processes of the machine: an upgrade does, in
+// the time in which nobody looks after the programs. Who else has it, such as its own program, is not looked for then.
+func TestProbeOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.(*net.UnixListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c := exec.Command("cat")
+	c.ExtraFiles = []*os.File{f}
+	in, err := c.StdinPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Wait()
+	defer in.Close()
+	var used *InUseError
+	if err := new(Table).Probe(must(t, "unix:"+l.Addr().String())); !errors.As(err, &used) || len(used.Holders) != 1 ||
+		used.Holders[0].PID != os.Getpid() {
+		t.Errorf("%v: %+v", err, used)
 	}
 }

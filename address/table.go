@@ -24,7 +24,8 @@ import (
 type Table struct {
 	mu      sync.Mutex
 	sockets map[string][]socket // by the file in /proc/net
-	holders map[uint64][]Holder // by inode; nil: not read yet
+	near    map[uint64][]Holder // by inode: this process and its parent; nil: not read yet
+	holders map[uint64][]Holder // all others too; nil: not read yet
 }
 
 type socket struct {
@@ -42,7 +43,9 @@ type Holder struct {
 // InUseError says that somebody has an address.
 type InUseError struct {
 	Address Address
-	Holders []Holder // by PID; those that this process may not look at are left out
+	// Holders are told by PID. Those that this process may not look at are left out; and where this process or its
+	// parent has it, all others are.
+	Holders []Holder
 }
 
 func (e *InUseError) Error() string {
@@ -212,46 +215,64 @@ func parseUnix(line string) (s socket, ok bool) {
 	return socket{path: path, inode: inode}, err == nil && err2 == nil && flags&acceptsConnections != 0
 }
 
-// whose are the processes that have one of the sockets open.
+// whose are the processes that have one of the sockets open. Who listens asks about what it has itself, at each reload;
+// so does its child in an upgrade. They are not to wait for a look at all descriptors of ten thousand processes.
 func (t *Table) whose(inodes []uint64) (holders []Holder) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.holders == nil {
-		t.holders = readHolders()
+	if t.near == nil {
+		t.near = map[uint64][]Holder{}
+		readHolders(t.near, os.Getpid())
+		if parent := os.Getppid(); parent > 1 {
+			readHolders(t.near, parent)
+		}
+	}
+	of := t.near
+	if slices.ContainsFunc(inodes, func(inode uint64) bool { return of[inode] == nil }) {
+		if t.holders == nil {
+			t.holders = readAllHolders()
+		}
+		of = t.holders
 	}
 	for _, inode := range inodes {
-		holders = append(holders, t.holders[inode]...)
+		holders = append(holders, of[inode]...)
 	}
 	slices.SortFunc(holders, func(a, b Holder) int { return a.PID - b.PID })
 	return slices.Compact(holders)
 }
 
-// readHolders looks at the descriptors of all processes.
-func readHolders() map[uint64][]Holder {
+func readAllHolders() map[uint64][]Holder {
 	all := map[uint64][]Holder{}
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
-		pid, err := strconv.Atoi(filepath.Base(dir))
-		fds, err2 := os.Open(dir + "/fd")
-		if err != nil || err2 != nil {
-			continue
-		}
-		names, _ := fds.Readdirnames(-1)
-		fds.Close()
-		called := ""
-		for _, name := range names {
-			to, err := os.Readlink(dir + "/fd/" + name)
-			number, isSocket := strings.CutPrefix(to, "socket:[")
-			inode, err2 := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64)
-			if err != nil || !isSocket || err2 != nil {
-				continue
-			}
-			if called == "" {
-				comm, _ := os.ReadFile(dir + "/comm")
-				called = strings.TrimSpace(string(comm))
-			}
-			all[inode] = append(all[inode], Holder{pid, called})
+		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil {
+			readHolders(all, pid)
 		}
 	}
 	return all
+}
+
+// readHolders looks at the descriptors of a process.
+func readHolders(all map[uint64][]Holder, pid int) {
+	dir := fmt.Sprintf("/proc/%d", pid)
+	fds, err := os.Open(dir + "/fd")
+	if err != nil {
+		return
+	}
+	names, _ := fds.Readdirnames(-1)
+	fds.Close()
+	called := ""
+	for _, name := range names {
+		to, err := os.Readlink(dir + "/fd/" + name)
+		number, isSocket := strings.CutPrefix(to, "socket:[")
+		inode, err2 := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64)
+		if err != nil || !isSocket || err2 != nil {
+			continue
+		}
+		if called == "" {
+			comm, _ := os.ReadFile(dir + "/comm")
+			called = strings.TrimSpace(string(comm))
+		}
+		all[inode] = append(all[inode], Holder{pid, called})
+	}
 }
