@@ -72,7 +72,7 @@ func look(path string, names []string) *sight {
 	case c.State == daemon.Dead:
 		s.status = statusDead
 		s.said = fmt.Sprintf("%s is dead, and has left its pidfile %s", name, path)
-		if st, err := os.Stat(daemon.CrashFile(path)); err == nil && st.Size() > 0 {
+		if hasCrashed(path) {
 			s.said += fmt.Sprintf("\nit crashed: see %s, or the log after the next start", daemon.CrashFile(path))
 		}
 	case c.State == daemon.Stopped:
@@ -82,6 +82,14 @@ func look(path string, names []string) *sight {
 		s.said = name + " is starting"
 	}
 	return s
+}
+
+// hasCrashed tells whether the daemon has left word of a crash. In a directory where others may make files, one of theirs
+// is none.
+func hasCrashed(path string) bool {
+	var left, word unix.Stat_t
+	return unix.Lstat(path, &left) == nil && unix.Lstat(daemon.CrashFile(path), &word) == nil &&
+		word.Mode&unix.S_IFMT == unix.S_IFREG && word.Uid == left.Uid && word.Size > 0
 }
 
 // heed takes in what the daemon has answered.
