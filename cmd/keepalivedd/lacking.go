@@ -84,6 +84,7 @@ func (o *options) check() int {
 		return fail(err)
 	}
 	warn(c)
+	warnOfWriters(c.Files)
 	fmt.Printf("ok: %s in %s\n", count(len(c.Programs), "program"), count(len(c.Files), "file"))
 	return ok
 }
