@@ -23,6 +23,33 @@ func TestEssential(t *testing.T) {
 	}
 }
 
+// promise Q1: an essential program that has failed is never status 0, though no process of it has ended with another
+func TestEssentialThatFailsWithoutAStatus(t *testing.T) {
+	for want, change := range map[string]func(*supervise.Program){
+		"program a: cannot be started: /nonexistent: no such file or directory": func(p *supervise.Program) {
+			p.Command = []string{"/nonexistent"}
+		},
+		"program a: not ready after 1ms": func(p *supervise.Program) {
+			p.Ready = &supervise.Ready{FD: 3, Timeout: time.Millisecond}
+		},
+	} {
+		t.Run(want, func(t *testing.T) {
+			ended := make(chan error, 1)
+			w := newWorld(t, supervise.Options{Fail: func(err error) { ended <- err }})
+			a := w.program("a", `trap "exit 0" TERM; read word <"$FIFO.a"`, change)
+			w.onWord("a")
+			a.Essential, a.Restart = true, supervise.Never
+			if _, err := w.set.Update(t.Context(), []supervise.Program{a}); err != nil {
+				t.Fatal(err)
+			}
+			var e *supervise.EndedError
+			if err := <-ended; !errors.As(err, &e) || e.Status == 0 || e.Error() != want {
+				t.Errorf("%v, status %d", err, e.Status)
+			}
+		})
+	}
+}
+
 // issue 3.2
 func TestGiveUpAndPermanentExit(t *testing.T) {
 	w := newWorld(t, supervise.Options{})

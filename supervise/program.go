@@ -300,7 +300,7 @@ func (l *loop) rest(p *program) {
 		l.verdict(p, nil)
 	}
 	if p.spec.Essential && l.Fail != nil {
-		l.Fail(&EndedError{p.spec.Name, p.last, p.status})
+		l.Fail(p.endedForGood())
 	}
 	l.readmitDependents(p)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -46,6 +47,22 @@ func (l *loop) fails(p *program, what string, level slog.Level, e event) {
 		return
 	}
 	l.failure(p, what, level, e)
+}
+
+// endedForGood is what is said of the end of an Essential program. One that has failed is no success, though it may have
+// had no process, or one that ended with 0 when it was stopped for a fault.
+func (p *program) endedForGood() *EndedError {
+	e := &EndedError{p.spec.Name, p.last, p.status}
+	if p.outcome != gaveUp {
+		return e
+	}
+	if !strings.HasPrefix(p.fault, p.last) {
+		e.How = p.fault
+	}
+	if p.ran == 0 || e.Status == 0 {
+		e.Status = 1
+	}
+	return e
 }
 
 // failure counts, tells what happens next, and goes on with e.

@@ -75,7 +75,8 @@ type Options struct {
 type EndedError struct {
 	Name   string
 	How    string // in words
-	Status int    // exit status, or 128 and the number of the signal
+	// Status is the exit status, or 128 and the number of the signal; of one that has failed, and has neither, or 0, 1.
+	Status int
 }
 
 func (e *EndedError) Error() string { return "program " + e.Name + ": " + e.How }
