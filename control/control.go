@@ -37,6 +37,7 @@ const (
 	mostStreams     = mostConnections / 2 // the others are for questions
 	longestRequest  = 64 << 10
 	slowestRequest  = 2 * time.Second // for the whole of its line
+	unnoticed       = time.Second     // that an asker has left
 	longestAnswer   = 16 << 20
 	slowestReader   = 10 * time.Second       // of an answer
 	slowestAtTheEnd = 100 * time.Millisecond // one that has paused does not keep the daemon
@@ -46,8 +47,8 @@ const (
 func Path(pidfile string) string { return strings.TrimSuffix(pidfile, ".pid") + ".sock" }
 
 // A Method carries out a request; each call has a goroutine of its own, several at once. What it returns is marshalled as the
-// result; an error that is not an *[Error] becomes one with CodeInternal. ctx ends when the server is closed; [AskerOf] tells
-// from it who asks.
+// result; an error that is not an *[Error] becomes one with CodeInternal. ctx ends when the server is closed, and soon after the
+// asker has left; [AskerOf] tells from it who asks.
 type Method func(ctx context.Context, params json.RawMessage) (any, error)
 
 // Error is what a daemon answers in the place of a result.

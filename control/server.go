@@ -247,7 +247,9 @@ func (s *Server) serve(c *conn) {
 			said = encode(null, nil, &Error{Code: CodeInvalid, Message: fmt.Sprintf("a request has at most %d bytes", longestRequest)})
 		} else {
 			var follow *request
-			if said, follow = answer(ctx, line, s.calls, c.reads); follow != nil {
+			here, over := whileThere(ctx, c.file)
+			said, follow = answer(here, line, s.calls, c.reads)
+			if over(); follow != nil {
 				if said = s.stream(ctx, c, follow, s.calls[follow.method].stream); said == nil {
 					return
 				}
@@ -262,6 +264,28 @@ func (s *Server) serve(c *conn) {
 		if err != nil || !s.works(c, false) {
 			return
 		}
+	}
+}
+
+// whileThere returns a context that ends when the asker has left altogether: nobody is to have a place for as long as somebody
+// would have waited who does not any more. It is for a request of which the line has come; most are answered before that is
+// looked at.
+func whileThere(ctx context.Context, file *os.File) (here context.Context, over func()) {
+	here, leave := context.WithCancel(ctx)
+	file.SetReadDeadline(time.Time{})
+	looked := make(chan struct{})
+	look := time.AfterFunc(unnoticed, func() {
+		defer close(looked)
+		if !errors.Is(untilGone(file), os.ErrDeadlineExceeded) {
+			leave()
+		}
+	})
+	return here, func() {
+		if !look.Stop() {
+			file.SetReadDeadline(time.Unix(1, 0))
+			<-looked
+		}
+		leave()
 	}
 }
 
