@@ -182,10 +182,11 @@ func (r *run) answerStatus(context.Context, json.RawMessage) (any, error) {
 
 // budgetAnswer is what stop goes by.
 type budgetAnswer struct {
-	Seconds float64 `json:"seconds"`
+	Seconds  float64 `json:"seconds"`
+	Stopping bool    `json:"stopping,omitempty"` // somebody has asked for that already
 }
 
 func (r *run) answerBudget(ctx context.Context, _ json.RawMessage) (any, error) {
 	r.public.note(control.AskerOf(ctx).PID)
-	return budgetAnswer{r.public.phase.Load().budget(time.Now()).Seconds()}, nil
+	return budgetAnswer{r.public.phase.Load().budget(time.Now()).Seconds(), r.life.Err() != nil}, nil
 }

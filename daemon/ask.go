@@ -109,15 +109,17 @@ func ask(ctx context.Context, path string, pid int, method string, params, resul
 // AskBudget asks the daemon that holds the pidfile path how long it allows itself to end, were it to stop now. It notes
 // who asks, see [Daemon.Askers]. An error means that it could not be asked.
 func AskBudget(path string, patience time.Duration) (time.Duration, error) {
+	answer, err := askBudget(path, patience)
+	return time.Duration(answer.Seconds * float64(time.Second)), err
+}
+
+func askBudget(path string, patience time.Duration) (answer budgetAnswer, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	st, err := pidfile.Look(path)
 	if err != nil {
-		return 0, err
+		return answer, err
 	}
-	var answer budgetAnswer
-	if err := ask(ctx, path, st.PID, "budget", nil, &answer); err != nil {
-		return 0, err
-	}
-	return time.Duration(answer.Seconds * float64(time.Second)), nil
+	err = ask(ctx, path, st.PID, "budget", nil, &answer)
+	return answer, err
 }

@@ -119,7 +119,8 @@ type reloadAnswer struct {
 }
 
 type budgetAnswer struct {
-	Seconds float64 `json:"seconds"`
+	Seconds  float64 `json:"seconds"`
+	Stopping bool    `json:"stopping,omitempty"`
 }
 
 var errAsked = errors.New("it was called off before it was ready")

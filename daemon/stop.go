@@ -44,7 +44,7 @@ func (e *KilledError) Unwrap() error { return e.Err }
 
 // Stop sends TERM to the daemon that holds the pidfile path, and waits for its end: for longer than it allows itself,
 // as it says, and then it is killed, which is a *[KilledError]. One that cannot be asked is not killed, and that it
-// runs on is an error. What a daemon that was killed has left behind is removed, pidfile and socket. Ran is false when
+// runs on is an error. One that stops already is waited for, and not sent another TERM, which would end the waiting. What a daemon that was killed has left behind is removed, pidfile and socket. Ran is false when
 // there was none that ran, which is no error.
 func Stop(path string, o StopOptions) (ran bool, err error) {
 	p, err := pidfile.Find(path)
@@ -59,15 +59,18 @@ func Stop(path string, o StopOptions) (ran bool, err error) {
 		return true, err
 	}
 	const margin = 5 * time.Second
-	budget, unasked := AskBudget(path, orDefault(o.Patience, 5*time.Second))
+	answer, unasked := askBudget(path, orDefault(o.Patience, 5*time.Second))
+	budget := time.Duration(answer.Seconds * float64(time.Second))
 	if unasked != nil {
 		budget = orDefault(o.Budget, 12*time.Second)
 	}
 	wait := budget + margin
-	if err := p.Signal(unix.SIGTERM); errors.Is(err, pidfile.ErrNotRunning) {
-		return false, o.clean(path)
-	} else if err != nil {
-		return true, err
+	if !answer.Stopping { // a second TERM would end what the first is waited for
+		if err := p.Signal(unix.SIGTERM); errors.Is(err, pidfile.ErrNotRunning) {
+			return false, o.clean(path)
+		} else if err != nil {
+			return true, err
+		}
 	}
 	if p.Wait(wait) {
 		o.endLeft(path) // it may have been killed meanwhile

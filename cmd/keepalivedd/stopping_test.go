@@ -63,3 +63,37 @@ timeout = "60s"
 	}
 	w.down(w.daemon())
 }
+
+// promise T5: a stop that is asked for twice is one stop, in which programs have their time; a second signal is what ends that
+func TestTwoStops(t *testing.T) {
+	w := newWorld(t, `
+[program.slow]
+command = ["/bin/sh", "-c", "trap 'echo >$DIR/asked; until test -e $DIR/go; do sleep 0.01; done; echo >$DIR/clean; exit' TERM; echo >$DIR/there; while :; do sleep 0.01; done"]
+stop_timeout = "15s"
+`)
+	w.up()
+	w.await(filepath.Join(w.dir, "there"), `\n`)
+	stopped := make(chan int, 2)
+	stop := func() {
+		status, _ := w.finish(w.command("stop"))
+		stopped <- status
+	}
+	go stop()
+	w.await(filepath.Join(w.dir, "asked"), `\n`)
+	go stop()
+	for range 20 { // while this is asked, the second comes to ask too
+		w.run("status")
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, "go"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if status := <-stopped; status != 0 {
+			t.Errorf("status %d", status)
+		}
+	}
+	w.await(filepath.Join(w.dir, "clean"), `\n`)
+	if log := w.read(w.log); strings.Contains(log, "stopping now") {
+		t.Errorf("the second has ended the waiting of the first:\n%s", log)
+	}
+}
