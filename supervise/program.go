@@ -143,7 +143,7 @@ func (l *loop) on(p *program, e event) {
 	case kill:
 		if e == timer {
 			l.Log.Warn(p.says("still runs %v after %s: killed", p.took(p.spec.stopTimeout()),
-				unix.SignalName(p.spec.stopSignal())), "pid", p.pid)
+				signalName(p.spec.stopSignal())), "pid", p.pid)
 		}
 		l.signal(p, unix.SIGKILL)
 		l.alarms.in(10*time.Second, &p.alarm, func() { l.on(p, timer) })

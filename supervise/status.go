@@ -131,7 +131,7 @@ func (l *loop) because(p *program) string {
 		if p.state == killing {
 			sig = unix.SIGKILL
 		}
-		how := "was sent " + unix.SignalName(sig)
+		how := "was sent " + signalName(sig)
 		if p.why != "" {
 			how = p.why + "; " + how
 		}

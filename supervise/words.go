@@ -12,11 +12,19 @@ import (
 func words(ws syscall.WaitStatus) (string, int) {
 	switch {
 	case ws.Signaled() && ws.CoreDump():
-		return fmt.Sprintf("killed by %s, core dumped", unix.SignalName(ws.Signal())), 128 + int(ws.Signal())
+		return fmt.Sprintf("killed by %s, core dumped", signalName(ws.Signal())), 128 + int(ws.Signal())
 	case ws.Signaled():
-		return "killed by " + unix.SignalName(ws.Signal()), 128 + int(ws.Signal())
+		return "killed by " + signalName(ws.Signal()), 128 + int(ws.Signal())
 	}
 	return fmt.Sprintf("exited with status %d", ws.ExitStatus()), ws.ExitStatus()
+}
+
+// signalName is the number of a signal that has no name, as those for real-time have none.
+func signalName(sig syscall.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return name
+	}
+	return fmt.Sprintf("signal %d", int(sig))
 }
 
 // lifetime is d as it is told: to the millisecond, and to the microsecond what is less than one.
