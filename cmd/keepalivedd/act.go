@@ -155,7 +155,7 @@ func (o *options) tellOutcomes(outcomes []supervise.Outcome) (status int) {
 		}
 		if is.Done || o.noWait && !is.Failed {
 			if _, err := fmt.Println(line); err != nil {
-				status = failure
+				status = fail(err)
 			}
 			continue
 		}
