@@ -73,8 +73,8 @@ type Options struct {
 
 // EndedError is how an Essential program has ended for good.
 type EndedError struct {
-	Name   string
-	How    string // in words
+	Name string
+	How  string // in words
 	// Status is the exit status, or 128 and the number of the signal; of one that has failed, and has neither, or 0, 1.
 	Status int
 }
