@@ -137,7 +137,12 @@ func TestListenPathInTheWay(t *testing.T) {
 				!strings.Contains(changes.Failed[0].Error(), c.want) {
 				t.Errorf("got %v, want %s", changes.Failed, c.want)
 			}
-			if after, err := os.Lstat(path); before != nil &&
+			after, err := os.Lstat(path)
+			for end := time.Now().Add(time.Minute); before == nil && err == nil && time.Now().Before(end); {
+				time.Sleep(time.Millisecond) // it is tried again meanwhile
+				after, err = os.Lstat(path)
+			}
+			if before != nil &&
 				(err != nil || !os.SameFile(before, after) || after.Mode() != before.Mode()) {
 				t.Errorf("it was %v, and is %v, %v", before, after, err)
 			} else if before == nil && err == nil {
