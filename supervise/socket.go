@@ -199,6 +199,30 @@ func (l *loop) giveUpSocket(p *program, address string) {
 	}
 }
 
+// handOnSockets is for programs that are about to be something else: what is listened on for one and is to be for another, which
+// it may only have been renamed to, stays as it is. What was to be for one by an earlier Update, and is not any more, is closed.
+func (l *loop) handOnSockets(names []string) {
+	for _, name := range names {
+		p := l.programs[name]
+		n := p.wanted.Listen
+		if n == nil || n.CloseWhenDown || p.wanted.Gate != nil {
+			continue
+		}
+		for _, want := range n.Sockets {
+			if s := l.sockets[want.Address]; s != nil && !slices.Contains(s.users, p) {
+				s.users = append(s.users, p)
+			}
+		}
+	}
+	for address, s := range l.sockets {
+		for _, p := range slices.Clone(s.users) {
+			if p.spec.Listen.socket(address) == nil && (p.wanted == nil || p.wanted.Listen.socket(address) == nil) {
+				l.giveUpSocket(p, address)
+			}
+		}
+	}
+}
+
 // rested is for a program without a process, whose sockets may not outlive that.
 func (l *loop) rested(p *program) {
 	if n := p.spec.Listen; n != nil && (n.CloseWhenDown || p.spec.Gate != nil) {

@@ -165,6 +165,7 @@ func (l *loop) update(r updateRequest) {
 		p.wanted = r.next[name]
 	}
 	l.order()
+	l.handOnSockets(slices.Concat(c.Added, c.Restarted))
 	u := &updating{untried: make(map[string]bool, len(c.Added)+len(c.Restarted)), tried: r.tried}
 	for _, name := range slices.Concat(c.Added, c.Restarted) {
 		u.untried[name] = true
