@@ -25,7 +25,7 @@ func (o *options) load() (*settings.Config, error) {
 	case err != nil:
 		return nil, err
 	}
-	return o.override(c), nil
+	return o.override(c), o.clash(c)
 }
 
 // loadWhole is load for a test, and for who asks for a reload: what is lacking is an error. What this user may not do
