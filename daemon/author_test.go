@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -196,8 +197,15 @@ func (s *sample) left(want ...string) {
 
 func (s *sample) logs(words string) {
 	s.t.Helper()
-	if b, _ := os.ReadFile(filepath.Join(s.dir, "log")); !strings.Contains(string(b), words) {
-		s.t.Errorf("%s: the log does not say %q:\n%s", s.name, words, b)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // it may come after the answer
+		b, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+		if strings.Contains(string(b), words) {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Errorf("%s: the log does not say %q:\n%s", s.name, words, b)
+			return
+		}
 	}
 }
 
