@@ -14,6 +14,7 @@ const metricsRest = 15 * time.Second
 // metricsFile has the metrics written when something has changed, and then not for a while.
 // It sleeps while nothing changes.
 type metricsFile struct {
+	rest  time.Duration
 	wake  chan struct{} // something has changed since the last write
 	stop  chan struct{} // closed: no more; nil: it has not begun
 	ended chan struct{}
@@ -23,7 +24,7 @@ type metricsFile struct {
 }
 
 func newMetricsFile() *metricsFile {
-	return &metricsFile{wake: make(chan struct{}, 1)}
+	return &metricsFile{rest: metricsRest, wake: make(chan struct{}, 1)}
 }
 
 // changed may be called by anybody, at any time. It does not wait.
@@ -55,10 +56,13 @@ func (m *metricsFile) run(text func() []byte, log *slog.Logger) {
 			continue
 		}
 		switch err := putInPlace(path, text(), 0o644); {
-		case err != nil && !failed:
+		case err != nil:
+			if !failed {
+				log.Warn("metrics_file cannot be written; trying on", "err", err)
+			}
 			failed = true
-			log.Warn("metrics_file cannot be written; trying on", "err", err)
-		case err == nil && failed:
+			m.changed() // though nothing else may for days
+		case failed:
 			failed = false
 			log.Info("metrics_file can be written again", "file", path)
 		}
@@ -67,7 +71,7 @@ func (m *metricsFile) run(text func() []byte, log *slog.Logger) {
 			continue // at once, where it is to be now
 		}
 		select {
-		case <-time.After(metricsRest):
+		case <-time.After(m.rest):
 		case <-m.stop:
 			return
 		}
