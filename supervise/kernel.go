@@ -19,7 +19,7 @@ type kernel interface {
 	// the child is closed by done, once it has been launched or has not.
 	connect(l *loop, p *program, c *command) (done func(), err error)
 	release(l *loop, p *program)
-	// lastWords returns what the process of p, which has ended, has said, and l was not told of yet.
+	// lastWords returns what the process of p has said, and l was not told of yet.
 	lastWords(l *loop, p *program) []notice
 	connectGate(l *loop, p *program, g *gate, c *command) (done func(), err error)
 	closeGate(g *gate)

@@ -1,5 +1,7 @@
 package supervise
 
+import "time"
+
 // hear takes what a process has said.
 func (l *loop) hear(word any) {
 	switch w := word.(type) {
@@ -10,8 +12,7 @@ func (l *loop) hear(word any) {
 	}
 }
 
-// hearLast takes what a process has said that has ended, before its end is told: whoever reads may not have got to it
-// yet.
+// hearLast takes what a process has said before its end is told, or its silence: whoever reads may not have got to it yet.
 func (l *loop) hearLast(p *program) {
 	l.heedEarly()
 	for _, n := range l.kernel.lastWords(l, p) {
@@ -19,12 +20,21 @@ func (l *loop) hearLast(p *program) {
 	}
 }
 
+// unlessHeard sets an alarm that is for the silence of a process. What it has said by then comes first, and may put that off: the
+// loop may be late, because this process was stopped, or the machine had no time for it.
+func (l *loop) unlessHeard(p *program, d time.Duration, a *alarm, ring func()) {
+	l.alarms.in(d, a, func() {
+		l.alarms.in(0, a, ring)
+		l.hearLast(p)
+	})
+}
+
 // mostLast bounds what is read of one socket: more than there is room for in it, unless others send to it all the time.
 const mostLast = 64
 
 // lastWords are those that the reader has, and those that it has not read. What it has of others is left to it.
 func (*linux) lastWords(l *loop, p *program) (words []notice) {
-	if p.features == nil || p.sources == nil {
+	if p.sources == nil || p.features == nil && (p.spec.Ready == nil || p.spec.Ready.FD == 0) {
 		return nil
 	}
 	r := l.reader
@@ -53,6 +63,9 @@ func (*linux) lastWords(l *loop, p *program) (words []notice) {
 			more, then := s.read(r)
 			for _, word := range more {
 				words = append(words, word.(notice))
+			}
+			if then == finish {
+				r.close(s)
 			}
 			if then != goOn && then != pause {
 				break

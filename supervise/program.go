@@ -198,7 +198,7 @@ func (l *loop) awaitReady(p *program, left time.Duration) {
 		l.alarms.in(left, &p.alarm, func() { l.on(p, ready) })
 		return
 	}
-	l.alarms.in(left, &p.alarm, func() {
+	l.unlessHeard(p, left, &p.alarm, func() {
 		p.why = fmt.Sprintf("not ready after %v", p.took(r.timeout()))
 		l.on(p, timer)
 	})

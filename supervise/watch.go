@@ -119,7 +119,7 @@ func (l *loop) resetWatchdog(p *program) {
 
 // awaitWatchdog waits for left, of every.
 func (l *loop) awaitWatchdog(p *program, left, every time.Duration) {
-	l.alarms.in(left, &p.withFeatures().watch.watchdog, func() {
+	l.unlessHeard(p, left, &p.withFeatures().watch.watchdog, func() {
 		l.endUnhealthy(p, fmt.Sprintf("no WATCHDOG=1 for %v", every))
 	})
 }

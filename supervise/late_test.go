@@ -1,0 +1,91 @@
+package supervise
+
+import (
+	"log/slog"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// unheard is a kernel with words that the loop has not heard yet.
+type unheard struct {
+	*linux
+	words []notice
+}
+
+func (u *unheard) lastWords(*loop, *program) (words []notice) {
+	words, u.words = u.words, nil
+	return words
+}
+
+// promise C7: what a process has said in time is heard before its silence is judged, though the loop was late: the daemon was
+// stopped, or the machine had no time for it
+func TestSilenceForALateLoop(t *testing.T) {
+	for name, c := range map[string]struct {
+		state  state
+		awaits func(l *loop, p *program)
+		says   *message
+		want   state
+	}{
+		"ready in time":    {starting, func(l *loop, p *program) { l.awaitReady(p, 0) }, &message{ready: true}, up},
+		"more time wanted": {starting, func(l *loop, p *program) { l.awaitReady(p, 0) }, &message{extend: time.Hour}, starting},
+		"never ready":      {starting, func(l *loop, p *program) { l.awaitReady(p, 0) }, nil, stopping},
+		"alive":            {up, func(l *loop, p *program) { l.awaitWatchdog(p, 0, time.Hour) }, &message{alive: true}, up},
+		"no watchdog any more": {up, func(l *loop, p *program) { l.awaitWatchdog(p, 0, time.Hour) },
+			&message{watchdog: new(time.Duration)}, up},
+		"something else": {up, func(l *loop, p *program) { l.awaitWatchdog(p, 0, time.Hour) }, &message{text: new(string)}, stopping},
+		"silence":        {up, func(l *loop, p *program) { l.awaitWatchdog(p, 0, time.Hour) }, nil, stopping},
+	} {
+		t.Run(name, func(t *testing.T) {
+			process := exec.Command("sleep", "1000")
+			process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			if err := process.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer process.Wait()
+			defer process.Process.Kill()
+			k := &unheard{linux: &linux{}}
+			l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{}, k)
+			p := &program{state: c.state, spec: &Program{Name: "a", Ready: &Ready{Notify: true, Watchdog: time.Hour}},
+				pid: process.Process.Pid, since: time.Now()}
+			p.wanted = p.spec
+			p.withFeatures().notified = &notifyState{}
+			l.byPID[p.pid] = p
+			if c.says != nil {
+				k.words = []notice{{p: p, seen: func(l *loop, p *program) { l.onNotify(p, *c.says) }}}
+			}
+			c.awaits(l, p)
+			l.alarms.run(time.Now().Add(time.Second))
+			if p.state != c.want {
+				t.Errorf("it is %v, want %v", p.state, c.want)
+			}
+		})
+	}
+}
+
+// promise C7: a newline that is in the pipe has been said in time too, by a program that has nothing else to be heard
+func TestReadyForALateLoop(t *testing.T) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pipe[1])
+	l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{}, &linux{})
+	defer l.reader.letGo()
+	p := &program{state: starting, spec: &Program{Name: "a", Ready: &Ready{FD: 3}}, pid: 1 << 30, since: time.Now()}
+	p.wanted = p.spec
+	s := &readyPipe{pipe: pipe[0], p: p}
+	if err := l.reader.add(s); err != nil {
+		t.Fatal(err)
+	}
+	p.sources = []source{s}
+	unix.Write(pipe[1], []byte("\n"))
+	l.awaitReady(p, 0)
+	l.alarms.run(time.Now().Add(time.Second))
+	if p.state != up {
+		t.Errorf("it is %v", p.state)
+	}
+}
