@@ -20,8 +20,8 @@ func (l *loop) hearLast(p *program) {
 	}
 }
 
-// unlessHeard sets an alarm that is for the silence of a process. What it has said by then comes first, and may put that off: the
-// loop may be late, because this process was stopped, or the machine had no time for it.
+// unlessHeard sets an alarm that is for the silence of a process. What it has said by then comes first, and may put
+// that off: the loop may be late, because this process was stopped, or the machine had no time for it.
 func (l *loop) unlessHeard(p *program, d time.Duration, a *alarm, ring func()) {
 	l.alarms.in(d, a, func() {
 		l.alarms.in(0, a, ring)

@@ -199,8 +199,9 @@ func (l *loop) giveUpSocket(p *program, address string) {
 	}
 }
 
-// handOnSockets is for programs that are about to be something else: what is listened on for one and is to be for another, which
-// it may only have been renamed to, stays as it is. What was to be for one by an earlier Update, and is not any more, is closed.
+// handOnSockets is for programs that are about to be something else: what is listened on for one and is to be for
+// another, which it may only have been renamed to, stays as it is. What was to be for one by an earlier Update, and is
+// not any more, is closed.
 func (l *loop) handOnSockets(names []string) {
 	for _, name := range names {
 		p := l.programs[name]

@@ -8,8 +8,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 )
 
-// clash tells that the pidfile or the log is a file that is there for something else. Whatever is in a pidfile is replaced, and
-// who has written -p or -g for -f is to keep the configuration.
+// clash tells that the pidfile or the log is a file that is there for something else. Whatever is in a pidfile is
+// replaced, and who has written -p or -g for -f is to keep the configuration.
 func (o *options) clash(c *settings.Config) error {
 	pidfile, log := c.PIDFile != "none", filepath.IsAbs(c.Log.To)
 	key, why := "pidfile "+c.PIDFile, ""
