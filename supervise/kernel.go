@@ -54,6 +54,9 @@ type kernel interface {
 	inCgroup(dir string) []int
 	endCgroup(dir string)
 	removeCgroup(dir string) bool
+	// inheritedNobody reports whether nobody has become our child but those who are known, as far as that can be told at
+	// once. Nothing is being launched.
+	inheritedNobody(known func(pid int) bool) bool
 	// findOrphans looks for who descends from children of ours that are not known, and does not wait for it; then is
 	// called with them, on no matter which goroutine.
 	findOrphans(known []int, then func([]orphan))

@@ -21,7 +21,8 @@ type launch struct {
 	then    func(pid int, err error) // on the loop
 	began   time.Duration            // on the loop's clock
 	until   time.Duration            // and when it is given up
-	late    bool                     // it was
+	lingers bool                     // it takes long
+	late    bool                     // it was given up
 	since   time.Duration            // the boot, when the kernel was asked for it
 }
 
@@ -74,6 +75,7 @@ func (l *loop) lookAtLaunch() {
 	if l.flight == nil {
 		return
 	}
+	l.flight.lingers = true
 	l.kernel.linger()
 	if left := l.flight.until - time.Since(l.epoch); left > 0 {
 		l.alarms.in(left, &l.lateness, l.lookAtLaunch)

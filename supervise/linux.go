@@ -149,6 +149,8 @@ func (*linux) endCgroup(dir string) { endCgroup(dir) }
 
 func (*linux) removeCgroup(dir string) bool { return removeCgroup(dir) }
 
+func (*linux) inheritedNobody(known func(pid int) bool) bool { return inheritedNobody(known) }
+
 func (k *linux) findOrphans(known []int, then func([]orphan)) {
 	go func() { then(orphansBut(known, k.mark)) }()
 }

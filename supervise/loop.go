@@ -113,6 +113,9 @@ func (l *loop) run() {
 	for l.stopping == nil || len(l.programs)+len(l.tasks)+len(l.launches)+len(l.sweeps) > 0 || l.flight != nil ||
 		l.strays() {
 		var turn <-chan struct{}
+		if l.nextSurvey() {
+			continue // that may have been the last
+		}
 		if l.freezing.freezeRequest != nil && l.freeze() {
 			continue
 		}

@@ -182,6 +182,17 @@ func (m *machine) removeCgroup(dir string) bool {
 	return empty
 }
 
+func (m *machine) inheritedNobody(known func(pid int) bool) bool {
+	m.sync()
+	defer m.sync()
+	for _, x := range m.procs {
+		if x.parent == us && !known(x.pid) {
+			return false
+		}
+	}
+	return true
+}
+
 func (m *machine) findOrphans(known []int, then func([]orphan)) {
 	m.sync()
 	defer m.sync()

@@ -7,12 +7,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Without a cgroup, what has left its program's group is looked for when that program has ended: whoever has lost its
 // parents is a child of ours then, if this process inherits them (Options.Orphans), and its environment or its session
 // may tell whose it is. Where nothing tells, it is left alone until the stop of all. To look at all processes of a
 // machine takes too long for the loop, so that is done beside it, and not at all while all our children are known.
+// Who died together is looked for together.
 
 // orphan is somebody who descends from a child of ours that we have not started.
 type orphan struct {
@@ -35,16 +38,17 @@ type surveyed struct {
 	found  []orphan
 }
 
-// survey has l.surveyed called for a sweep.
-func (l *loop) survey(s *sweep) {
-	l.unsurveyed = append(l.unsurveyed, s)
-	l.nextSurvey()
-}
-
-// nextSurvey looks for all who wait for it, one look at a time.
-func (l *loop) nextSurvey() {
-	if l.surveying || len(l.unsurveyed) == 0 {
-		return
+// nextSurvey looks for all sweeps that wait for it, one look at a time. What is being launched is a child that nobody
+// knows yet, so that is waited for, unless it takes long. It reports whether the answer was there at once.
+func (l *loop) nextSurvey() (answered bool) {
+	if l.surveying || len(l.unsurveyed) == 0 || l.flight != nil && !l.flight.lingers {
+		return false
+	}
+	sweeps := l.unsurveyed
+	l.unsurveyed = nil
+	if l.flight == nil && l.kernel.inheritedNobody(l.isKnown) {
+		l.surveyed(surveyed{sweeps, nil})
+		return true
 	}
 	l.surveying = true
 	known := make([]int, 0, len(l.byPID)+len(l.tasks))
@@ -54,14 +58,13 @@ func (l *loop) nextSurvey() {
 	for pid := range l.tasks {
 		known = append(known, pid)
 	}
-	sweeps := l.unsurveyed
-	l.unsurveyed = nil
 	l.kernel.findOrphans(known, func(found []orphan) {
 		select {
 		case l.set.requests <- surveyed{sweeps, found}:
 		case <-l.set.ended:
 		}
 	})
+	return false
 }
 
 func (l *loop) surveyed(r surveyed) {
@@ -77,14 +80,15 @@ func (l *loop) surveyed(r surveyed) {
 			l.readmit(s)
 		}
 	}
-	l.nextSurvey()
 }
+
+// isKnown says whether we have started a child, and not reaped it.
+func (l *loop) isKnown(pid int) bool { return l.byPID[pid] != nil || l.tasks[pid] != nil }
 
 // strayed are those of the orphans who are of the program of a sweep. One that is no older than the launch that is
 // under way for that program may be what is launched, and is left out: unsure says that there is such a one. The kernel
 // tells the age to a hundredth of a second.
 func (l *loop) strayed(s *sweep, found []orphan) (strays []proc, unsure bool) {
-	known := func(pid int) bool { return l.byPID[pid] != nil || l.tasks[pid] != nil }
 	byPID := make(map[int]*orphan, len(found))
 	for i := range found {
 		byPID[found[i].pid] = &found[i]
@@ -93,7 +97,7 @@ func (l *loop) strayed(s *sweep, found []orphan) (strays []proc, unsure bool) {
 		its, young := false, false
 		for o, far := &found[i], 0; o != nil && far <= len(found); o, far = byPID[o.parent], far+1 {
 			// a chain that changes may be a ring
-			if known(o.pid) { // it has been launched meanwhile
+			if l.isKnown(o.pid) { // it has been launched meanwhile
 				its = false
 				break
 			}
@@ -117,6 +121,33 @@ func (l *loop) strayed(s *sweep, found []orphan) (strays []proc, unsure bool) {
 	}
 	slices.SortFunc(strays, func(a, b proc) int { return a.pid - b.pid })
 	return strays, unsure
+}
+
+// inheritedNobody reports whether all children of the process's first thread are known, which is the one that inherits.
+// No child is reaped meanwhile: the file would leave some out.
+func inheritedNobody(known func(pid int) bool) bool {
+	fd, err := unix.Open("/proc/self/task/"+strconv.Itoa(os.Getpid())+"/children", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	var page [4096]byte
+	for pid := 0; ; {
+		n, err := unix.Read(fd, page[:])
+		if err != nil || n == 0 {
+			return err == nil
+		}
+		for _, c := range page[:n] {
+			if c != ' ' {
+				pid = 10*pid + int(c-'0')
+				continue
+			}
+			if !known(pid) {
+				return false
+			}
+			pid = 0
+		}
+	}
 }
 
 // orphansBut looks for those who descend from children of this process that are not known. mark is that of the Set.

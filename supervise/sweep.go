@@ -113,7 +113,7 @@ func (l *loop) sweepAgain(s *sweep) {
 // sweepOn looks who is left, and reports whether it is over as far as that can be told at once.
 func (l *loop) sweepOn(s *sweep) bool {
 	if !s.inCgroup() {
-		l.survey(s)
+		l.unsurveyed = append(l.unsurveyed, s)
 		return false
 	}
 	return l.sweepOver(s, l.alive(l.kernel.inCgroup(s.dir)))
