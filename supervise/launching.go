@@ -77,6 +77,9 @@ func (l *loop) lookAtLaunch() {
 	}
 	l.flight.lingers = true
 	l.kernel.linger()
+	if l.heldBack {
+		l.reap()
+	}
 	if left := l.flight.until - time.Since(l.epoch); left > 0 {
 		l.alarms.in(left, &l.lateness, l.lookAtLaunch)
 		return

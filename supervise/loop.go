@@ -36,7 +36,7 @@ type loop struct {
 	launches []*launch // what the spawner is to do next
 	flight   *launch   // what it does now; nil: nothing
 	lateness alarm     // of that
-	heldBack bool      // somebody has died meanwhile
+	heldBack bool      // somebody may have died who was not looked at
 	early    []notice  // from its process
 
 	updates  []*updating    // those that have programs in the queue
@@ -122,8 +122,13 @@ func (l *loop) run() {
 		if l.flight == nil || l.flight.program == nil {
 			l.answerUpdates()
 		}
-		if l.flight == nil && len(l.queue) > 0 && l.freezing.freezeRequest == nil {
+		switch {
+		case l.flight != nil:
+		case len(l.queue) > 0 && l.freezing.freezeRequest == nil:
 			turn = l.kernel.turn()
+		case l.heldBack:
+			l.reap()
+			continue
 		}
 		ring := l.alarms.next()
 		select {
@@ -168,7 +173,7 @@ func (l *loop) run() {
 		case r := <-l.kernel.launched():
 			l.landed(r)
 		case <-died:
-			l.reap()
+			l.reapFirst()
 		case <-ring:
 			l.alarms.run(time.Now())
 		case <-turn:

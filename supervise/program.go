@@ -149,7 +149,11 @@ func (l *loop) on(p *program, e event) {
 		l.alarms.in(10*time.Second, &p.alarm, func() { l.on(p, timer) })
 	case delay:
 		l.closeGate(p)
-		l.alarms.in(jitter(p.delay(), l.kernel.random()), &p.alarm, func() { l.on(p, timer) })
+		if d := jitter(p.delay(), l.kernel.random()); d > 0 {
+			l.alarms.in(d, &p.alarm, func() { l.on(p, timer) })
+		} else {
+			l.on(p, timer)
+		}
 	case rest:
 		l.rest(p)
 	case settle:

@@ -37,6 +37,20 @@ func (l *loop) reap() {
 	}
 }
 
+// reapFirst is for SIGCHLD. It leaves the others, if there are any, until the first one's successor is on its way: mostly
+// there is nobody else, and with many children the kernel takes long to tell.
+func (l *loop) reapFirst() {
+	switch {
+	case !l.Orphans || l.flight != nil:
+		l.reap()
+	case !l.reapNext():
+	case len(l.queue)+len(l.unsurveyed) > 0:
+		l.heldBack = true
+	default:
+		l.reap()
+	}
+}
+
 // reapNext is for a process that has no other children: one call takes whoever has died, and one more says that nobody
 // is left of its group, as is true of most. It reports whether there may be more.
 func (l *loop) reapNext() bool {
