@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -33,6 +34,7 @@ func onThread(f func()) {
 // A fork does what syscall.ForkExec does with the same attributes.
 func TestForkIsForkExec(t *testing.T) {
 	dir := t.TempDir()
+	unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC) // as a launcher does
 	script := `pwd; echo "$A"; echo "$0 $1"; umask; ulimit -Sn; ulimit -Hn; id; for f in /proc/$$/fd/*; ` +
 		`do case $f in */[012]) ;; *) readlink $f;; esac; done; grep -E "Sig|NSpid:|Groups" /proc/$$/status | grep -vE ` +
 		`"SigQ|SigIgn" | grep -v NSpid; ps -o sid= -p $$ | grep -c "^ *$$\$"; exec 3>&-; read x <&4; echo "$x"; echo "$x" >&2`
@@ -75,11 +77,62 @@ func TestForkIsForkExec(t *testing.T) {
 	for _, user := range users {
 		onThread(func() {
 			want, _ := run(syscall.ForkExec, user)
-			got, ws := run((&fork{}).forkExec, user)
-			if got != want || ws != 0 || !strings.HasSuffix(got, "line\nline\n") {
-				t.Errorf("status %#x, got\n%s\nwant\n%s", int(ws), got, want)
+			for _, few := range []bool{false, true} {
+				got, ws := run((&fork{few: few}).forkExec, user)
+				if got != want || ws != 0 || !strings.HasSuffix(got, "line\nline\n") {
+					t.Errorf("few %v: status %#x, got\n%s\nwant\n%s", few, int(ws), got, want)
+				}
 			}
 		})
+	}
+}
+
+// promise C3: a child that shares the descriptors until it has its own changes none of ours, whether it executes anything
+// or not, and gets none above its files
+func TestForkSharesDescriptors(t *testing.T) {
+	mine, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mine.Close()
+	above, err := unix.FcntlInt(mine.Fd(), unix.F_DUPFD, 300) // without close-on-exec
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(above)
+	r, w, err := openPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(r)
+	defer unix.Close(w)
+	links := func() (all []string) {
+		for _, fd := range []int{0, 1, 2, int(mine.Fd()), r, w, above} {
+			link, _ := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+			all = append(all, link)
+		}
+		return all
+	}
+	before := links()
+	onThread(func() {
+		files := []uintptr{mine.Fd(), uintptr(w), uintptr(w), noFile}
+		for _, path := range []string{"/bin/sh", "/nowhere"} {
+			pid, err := (&fork{few: true}).forkExec(path, []string{"sh", "-c", "echo /proc/$$/fd/*"}, &syscall.ProcAttr{Files: files})
+			if (err == nil) != (path == "/bin/sh") {
+				t.Errorf("%s: %v", path, err)
+			}
+			if err == nil {
+				syscall.Wait4(pid, nil, 0, nil)
+			}
+		}
+	})
+	if after := links(); !slices.Equal(after, before) {
+		t.Errorf("%q, and before %q", after, before)
+	}
+	buf := make([]byte, 1000)
+	n, _ := unix.Read(r, buf)
+	if said := string(buf[:max(n, 0)]); !strings.Contains(said, "/fd/2") || strings.Contains(said, "/fd/"+strconv.Itoa(above)) {
+		t.Errorf("the child has %s", said)
 	}
 }
 

@@ -47,6 +47,7 @@ type launcher struct {
 	mark    string
 	naming  bool              // each has the name of its program in its environment
 	around  func(fork func()) // Options.Fork
+	few     bool              // see fork
 
 	neighbours address.Table // who listens where
 	read       time.Time     // when that was
@@ -54,7 +55,7 @@ type launcher struct {
 
 func (s *launcher) open(helper bool, mark string) {
 	// What we inherited without close-on-exec would pass on to every child. Linux before 5.11 has daemon.Run for that.
-	unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
+	s.few = unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC) == nil
 	s.helper, s.mark = helper, mark
 	var err error
 	if s.null, err = unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
@@ -119,10 +120,16 @@ func (s *launcher) marks(c *command) {
 
 // fork forks, within Options.Fork.
 func (s *launcher) fork(path string, argv []string, attr *syscall.ProcAttr, join int) (pid int, err error) {
-	if s.around == nil {
-		return s.spawner.fork(&fork{join: join}, path, argv, attr)
+	once := func() { pid, err = s.spawner.fork(&fork{join: join, few: s.few}, path, argv, attr) }
+	around := s.around
+	if around == nil {
+		around = func(fork func()) { fork() }
 	}
-	s.around(func() { pid, err = s.spawner.fork(&fork{join: join}, path, argv, attr) })
+	around(once)
+	if errors.Is(err, errNotCopied) {
+		s.few = false
+		around(once)
+	}
 	return pid, err
 }
 

@@ -104,6 +104,7 @@ func (l *loop) openNotify(p *program, c *command, r *Ready) error {
 	if err != nil {
 		return fmt.Errorf("notify socket: %w", err)
 	}
+	fd = high(fd)
 	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrUnix{}) // unix(7), autobind: the kernel finds a name

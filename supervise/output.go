@@ -121,9 +121,8 @@ func (s *Sink) openPipe() (r, w int, err error) {
 	if err != nil || !s.Optional {
 		return r, w, err
 	}
-	const spare = 128
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil && uint64(w)+min(spare, limit.Cur/4) >= limit.Cur {
+	limit := descriptors()
+	if limit >= roomy && r < above || limit < roomy && uint64(w)+min(above, limit/4) >= limit {
 		unix.Close(r)
 		unix.Close(w)
 		return -1, -1, fmt.Errorf("pipe: %w", unix.EMFILE)

@@ -72,8 +72,38 @@ func openPipe() (r, w int, err error) {
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return -1, -1, fmt.Errorf("pipe: %w", err)
 	}
-	unix.SetNonblock(p[0], true)
-	return p[0], p[1], nil
+	r = high(p[0])
+	unix.FcntlInt(uintptr(r), unix.F_SETFL, unix.O_NONBLOCK)
+	return r, p[1], nil
+}
+
+// above is where what stays open for a program is, and below it what is for children, see fork.files, and whatever else
+// is open; unless the limit of descriptors is less than roomy.
+const (
+	above = 128
+	roomy = 1024
+)
+
+// high moves a descriptor there, if it can be moved.
+func high(fd int) int {
+	if descriptors() < roomy {
+		return fd
+	}
+	moved, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, above)
+	if err != nil {
+		return fd
+	}
+	unix.Close(fd)
+	return moved
+}
+
+// descriptors is how many there may be.
+func descriptors() uint64 {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return unix.RLIM_INFINITY
+	}
+	return limit.Cur
 }
 
 // fill reads what is in a pipe, once. then is what comes next for its source.
