@@ -185,6 +185,26 @@ func TestFoundWithoutCgroups(t *testing.T) {
 	}
 }
 
+// issue 8.5: a program that is to be ended alone leaves somebody in its cgroup, and is gone; the next of its name has no
+// bounds, and does not get those.
+func TestBoundsGoWithTheirProgram(t *testing.T) {
+	seed := uint64(1)
+	for r := rand.New(rand.NewPCG(seed, 1)); r.IntN(3) != 0 || r.IntN(2) != 0; r = rand.New(rand.NewPCG(seed, 1)) {
+		seed++ // as liveWith decides whether there are cgroups
+	}
+	next := Program{Name: "a", Command: []string{"/main", "a"}, Kill: KillProcess}
+	bounded := next
+	bounded.Resources = &Resources{PIDs: 5}
+	l, wrong, trace := liveWith(t, fates{"helper a": {life: -1, onTerm: -1, stray: true}}, seed, []operation{
+		{what: "update", next: []Program{bounded}}, {what: "update", after: time.Minute},
+		{what: "update", after: time.Minute, next: []Program{next}}, {what: "calm"},
+		{what: "stop", after: time.Hour}}, true)
+	text := strings.Join(trace, "\n")
+	if len(wrong) > 0 || !l.cgroups || strings.Count(text, "launch main a#1") != 2 {
+		t.Errorf("%v\n%s", wrong, text)
+	}
+}
+
 // fates are those that processes have, by kind, name and number, or by kind and name; the others live for long and
 // obey. A program has a helper in its group if one has a fate.
 type fates map[string]fate
