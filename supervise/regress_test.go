@@ -3,6 +3,7 @@ package supervise
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -141,10 +142,7 @@ func TestFoundBySimulation(t *testing.T) {
 
 // issue 8.5: the same where there are no cgroups. What has left the group of a does not heed TERM.
 func TestFoundWithoutCgroups(t *testing.T) {
-	seed := uint64(1)
-	for r := rand.New(rand.NewPCG(seed, 1)); r.IntN(3) != 0 || r.IntN(2) == 0; r = rand.New(rand.NewPCG(seed, 1)) {
-		seed++ // as liveWith decides whether we inherit orphans, and have no cgroups
-	}
+	seed := seedWith(false)
 	a := Program{Name: "a", Command: []string{"/main", "a"}, StopTimeout: 2 * time.Second}
 	alone, hooked := a, a
 	alone.Kill, alone.StopTimeout = KillProcess, time.Second
@@ -185,17 +183,55 @@ func TestFoundWithoutCgroups(t *testing.T) {
 	}
 }
 
+// promise C6: of two that die together, one is launched again before the other is looked at; that its exec hangs, or that
+// it is not to be launched any more, does not keep the other unreaped.
+func TestDiesTogether(t *testing.T) {
+	a, b := Program{Name: "a", Command: []string{"/main", "a"}}, Program{Name: "b", Command: []string{"/main", "b"}}
+	hangs := fate{life: -1, hanging: 4900 * time.Millisecond}
+	together := regexp.MustCompile(`main [ab]#1 .* dies.*\n.*main [ab]#1 .* dies.*\n.*main [ab]#1 .* is reaped`)
+	reaped := regexp.MustCompile(`(?m)^ *1\.[01]\S* +main [ab]#1 .* is reaped$`)
+	for _, removal := range []bool{false, true} {
+		ops := []operation{{what: "update", next: []Program{a, b}}}
+		if removal {
+			ops = append(ops, operation{what: "update", moment: "reaping"})
+		}
+		ops = append(ops, operation{what: "stop", after: time.Minute})
+		came := false
+		for later := time.Duration(0); later < 5*time.Millisecond; later += 50 * time.Microsecond {
+			_, wrong, trace := liveWith(t, fates{"main a 1": {life: time.Second + later, status: wsOne},
+				"main b 1": {life: time.Second, status: wsOne}, "main a 2": hangs, "main b 2": hangs}, seedWith(true), ops, true)
+			text := strings.Join(trace, "\n")
+			if !together.MatchString(text) || removal && strings.Contains(text, "#2") {
+				continue
+			}
+			came = true
+			if len(wrong) > 0 || len(reaped.FindAllString(text, -1)) != 2 {
+				t.Errorf("%v\n%s", wrong, text)
+			}
+		}
+		if !came {
+			t.Errorf("removal %v: it has not come to that", removal)
+		}
+	}
+}
+
+// seedWith is a seed with which liveWith has us inherit orphans, with cgroups or without.
+func seedWith(cgroups bool) (seed uint64) {
+	for {
+		seed++
+		if r := rand.New(rand.NewPCG(seed, 1)); r.IntN(3) == 0 && (r.IntN(2) == 0) == cgroups {
+			return seed
+		}
+	}
+}
+
 // issue 8.5: a program that is to be ended alone leaves somebody in its cgroup, and is gone; the next of its name has no
 // bounds, and does not get those.
 func TestBoundsGoWithTheirProgram(t *testing.T) {
-	seed := uint64(1)
-	for r := rand.New(rand.NewPCG(seed, 1)); r.IntN(3) != 0 || r.IntN(2) != 0; r = rand.New(rand.NewPCG(seed, 1)) {
-		seed++ // as liveWith decides whether there are cgroups
-	}
 	next := Program{Name: "a", Command: []string{"/main", "a"}, Kill: KillProcess}
 	bounded := next
 	bounded.Resources = &Resources{PIDs: 5}
-	l, wrong, trace := liveWith(t, fates{"helper a": {life: -1, onTerm: -1, stray: true}}, seed, []operation{
+	l, wrong, trace := liveWith(t, fates{"helper a": {life: -1, onTerm: -1, stray: true}}, seedWith(true), []operation{
 		{what: "update", next: []Program{bounded}}, {what: "update", after: time.Minute},
 		{what: "update", after: time.Minute, next: []Program{next}}, {what: "calm"},
 		{what: "stop", after: time.Hour}}, true)
