@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -181,4 +182,40 @@ func TestStrangersFileInPlaceOfOurs(t *testing.T) {
 	owner.must("watch") // which finds it as it is
 	untilRestored(t, p, fmt.Sprintln(owner.pid()), func() {})
 	untilRestored(t, p, fmt.Sprintln(owner.pid()), put2)
+}
+
+// promise P3, issue 11.2: an owner that has given up its privileges, and has become another program since, is proven by its
+// witness as before: so it is refused a second time, and can be asked, though its file was deleted
+func TestWitnessOutlivesPrivileges(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: it becomes somebody else")
+	}
+	path := filepath.Join(t.TempDir(), "pid")
+	f, err := pidfile.Acquire(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Release()
+	fds, done, err := f.Handover()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	if err := syscall.Setreuid(-1, nobody); err != nil {
+		t.Fatal(err)
+	}
+	_, err = pidfile.Adopt(path, fds, false)
+	if e := syscall.Setreuid(-1, 0); e != nil {
+		t.Fatal(e)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(path)
+	if pid := pidfile.Proven(path); pid != os.Getpid() {
+		t.Errorf("Proven: %d, want %d", pid, os.Getpid())
+	}
+	if _, err := pidfile.Lock(path); !errors.Is(err, pidfile.ErrHeld) {
+		t.Errorf("a second owner: %v", err)
+	}
 }

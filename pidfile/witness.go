@@ -140,11 +140,16 @@ func believed(cred *unix.Ucred) bool { return cred.Uid == 0 || int(cred.Uid) == 
 // taken for alive.
 func lives(cred *unix.Ucred) bool { return cred.Pid == 0 || alive(int(cred.Pid)) }
 
-// adopt makes this process the one that SO_PEERCRED names: listen(2) notes its caller each time.
+// adopt makes this process the one that SO_PEERCRED names: listen(2) notes its caller each time. One that was named already
+// may have given up its privileges since, and would not be believed any more.
 func (w *witness) adopt() {
-	if w.fd >= 0 {
-		unix.Listen(w.fd, unix.SOMAXCONN)
+	if w.fd < 0 {
+		return
 	}
+	if cred, err := unix.GetsockoptUcred(w.fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil && int(cred.Pid) == unix.Getpid() {
+		return
+	}
+	unix.Listen(w.fd, unix.SOMAXCONN)
 }
 
 // drain hangs up on those who have looked, until close: a socket that nobody accepts from is full one day. It sleeps in the
