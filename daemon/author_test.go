@@ -223,7 +223,7 @@ func TestAuthorsDaemon(t *testing.T) {
 			s.expect(100, fmt.Sprintf("already running, pid %d", pid), "-daemon")
 			s.expect(100, fmt.Sprintf("already running, pid %d", pid))
 			s.expect(0, fmt.Sprintf("%s is running, pid %d", s.name, pid), "status")
-			s.expect(2, "none of status, reload and stop", "jump")
+			s.expect(2, "none of status, reload, upgrade and stop", "jump")
 			s.ends(pid, unix.SIGTERM, 0)
 			s.left()
 			s.logs("stopped")

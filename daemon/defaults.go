@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
+	"unicode"
 )
 
 func (d *Daemon) log() *slog.Logger {
@@ -27,8 +31,22 @@ func (d *Daemon) report(err error) {
 		d.Report(err)
 		return
 	}
-	fmt.Fprintf(os.Stderr, "%s: %v\n", d.name(), err)
+	fmt.Fprintf(os.Stderr, "%s: %s\n", d.name(), printable(err.Error()))
 }
+
+// printable is for a terminal: a daemon that has given up its privileges is not to have power over that of who asks it.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
+}
+
+// surviveUnread is for a process that is about to exit, with a status that is to be had though nobody reads its standard
+// error any more: to write there would be deadly. What it starts yet is only a copy of it, which takes PIPE anew.
+func surviveUnread() { signal.Ignore(syscall.SIGPIPE) }
 
 func (d *Daemon) umask() int {
 	if d.NoUmask {

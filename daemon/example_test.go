@@ -31,7 +31,7 @@ func Example() {
 		Stop: server.Shutdown,
 	}
 	if verb := flag.Arg(0); verb != "" {
-		os.Exit(d.Verb(verb)) // status, reload or stop
+		os.Exit(d.Verb(verb)) // status, reload, upgrade or stop
 	}
 	os.Exit(d.Main(*background, logging.Options{To: "syslog"}.Logger))
 }

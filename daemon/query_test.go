@@ -44,12 +44,15 @@ func TestVerbs(t *testing.T) {
 	expect("status", 3, "testd is not running\n", "")
 	expect("stop", 0, "testd is not running\n", "")
 	expect("reload", 7, "", "testd: not running\n")
-	expect("jump", 2, "", "testd: \"jump\" is none of status, reload and stop\n")
+	expect("jump", 2, "", "testd: \"jump\" is none of status, reload, upgrade and stop\n")
+	expect("upgrade", 7, "", "testd: not running\n")
 	pid := w.up()
 	w.expect("start")
 	expect("status", 0, fmt.Sprintf("testd is running, pid %d: well\n", pid), "")
 	expect("reload", 0, "+web\n", "")
 	w.expect("reload")
+	expect("upgrade", 1, "", "testd: not upgraded, all goes on as before: "+
+		"the daemon that runs does not know of upgrades in place: restart it\n")
 	unix.Kill(pid, unix.SIGKILL)
 	w.end(pid)
 	expect("status", 1, "testd is dead, and has left its pidfile "+w.pidfile+"\n", "")
@@ -69,6 +72,16 @@ func TestVerbs(t *testing.T) {
 		t.Errorf("it ended with %d", status)
 	}
 	w.gone()
+}
+
+// promise Q2: a daemon that has given up its privileges has no power over the terminal of who asks it
+func TestStatusThatShouts(t *testing.T) {
+	w := newWorld(t, "verbs shouts")
+	pid := w.up()
+	want := fmt.Sprintf("testd is running, pid %d: ?[31mred otherd is running\n", pid)
+	if status, stdout, stderr := w.verb("status"); status != 0 || stdout != want || stderr != "" {
+		t.Errorf("status %d, %q, %q; want %q", status, stdout, stderr, want)
+	}
 }
 
 // promise Q3: without its socket it is known to run, and is stopped all the same; that it could not be asked is said

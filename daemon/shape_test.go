@@ -34,6 +34,9 @@ func shape(d *daemon.Daemon, does func(string) bool, tell func(string)) {
 		}
 		d.Dump = func(context.Context) error { ill.Store(true); return nil }
 	}
+	if does("shouts") {
+		d.Status = func() string { return "\x1b[31mred\notherd is running" }
+	}
 	d.Exits = does("exits")
 	if does("stop-freezes") {
 		d.Stop = func(context.Context) error {

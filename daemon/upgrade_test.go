@@ -40,7 +40,7 @@ func (d *door) Accept() (net.Conn, error) {
 
 // webd is a server that can be upgraded. A file beside its pidfile has it fail in that, once.
 func webd(file string) int {
-	d := &daemon.Daemon{Name: "webd", PIDFile: file}
+	d := &daemon.Daemon{Name: "webd", PIDFile: file, User: os.Getenv("WEBD_USER")}
 	var ln *door
 	var served chan struct{}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -105,6 +105,9 @@ func webd(file string) int {
 		open.Wait()
 		return &daemon.Saved{Files: map[string]*os.File{"http": f}}, nil
 	}}
+	if len(os.Args) > 1 {
+		return d.Verb(os.Args[1])
+	}
 	if os.Getenv("WEBD_FOREGROUND") == "" {
 		if status, launched := d.Detach(); launched {
 			return status
@@ -137,6 +140,19 @@ func startWebd(t *testing.T, passed ...*os.File) (file, address string) {
 	})
 	b, _ := os.ReadFile(file + ".address")
 	return file, string(b)
+}
+
+// upgradeVerb has the daemon upgraded as its administrator does.
+func upgradeVerb(t *testing.T, file string) (status int, said string) {
+	t.Helper()
+	exe, _ := os.Executable()
+	c := exec.Command(exe, "upgrade")
+	c.Env = append(os.Environ(), "WEBD="+file, "GORACE=atexit_sleep_ms=0")
+	out, err := c.CombinedOutput()
+	if c.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return c.ProcessState.ExitCode(), string(out)
 }
 
 // promises A1, U1: a daemon of one's own drops no connection: no error in 10,000 requests over ten upgrades
@@ -203,6 +219,11 @@ func TestUpgradeReturns(t *testing.T) {
 			file, address := startWebd(t)
 			st, _ := pidfile.Look(file)
 			os.WriteFile(file+".fails", []byte(how), 0o600)
+			if status, said := upgradeVerb(t, file); status != 1 ||
+				!strings.HasPrefix(said, "webd: not upgraded, all goes on as before: ") || !strings.Contains(said, "cheese") {
+				t.Errorf("upgrade: status %d, %q", status, said)
+			}
+			os.WriteFile(file+".fails", []byte(how), 0o600)
 			v, err := daemon.AskUpgrade(file, "", false, 0)
 			var refused *daemon.UpgradeError
 			if !errors.As(err, &refused) || !strings.Contains(err.Error(), "cheese") {
@@ -219,8 +240,8 @@ func TestUpgradeReturns(t *testing.T) {
 			if v, err = daemon.AskUpgrade(file, "", true, 0); err != nil || v.After != "1" {
 				t.Errorf("a dry run: %+v, %v", v, err)
 			}
-			if _, err = daemon.AskUpgrade(file, "", false, 0); err != nil {
-				t.Error(err)
+			if status, said := upgradeVerb(t, file); status != 0 || !strings.HasPrefix(said, "upgraded from 1 to 1, in ") {
+				t.Errorf("upgrade: status %d, %q", status, said)
 			}
 		})
 	}

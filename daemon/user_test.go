@@ -3,15 +3,19 @@
 package daemon_test
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
 // asNobody is what ids says of a process that is nobody, all of it.
@@ -74,6 +78,76 @@ func TestUser(t *testing.T) {
 	pid = w.up()
 	w.signal(pid, unix.SIGTERM)
 	w.end(pid)
+}
+
+// promises A1, P3, U1: a daemon that is nobody, and has become another program, is what it was: nobody, with its lock, put
+// back, refusing a second start, and asked by root
+func TestUserUpgrades(t *testing.T) {
+	w := userWorld(t, "")
+	dir := filepath.Dir(w.pidfile)
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, file := filepath.Join(dir, "webd"), filepath.Join(dir, "own", "webd.pid")
+	if err := os.WriteFile(exe, self, 0o755); err != nil { // that of the tests is in a directory which only root can read
+		t.Fatal(err)
+	}
+	do := func(want int, args ...string) string {
+		t.Helper()
+		c := exec.Command(exe, args...)
+		c.Env = append(os.Environ(), "WEBD="+file, "WEBD_USER=65534:65534", "GORACE=atexit_sleep_ms=0")
+		out, _ := c.CombinedOutput()
+		if got := c.ProcessState.ExitCode(); got != want {
+			t.Fatalf("%v: status %d, want %d: %s", args, got, want, out)
+		}
+		return string(out)
+	}
+	do(0)
+	st, err := pidfile.Look(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Kill(st.PID, unix.SIGKILL)
+	for range 2 {
+		do(0, "upgrade")
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", st.PID))
+		if !strings.Contains(string(b), "\nUid:\t65534\t65534\t65534\t65534\n") {
+			t.Errorf("it is somebody else:\n%s", b)
+		}
+	}
+	before, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(file)
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) { // until it is put back
+		if now, err := os.Stat(file); err == nil && !os.SameFile(before, now) {
+			break
+		}
+	}
+	do(100)
+	if said := do(0, "status"); said != fmt.Sprintf("webd is running, pid %d\n", st.PID) {
+		t.Errorf("status: %q", said)
+	}
+	unix.Kill(st.PID, unix.SIGQUIT)
+	unix.Wait4(st.PID, nil, 0, nil)
+	if b, _ := os.ReadFile(daemon.CrashFile(file)); !strings.Contains(string(b), "SIGQUIT") {
+		t.Errorf("its last word: %q", b)
+	}
+	do(0)
+	st, _ = pidfile.Look(file)
+	ended := make(chan int)
+	go func() { ended <- w.end(st.PID) }()
+	do(0, "stop")
+	if status := <-ended; status != 0 {
+		t.Errorf("it ended with %d", status)
+	}
+	for _, path := range []string{file, daemon.CrashFile(file), control.Path(file)} {
+		if _, err := os.Lstat(path); err == nil {
+			t.Errorf("it has left %s", path)
+		}
+	}
 }
 
 // promise A1, R3: a log in a directory of the user's is opened anew, rotated or not

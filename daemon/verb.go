@@ -5,15 +5,20 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
-// Verb asks the daemon that holds PIDFile for what an init script does, status, reload or stop, says on standard
-// output, or by Report, what came of it, and returns the status to leave with: of status that of [LSB], else that of
-// [ExitStatus]. A verb that there is none of is 2. It is for a process that was started to ask, and needs no more of d
-// than PIDFile, Name and Report.
+// Verb asks the daemon that holds PIDFile for what an init script does, status, reload, upgrade or stop, says on
+// standard output, or by Report, what came of it, and returns the status to leave with: of status that of [LSB], else
+// that of [ExitStatus]. A verb that there is none of is 2. It is for a process that was started to ask, and needs no more
+// of d than PIDFile, Name and Report.
+//
+// upgrade has the daemon become the program that its file is now, see [Daemon.Upgrade]; one without [Upgrades] refuses,
+// which is 1, as any upgrade is after which the program goes on that ran.
 func (d *Daemon) Verb(verb string) (status int) {
+	surviveUnread()
 	if d.PIDFile == "" {
 		d.report(errors.New("without a pidfile there is no daemon to be found"))
 		return usage
@@ -24,13 +29,23 @@ func (d *Daemon) Verb(verb string) (status int) {
 		if err != nil {
 			d.report(err)
 		} else {
-			fmt.Fprintln(os.Stdout, d.name(), c)
+			fmt.Fprintln(os.Stdout, d.name(), strings.ReplaceAll(printable(c.String()), "\n", " "))
 		}
 		return LSB(c, err)
 	case "reload":
 		touched, err := AskReload(d.PIDFile, 0)
 		if touched != "" {
-			fmt.Fprintln(os.Stdout, touched)
+			fmt.Fprintln(os.Stdout, printable(touched))
+		}
+		return d.told(err)
+	case "upgrade":
+		v, err := AskUpgrade(d.PIDFile, "", false, 0)
+		var refused *UpgradeError
+		switch {
+		case errors.As(err, &refused):
+			err = fmt.Errorf("not upgraded, all goes on as before: %w", err)
+		case err == nil:
+			fmt.Fprintf(os.Stdout, "upgraded%s in %.1f ms\n", printable(v.versions()), 1000*v.Pause)
 		}
 		return d.told(err)
 	case "stop":
@@ -40,7 +55,7 @@ func (d *Daemon) Verb(verb string) (status int) {
 		}
 		return d.told(err)
 	}
-	d.report(fmt.Errorf("%q is none of status, reload and stop", verb))
+	d.report(fmt.Errorf("%q is none of status, reload, upgrade and stop", verb))
 	return usage
 }
 
@@ -49,6 +64,14 @@ func (d *Daemon) told(err error) (status int) {
 		d.report(err)
 	}
 	return ExitStatus(err)
+}
+
+// versions says from which to which; nothing of a program that has none.
+func (v Upgraded) versions() string {
+	if v.Before == "" && v.After == "" {
+		return ""
+	}
+	return fmt.Sprintf(" from %s to %s,", v.Before, v.After)
 }
 
 // usage is the status for a wrong command line.

@@ -31,7 +31,7 @@ func main() {
 		Stop: func(context.Context) error { return ln.Close() },
 	}
 	if verb := flag.Arg(0); verb != "" {
-		os.Exit(d.Verb(verb)) // status, reload or stop
+		os.Exit(d.Verb(verb)) // status, reload, upgrade or stop
 	}
 	os.Exit(d.Main(*background, logging.Options{To: *log, Ident: "echod"}.Logger))
 }

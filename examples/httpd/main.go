@@ -34,12 +34,8 @@ func run() (status int) {
 		fmt.Fprintln(os.Stderr, "httpd:", err)
 		return 1
 	}
-	switch verb := flag.Arg(0); verb {
-	case "":
-	case "upgrade":
-		return upgrade(pidfile)
-	default:
-		return d.Verb(verb) // status, reload or stop
+	if verb := flag.Arg(0); verb != "" {
+		return d.Verb(verb) // status, reload, upgrade or stop
 	}
 	now, err := load(path)
 	if err != nil {

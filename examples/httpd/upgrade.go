@@ -90,14 +90,3 @@ func (s *server) inherit(from *daemon.Inherited) error {
 	s.requests.Store(was.Requests)
 	return nil
 }
-
-// upgrade asks the daemon to become the program that its file is now.
-func upgrade(pidfile string) (status int) {
-	v, err := daemon.AskUpgrade(pidfile, "", false, 0)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "httpd:", err)
-		return daemon.ExitStatus(err)
-	}
-	fmt.Printf("httpd: upgraded from %s to %s\n", v.Before, v.After)
-	return 0
-}

@@ -110,7 +110,7 @@ func TestUpgrade(t *testing.T) {
 		for asked.Load() < n*100 && !t.Failed() {
 			time.Sleep(time.Millisecond)
 		}
-		s.do(0, "httpd: upgraded from 1.0 to 1.0", "upgrade")
+		s.do(0, "upgraded from 1.0 to 1.0, in ", "upgrade")
 	}
 	stop.Store(true)
 	asking.Wait()
