@@ -203,6 +203,11 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if d.Inherited != nil {
 		return r.succeed(d.Inherited)
 	}
+	if r.copy == nil { // else the launcher has looked
+		if err := spare(); err != nil {
+			return err
+		}
+	}
 	who, err := r.account()
 	if err != nil {
 		return err
@@ -214,6 +219,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		defer func() { err = errors.Join(err, r.file.Release()) }()
 	}
 	r.word = r.openLastWord()
+	r.word.catch(r)
 	defer r.word.close()
 	defer r.protect()()
 	if !r.Childless {
@@ -240,7 +246,6 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 // serve is the life of a daemon that is ready.
 func (r *run) serve() (err error) {
 	r.setReaders()
-	r.word.catch(r)
 	defer r.watchdog()()
 	err = r.ready()
 	served := r.State() == Running

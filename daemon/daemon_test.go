@@ -73,6 +73,7 @@ func TestFailedStartIsTold(t *testing.T) {
 		"start-is-forbidden": {4, "testd: open /etc/testd: permission denied"},
 		"start-panics":       {2, "out of cheese"},
 		"start-exits":        {3, "testd: three"},
+		"start-leaves":       {5, "testd: it ended with status 5 before it was ready, and did not say why\n"},
 		"start-dies":         {1, "testd: it died before it was ready: signal: killed"},
 		"leaves-a-child":     {3, "testd: child"},
 	} {
@@ -87,7 +88,8 @@ func TestFailedStartIsTold(t *testing.T) {
 				w.signal(child, unix.SIGKILL)
 				w.end(child)
 			}
-			if does != "leaves-a-child" && does != "start-dies" && does != "start-panics" && does != "start-exits" {
+			if does != "leaves-a-child" && does != "start-dies" && does != "start-panics" && does != "start-exits" &&
+				does != "start-leaves" {
 				w.noDaemon()
 			}
 			w.gone()

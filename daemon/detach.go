@@ -17,6 +17,7 @@ import (
 	godaemon "github.com/sevlyar/go-daemon"
 	"golang.org/x/sys/unix"
 
+	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/signals"
 )
@@ -74,6 +75,7 @@ func (d *Daemon) Detach() (status int, launched bool) {
 		return 0, false
 	}
 	os.Unsetenv(godaemon.MARK_NAME)
+	surviveUnread()
 	status, err := d.launch()
 	if err != nil {
 		d.report(err)
@@ -84,6 +86,9 @@ func (d *Daemon) Detach() (status int, launched bool) {
 func (d *Daemon) launch() (status int, err error) {
 	// What our caller passed on ends here: a pipe of its, held open, would let it wait for ever.
 	if err = closeOnExec(); err != nil {
+		return ExitStatus(err), err
+	}
+	if err = spare(); err != nil {
 		return ExitStatus(err), err
 	}
 	var file *pidfile.File
@@ -116,6 +121,7 @@ func (d *Daemon) launch() (status int, err error) {
 		file.Abandon()
 	} else if file != nil {
 		removeEmpty(CrashFile(file.Path()))
+		control.Remove(control.Path(file.Path())) // of a copy that has died
 		file.Release()
 	}
 	return status, err
@@ -223,7 +229,7 @@ func (c *launchedCopy) status() (int, error) {
 	case err != nil:
 		return 1, fmt.Errorf("wait for the background copy: %w", err)
 	case state.Exited() && state.ExitCode() != 0:
-		return state.ExitCode(), c.untold()
+		return state.ExitCode(), c.untold(state.ExitCode())
 	case state.Exited():
 		return 1, errors.New("it was stopped before it was ready")
 	}

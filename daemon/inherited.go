@@ -32,3 +32,29 @@ func closeOnExec() error {
 	}
 	return nil
 }
+
+// spareDescriptors is what it takes to start or to take over: those of the pidfile, of the poller, of what is watched and
+// read, a file at a time.
+const spareDescriptors = 16
+
+// spare returns what there is not enough of, before the Go runtime finds out, which ends the process then.
+func spare() (err error) {
+	fds := make([]int, 0, spareDescriptors)
+	for len(fds) < spareDescriptors {
+		var fd int
+		if len(fds) == 0 {
+			fd, err = unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+		} else {
+			fd, err = unix.FcntlInt(uintptr(fds[0]), unix.F_DUPFD_CLOEXEC, 3)
+		}
+		if err != nil {
+			err = fmt.Errorf("%d descriptors are needed, and %d left: %w", spareDescriptors, len(fds), err)
+			break
+		}
+		fds = append(fds, fd)
+	}
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+	return err
+}

@@ -26,10 +26,11 @@ func (d *Daemon) Main(background bool, open func() (*slog.Logger, io.Closer, err
 			return status
 		}
 	}
-	seen := d.Log == nil
+	seen, done := d.Log == nil, func() {}
 	if open != nil {
 		log, closer, err := open()
 		if err != nil {
+			surviveUnread()
 			d.report(err)
 			return ExitStatus(err)
 		}
@@ -38,7 +39,7 @@ func (d *Daemon) Main(background bool, open func() (*slog.Logger, io.Closer, err
 			slog.SetDefault(log)
 		}
 		if closer != nil {
-			defer closer.Close()
+			done = func() { closer.Close() }
 		}
 		if to, ok := closer.(interface{ Reopen() error }); ok {
 			d.reopen = to.Reopen
@@ -51,10 +52,12 @@ func (d *Daemon) Main(background bool, open func() (*slog.Logger, io.Closer, err
 		}
 	}
 	err := d.Run(context.Background())
+	if err != nil && !seen {
+		d.log().Error("ending", "err", err)
+	}
+	done()
 	if err != nil {
-		if !seen {
-			d.log().Error("ending", "err", err)
-		}
+		surviveUnread()
 		d.report(err)
 	}
 	return ExitStatus(err)

@@ -22,6 +22,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/logging"
 )
@@ -72,6 +73,8 @@ func testDaemon(words []string) int {
 			case does("start-exits"):
 				fmt.Fprintln(os.Stderr, "testd: three")
 				os.Exit(3)
+			case does("start-leaves"):
+				os.Exit(5)
 			case does("start-dies"):
 				unix.Kill(os.Getpid(), unix.SIGKILL)
 				select {}
@@ -312,11 +315,14 @@ func (w *world) end(pid int) int {
 	return ws.ExitStatus()
 }
 
-// gone checks that no pidfile is left.
+// gone checks that no pidfile is left, and no socket.
 func (w *world) gone() {
 	w.t.Helper()
 	if _, err := os.Lstat(w.pidfile); !errors.Is(err, fs.ErrNotExist) {
 		w.t.Errorf("a pidfile is left: %v", err)
+	}
+	if st, err := os.Lstat(control.Path(w.pidfile)); err == nil && st.Mode()&os.ModeSocket != 0 {
+		w.t.Error("a socket is left")
 	}
 }
 

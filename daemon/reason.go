@@ -5,6 +5,7 @@ package daemon
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -42,8 +43,12 @@ func (h *heard) hear(said []byte) (text []byte, ready bool) {
 	return text, ready
 }
 
-// untold is the reason, unless the copy has told the caller as much in its own way.
-func (h *heard) untold() error {
+// untold is the reason, unless the copy has told the caller as much in its own way. One that has said nothing at all has
+// left from within a hook.
+func (h *heard) untold(status int) error {
+	if len(h.reason)+len(h.text) == 0 {
+		return fmt.Errorf("it ended with status %d before it was ready, and did not say why", status)
+	}
 	for line := range strings.Lines(string(h.reason)) {
 		if !bytes.Contains(h.text, []byte(strings.TrimSpace(line))) {
 			return errors.New(string(h.reason))

@@ -84,25 +84,8 @@ func (i *Inherited) passed() (files []*os.File) {
 // PIDFile returns the path of the pidfile; "": there is none.
 func (i *Inherited) PIDFile() string { return i.image.PIDFile }
 
-// spareDescriptors is what it takes to take over: the poller's, those of what is watched and read, a file at a time.
-const spareDescriptors = 16
-
 // Lacks returns what there is not enough of to take over, before the Go runtime finds out, which ends the process then.
-func (i *Inherited) Lacks() (err error) {
-	var fds []int
-	for range spareDescriptors {
-		var fd int
-		if fd, err = unix.FcntlInt(uintptr(i.document), unix.F_DUPFD_CLOEXEC, 3); err != nil {
-			err = fmt.Errorf("%d descriptors are needed, and %d left: %w", spareDescriptors, len(fds), err)
-			break
-		}
-		fds = append(fds, fd)
-	}
-	for _, fd := range fds {
-		unix.Close(fd)
-	}
-	return err
-}
+func (i *Inherited) Lacks() error { return spare() }
 
 // File returns one of [Saved.Files], which is the caller's; nil: there was none of that name, or,
 // of a nil Inherited, nothing.
@@ -198,6 +181,7 @@ func (r *run) succeed(i *Inherited) (err error) {
 		defer r.listen()()
 	}
 	r.word = r.takeWord(i.image.Word)
+	r.word.catch(r)
 	defer r.word.close()
 	defer r.unprotect()
 	unix.Close(i.document)
