@@ -26,11 +26,20 @@ func TestNew(t *testing.T) {
 		}
 	}
 	run(".", "./new", "spool-watch", dir)
-	run(dir, "go", "vet", "./...")
-	run(dir, "go", "build")
-	run(dir, "go", "test", "./...")
+	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(readme), "```sh\n")
+	if len(blocks) != 3 {
+		t.Fatalf("its README has %d blocks for the shell", len(blocks)-1)
+	}
+	for _, block := range blocks[1:] {
+		script, _, _ := strings.Cut(block, "```\n")
+		run(dir, "sh", "-ec", script)
+	}
 	run(dir, "sh", "-n", "packaging/spool-watch.init")
-	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() == "spool-watch" {
 			return err
 		}
@@ -45,6 +54,7 @@ func TestNew(t *testing.T) {
 	}
 	for name, args := range map[string][]string{
 		"no name": {}, "a name that is none": {"Spool", dir + "2"}, "a directory that is there": {"spool", dir},
+		"a name in use": {"packaging", dir + "2"},
 	} {
 		if out, err := exec.Command("./new", args...).CombinedOutput(); err == nil {
 			t.Errorf("%s: it is made: %s", name, out)
