@@ -30,7 +30,7 @@ func (r *run) watchdog() (end func()) {
 	}
 	done := make(chan struct{})
 	go func() {
-		ticks := time.NewTicker(r.period / 2)
+		ticks := time.NewTicker(max(r.period/2, time.Millisecond)) // for less there is no reason but a mistake
 		defer ticks.Stop()
 		well := true
 		for {
