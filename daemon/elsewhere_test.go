@@ -40,18 +40,23 @@ func TestBuildsElsewhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles")
 	}
-	build := func(what string) (string, error) {
-		c := exec.Command("go", "build", "-o", os.DevNull, what)
-		c.Env = append(os.Environ(), "GOOS=darwin", "CGO_ENABLED=0")
-		out, err := c.CombinedOutput()
-		return string(out), err
-	}
-	if out, err := build("../examples/echod"); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-	if out, err := build("../cmd/keepalivedd"); err == nil || strings.Count(out, "undefined: ") != 1 ||
-		!strings.Contains(out, "on_Linux_only") {
-		t.Errorf("%v\n%s", err, out)
+	for _, c := range []struct{ system, what, says string }{
+		{"darwin", "../examples/echod", ""},
+		{"darwin", "../cmd/keepalivedd", "on_Linux_only"},
+		{"windows", "../examples/echod", "on_Linux__and"},
+		{"windows", "../examples/cronlock", "on_Linux__and"},
+		{"windows", "../cmd/keepalivedd", "on_Linux__and"},
+	} {
+		build := exec.Command("go", "build", "-o", os.DevNull, c.what)
+		build.Env = append(os.Environ(), "GOOS="+c.system, "CGO_ENABLED=0")
+		out, err := build.CombinedOutput()
+		wrong := err == nil || strings.Count(string(out), "undefined: ") != 1 || !strings.Contains(string(out), c.says)
+		if c.says == "" {
+			wrong = err != nil
+		}
+		if wrong {
+			t.Errorf("%s, for %s: %v\n%s", c.what, c.system, err, out)
+		}
 	}
 }
 
