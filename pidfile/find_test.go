@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,20 @@ func TestFindLooksAgain(t *testing.T) {
 		return unix.PidfdOpen(pid, flags)
 	})
 	if !errors.Is(err, errMoved) {
+		t.Errorf("it found %+v, %v", p, err)
+	}
+}
+
+// issue 11: an owner that is out of sight is no file that changes all the time
+func TestFindOfAnOwnerInAnotherNamespace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.pid")
+	f, err := Acquire(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Release()
+	p, err := find(path, func(int, int) (int, error) { return -1, unix.ESRCH })
+	if err == nil || errors.Is(err, errMoved) || !strings.Contains(err.Error(), "cannot be seen from here") {
 		t.Errorf("it found %+v, %v", p, err)
 	}
 }

@@ -16,6 +16,9 @@ import (
 // ErrNotRunning says that nobody holds the pidfile, or that its owner has ended meanwhile.
 var ErrNotRunning = errors.New("not running")
 
+// errUnseen is of an owner that holds the file under a PID of another PID namespace.
+var errUnseen = errors.New("cannot be seen from here, as one of a container cannot")
+
 // A Process is the owner of a pidfile, held by a pidfd: a signal reaches it or nobody.
 type Process struct {
 	PID   int
@@ -27,9 +30,12 @@ type Process struct {
 // owner that is still starting a *[HeldError]. Linux 5.3 or later.
 func Find(path string) (p *Process, err error) {
 	for range 20 { // the file may be deleted and put back between two looks at it
-		if p, err = find(path, unix.PidfdOpen); !errors.Is(err, errMoved) {
+		if p, err = find(path, unix.PidfdOpen); !errors.Is(err, errMoved) && !errors.Is(err, errUnseen) {
 			return p, err
 		}
+	}
+	if errors.Is(err, errUnseen) {
+		return nil, fmt.Errorf("pidfile %s: %w: nothing was sent to its owner", path, err)
 	}
 	return nil, fmt.Errorf("pidfile %s: it changes all the time: nothing was sent to its owner", path)
 }
@@ -47,6 +53,9 @@ func find(path string, open func(pid, flags int) (int, error)) (*Process, error)
 	}
 	fd, err := open(st.PID, 0)
 	if errors.Is(err, unix.ESRCH) {
+		if again, e := Look(path); e == nil && again == st { // a process lets go of its lock before its PID goes
+			return nil, fmt.Errorf("pid %d %w", st.PID, errUnseen)
+		}
 		return nil, errMoved // it has ended since
 	}
 	if err != nil {
