@@ -70,6 +70,8 @@ func CrashFile(path string) string { return strings.TrimSuffix(path, ".pid") + "
 
 func MakeThreads(int) {}
 
+func CheckUser(string) error { return nil }
+
 func (d *Daemon) Askers() []int            { return nil }
 func (d *Daemon) Crashed() bool            { return false }
 func (d *Daemon) Fork(run func())          { run() }

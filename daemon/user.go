@@ -41,6 +41,20 @@ func (d *Daemon) account() (*account, error) {
 	return a, nil
 }
 
+// CheckUser tells why no Daemon could become User on this system, for who checks a configuration: nil if one could that is
+// started by root, or "", which is nobody else. Any user may ask.
+func CheckUser(spec string) error {
+	if spec == "" {
+		return nil
+	}
+	_, err := findAccount(spec)
+	var unknown user.UnknownUserError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("there is no user %q", string(unknown))
+	}
+	return err
+}
+
 // findAccount looks USER or USER:GROUP up; each is a name or a number. A number that nobody has needs a group.
 func findAccount(spec string) (*account, error) {
 	name, group, grouped := strings.Cut(spec, ":")

@@ -239,3 +239,20 @@ func TestUserThatCannotBe(t *testing.T) {
 		w.gone()
 	}
 }
+
+// promise S9: a configuration can be checked for that by anybody
+func TestCheckUser(t *testing.T) {
+	for _, who := range []string{"", "root", "0", "root:root", "0:0", "4000000:0"} {
+		if err := daemon.CheckUser(who); err != nil {
+			t.Errorf("%q: %v", who, err)
+		}
+	}
+	for who, want := range map[string]string{
+		"no-such-user": `there is no user "no-such-user"`, "4000000": "unknown userid", "root:no-such-group": "unknown group",
+		":": "there is no user", "root:": "unknown group",
+	} {
+		if err := daemon.CheckUser(who); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", who, err, want)
+		}
+	}
+}

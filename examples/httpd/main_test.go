@@ -104,6 +104,10 @@ func TestLife(t *testing.T) {
 	s.write("httpd.toml", "files = '/no/such/directory'\nlog = 'standard'")
 	s.do(6, `:1:9: files: "/no/such/directory" is not a directory`, "-t")
 	s.do(6, `:2:7: log: must be "syslog", "stderr" or an absolute path, not "standard"`, "-t")
+	s.write("httpd.toml", fmt.Sprintf("files = %q\nlisten = ':http:'\nuser = 'no-such-user'\nlog = '/no/such/log'", s.dir))
+	s.do(6, "listen: address :http:: too many colons", "-t")
+	s.do(6, `:3:8: user: there is no user "no-such-user"`, "-t")
+	s.do(6, ":4:7: log: there is no directory /no/such", "-t")
 	s.write("httpd.toml", fmt.Sprintf("files = %q", s.dir))
 	s.do(6, "listen, log cannot change while it runs", "reload")
 	if got := s.get(); got != "two" {

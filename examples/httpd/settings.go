@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/keepalivedd/keepalivedd/config"
+	"github.com/keepalivedd/keepalivedd/daemon"
 )
 
 // settings are what the configuration says. What each key may be is said here and nowhere else: see package config.
@@ -16,10 +19,20 @@ type settings struct {
 	Log    string `toml:"log" default:"syslog" is:"syslog stderr /" reload:"no" doc:"where its messages go"`
 }
 
-// Validate is called by config.Load, for what the tags cannot say.
+// Validate is called by config.Load, for what the tags cannot say. An init script's restart stops nothing before -t has
+// found that what comes can start.
 func (s *settings) Validate(t *config.Table) {
 	if st, err := os.Stat(s.Files); t.Has("files") && (err != nil || !st.IsDir()) {
 		t.Wrong("files", "%q is not a directory", s.Files)
+	}
+	if _, err := net.ResolveTCPAddr("tcp", s.Listen); err != nil {
+		t.Wrong("listen", "%v", err)
+	}
+	if err := daemon.CheckUser(s.User); err != nil {
+		t.Wrong("user", "%v", err)
+	}
+	if st, err := os.Stat(filepath.Dir(s.Log)); filepath.IsAbs(s.Log) && (err != nil || !st.IsDir()) {
+		t.Wrong("log", "there is no directory %s", filepath.Dir(s.Log))
 	}
 }
 
