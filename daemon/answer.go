@@ -175,7 +175,7 @@ func (r *run) answerStatus(context.Context, json.RawMessage) (any, error) {
 	}
 	s.Version, s.Name, s.PID, s.State, s.PIDFile = 1, r.name(), os.Getpid(), r.State(), r.file.Path()
 	if r.Status != nil {
-		s.Status = r.Status()
+		s.Status = r.status()
 	}
 	return s, nil
 }

@@ -99,7 +99,7 @@ type Daemon struct {
 	// error is logged, and nothing is told: systemd ends a daemon that it does not hear of. Nil: nothing is told.
 	Alive func() error
 	// Status is what the daemon says of itself to who asks for its status, and to systemd when it is ready and after each
-	// reload; each call has a goroutine of its own. Nil: nothing.
+	// reload; each call has a goroutine of its own, and is waited for a second. Nil: nothing.
 	Status func() string
 	// Methods are what the daemon can be asked over its control socket, see package control, apart from status, reload and
 	// budget; one of such a name takes the place of ours. They are called at any time from the PID being in the
@@ -185,7 +185,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		d.passed = takePassed()
 	}
 	r := &run{Daemon: d, requests: requests, others: others, release: release, asked: make(chan question), life: life,
-		fail: fail, systemd: systemdSocket(), period: d.watchdogTime()}
+		statuses: make(chan struct{}, mostStatuses), fail: fail, systemd: systemdSocket(), period: d.watchdogTime()}
 	defer func() {
 		if !r.Exits {
 			r.release()
@@ -272,6 +272,7 @@ type run struct {
 	owesReload bool   // that was asked for before an upgrade, or one that was refused
 	unprotect  func() // of a program that has taken over
 	asked      chan question
+	statuses   chan struct{} // that are being asked for
 	life       context.Context
 	fail       context.CancelCauseFunc
 	systemd    systemd

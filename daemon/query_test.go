@@ -5,9 +5,12 @@ package daemon_test
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,6 +85,47 @@ func TestStatusThatShouts(t *testing.T) {
 	if status, stdout, stderr := w.verb("status"); status != 0 || stdout != want || stderr != "" {
 		t.Errorf("status %d, %q, %q; want %q", status, stdout, stderr, want)
 	}
+}
+
+// promises Q1, Q2, T1: a Status that hangs holds up no other answer, no reload and no stop; nor does About hold up a stop
+func TestStatusThatHangs(t *testing.T) {
+	w := newWorld(t, "status-hangs")
+	notify := filepath.Join(filepath.Dir(w.pidfile), "notify")
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notify, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	w.env = append(w.env, "NOTIFY_SOCKET="+notify)
+	pid := w.up()
+	var asking sync.WaitGroup
+	for range 100 {
+		asking.Go(func() {
+			daemon.Query(w.pidfile, time.Minute)
+		})
+	}
+	asking.Wait()
+	if c, err := daemon.Query(w.pidfile, time.Minute); err != nil || c.State != daemon.Running || c.Unasked != nil ||
+		c.Says != "it has not said how it is" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if err := daemon.Reload(w.pidfile, time.Minute); err != nil {
+		t.Error(err)
+	}
+	w.signal(pid, unix.SIGTERM)
+	if status := w.end(pid); status != 0 {
+		t.Errorf("it ended with %d", status)
+	}
+	w = newWorld(t, "about-hangs")
+	w.env = append(w.env, "DAEMON_GRACE=1ms")
+	pid = w.up()
+	w.expect("start")
+	w.expect("about")
+	w.signal(pid, unix.SIGTERM)
+	if status := w.end(pid); status != 1 {
+		t.Errorf("it ended with %d", status)
+	}
+	w.gone()
 }
 
 // promise Q3: without its socket it is known to run, and is stopped all the same; that it could not be asked is said

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,10 +50,36 @@ func reloading() string {
 
 // readyState says that the daemon serves, and how it is.
 func (r *run) readyState() string {
-	if r.Status == nil {
+	if r.Status == nil || r.systemd == "" {
 		return "READY=1"
 	}
-	return "READY=1\n" + statusState(r.Status())
+	return "READY=1\n" + statusState(r.status())
+}
+
+// slowestStatus is how long a call of Status is waited for, and mostStatuses how many there are at the same time.
+const slowestStatus, mostStatuses = time.Second, 8
+
+// status is what Status says. It may hang, which is to hold up neither the loop nor whoever else asks.
+func (r *run) status() string {
+	const silent = "it has not said how it is"
+	patience := time.NewTimer(slowestStatus)
+	defer patience.Stop()
+	select {
+	case r.statuses <- struct{}{}:
+	case <-patience.C:
+		return silent
+	}
+	said := make(chan string, 1)
+	go func() {
+		said <- r.Status()
+		<-r.statuses
+	}()
+	select {
+	case text := <-said:
+		return text
+	case <-patience.C:
+		return silent
+	}
 }
 
 func statusState(text string) string { return "STATUS=" + strings.ReplaceAll(text, "\n", " ") }
@@ -82,7 +109,11 @@ func (r *run) ready() error {
 	}
 	about := []any{"pid", os.Getpid()}
 	if r.About != nil {
-		about = append(about, r.About()...)
+		var more []any
+		if err := r.hook(func(context.Context) error { more = r.About(); return nil }); err != nil {
+			return err
+		}
+		about = append(about, more...)
 	}
 	r.log().Info("ready", about...)
 	if r.Ready != nil {

@@ -34,6 +34,12 @@ func shape(d *daemon.Daemon, does func(string) bool, tell func(string)) {
 		}
 		d.Dump = func(context.Context) error { ill.Store(true); return nil }
 	}
+	if does("status-hangs") {
+		d.Status = func() string { select {} }
+	}
+	if does("about-hangs") {
+		d.About = func() []any { tell("about"); select {} }
+	}
 	if does("shouts") {
 		d.Status = func() string { return "\x1b[31mred\notherd is running" }
 	}
