@@ -135,18 +135,23 @@ func (r *run) upgrade(u *upgrading) (v upgraded) {
 	x := &image{Version: imageVersion, PID: os.Getpid(), From: v.Before, Began: sinceBoot(), Comm: comm(),
 		Background: r.background(), Systemd: string(r.systemd), Score: string(r.score.started), Watchdog: r.period,
 		Lock: -1, Witness: -1, Word: -1, Socket: [2]int{-1, -1}}
-	var saved *Saved
+	var left, saved *Saved
 	err = r.hook(func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, slowestSave)
 		defer cancel()
-		saved, err = r.Upgrades.Save(ctx)
+		left, err = r.Upgrades.Save(ctx)
 		return err
 	})
+	if !errors.Is(err, errHung) { // else it may be written yet
+		saved = left
+	}
 	if err == nil {
 		err = r.become(u, saved, x) // which does not return
 	}
 	if saved != nil && saved.Resume != nil {
-		saved.Resume()
+		if e := r.hook(func(context.Context) error { saved.Resume(); return nil }); e != nil {
+			r.log().Error("after the upgrade that was refused not everything goes on", "err", e)
+		}
 	}
 	r.notify("READY=1")
 	v = refuse(err)

@@ -105,6 +105,17 @@ func webd(file string) int {
 		open.Wait()
 		return &daemon.Saved{Files: map[string]*os.File{"http": f}}, nil
 	}}
+	if os.Getenv("WEBD_RESUME_HANGS") != "" {
+		d.Grace = time.Millisecond
+		d.Upgrades.Save = func(context.Context) (*daemon.Saved, error) {
+			none, err := os.Open("/")
+			none.Close()
+			return &daemon.Saved{Files: map[string]*os.File{"none": none}, Resume: func() {
+				os.WriteFile(file+".resumes", nil, 0o600)
+				select {}
+			}}, err
+		}
+	}
 	if len(os.Args) > 1 {
 		return d.Verb(os.Args[1])
 	}
@@ -244,6 +255,36 @@ func TestUpgradeReturns(t *testing.T) {
 				t.Errorf("upgrade: status %d, %q", status, said)
 			}
 		})
+	}
+}
+
+// promises T2, U2: a Resume that hangs keeps no stop from being heard
+func TestUpgradeThatCannotResume(t *testing.T) {
+	t.Setenv("WEBD_RESUME_HANGS", "1")
+	file, _ := startWebd(t)
+	p, err := pidfile.Find(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	asked := make(chan error, 1)
+	go func() {
+		_, err := daemon.AskUpgrade(file, "", false, 0)
+		asked <- err
+	}()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(file + ".resumes"); err == nil {
+			break
+		}
+	}
+	if err := p.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if !p.Wait(time.Minute) {
+		t.Error("it goes on")
+	}
+	if err := <-asked; err == nil {
+		t.Error("it was upgraded")
 	}
 }
 
