@@ -25,14 +25,15 @@ func Ask(ctx context.Context, path, method string, params, result any) error {
 	return AskPID(ctx, path, 0, method, params, result)
 }
 
-// AskPID is [Ask] for the daemon of that PID, which its pidfile tells: whoever else listens there is not asked. The pidfiles
-// /run/x and /run/x.pid have one socket between them. 0: whoever it is.
+// AskPID is [Ask] for the daemon of that PID, which its pidfile tells: whoever else listens there is not asked. The
+// pidfiles /run/x and /run/x.pid have one socket between them. 0: whoever it is.
 func AskPID(ctx context.Context, path string, pid int, method string, params, result any) error {
 	return insist(ctx, path, whom{pid: pid}, method, params, result)
 }
 
-// AskProven is [AskPID] for a PID of which nobody but root and the caller could have had it taken for the daemon's, as a lock
-// on a pidfile of theirs proves it: that process is believed whomever it runs as, for it may have given up its privileges.
+// AskProven is [AskPID] for a PID of which nobody but root and the caller could have had it taken for the
+// daemon's, as a lock on a pidfile of theirs proves it: that process is believed whomever it runs as, for it may
+// have given up its privileges.
 func AskProven(ctx context.Context, path string, pid int, method string, params, result any) error {
 	return insist(ctx, path, whom{pid, pid != 0}, method, params, result)
 }
@@ -140,8 +141,8 @@ func question(method string, params any) ([]byte, error) {
 	return append(line, '\n'), err
 }
 
-// dial waits for a place in the queue of a daemon that is slow to accept, and for a moment where nobody listens: a socket that
-// was deleted is about to be put back, one that was just made to be listened on.
+// dial waits for a place in the queue of a daemon that is slow to accept, and for a moment where nobody listens: a
+// socket that was deleted is about to be put back, one that was just made to be listened on.
 func dial(ctx context.Context, path string, who whom) (*os.File, error) {
 	const pause = 10 * time.Millisecond
 	for absent := 0; ; {
@@ -169,8 +170,8 @@ func dial(ctx context.Context, path string, who whom) (*os.File, error) {
 	}
 }
 
-// isProcess tells whether the process that the kernel calls listener calls itself pid, be it in a PID namespace of its own. 0 is
-// out of sight, or any.
+// isProcess tells whether the process that the kernel calls listener calls itself pid, be it in a PID namespace of its
+// own. 0 is out of sight, or any.
 func isProcess(listener, pid int) bool {
 	if listener == pid || listener == 0 || pid == 0 {
 		return true

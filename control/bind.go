@@ -24,8 +24,8 @@ type bound struct {
 // errTaken says that another program listens there, which has as good a right to the path as we have.
 var errTaken = errors.New("another program listens there")
 
-// bind makes path a socket of ours that is listened on. A socket that is in the way is replaced when nobody listens on it, or
-// somebody who is neither root nor us; whatever else is there is left alone, and an error.
+// bind makes path a socket of ours that is listened on. A socket that is in the way is replaced when nobody listens on
+// it, or somebody who is neither root nor us; whatever else is there is left alone, and an error.
 func bind(path string) (*bound, error) {
 	var err error
 	for range 50 {
@@ -156,7 +156,8 @@ func listened(path string, st *unix.Stat_t) (bool, error) {
 		return believed(int(cred.Uid)), nil
 	case errors.Is(err, unix.EAGAIN): // by somebody who does not answer
 		return believed(int(st.Uid)), nil
-	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM), errors.Is(err, unix.ENOBUFS):
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM),
+		errors.Is(err, unix.ENOBUFS):
 		return false, err
 	}
 	return false, nil
@@ -177,8 +178,8 @@ func Remove(path string) error {
 	return nil
 }
 
-// names reports whether path is, now, our socket. The link count tells first, as it does of a pidfile: for a moment after an
-// unlink the kernel still finds the old one under the path.
+// names reports whether path is, now, our socket. The link count tells first, as it does of a pidfile: for a moment
+// after an unlink the kernel still finds the old one under the path.
 func (b *bound) names(path string) bool {
 	var ours, there unix.Stat_t
 	return unix.Fstat(b.name, &ours) == nil && ours.Nlink > 0 && unix.Lstat(path, &there) == nil &&

@@ -101,7 +101,8 @@ func TestLongPath(t *testing.T) {
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
-	if _, err := Listen(filepath.Join(dir, strings.Repeat("n", 200)), nil, Options{}); err == nil || !strings.Contains(err.Error(), "too long") {
+	if _, err := Listen(filepath.Join(dir, strings.Repeat("n", 200)), nil, Options{}); err == nil ||
+		!strings.Contains(err.Error(), "too long") {
 		t.Error(err)
 	}
 }
@@ -114,7 +115,8 @@ func untilBack(t *testing.T, path string, damage func() error) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(path), unix.IN_CREATE|unix.IN_ATTRIB|unix.IN_DELETE|unix.IN_MOVED_TO|unix.IN_MOVED_FROM); err != nil {
+	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(path),
+		unix.IN_CREATE|unix.IN_ATTRIB|unix.IN_DELETE|unix.IN_MOVED_TO|unix.IN_MOVED_FROM); err != nil {
 		t.Fatal(err)
 	}
 	before, _ := os.Lstat(path)
@@ -124,7 +126,8 @@ func untilBack(t *testing.T, path string, damage func() error) {
 	buf := make([]byte, 4096)
 	for {
 		st, err := os.Lstat(path)
-		if err == nil && st.Mode() == os.ModeSocket|0o600 && (!os.SameFile(st, before) || before.Mode() != st.Mode() || before.ModTime() == st.ModTime()) {
+		if err == nil && st.Mode() == os.ModeSocket|0o600 &&
+			(!os.SameFile(st, before) || before.Mode() != st.Mode() || before.ModTime() == st.ModTime()) {
 			if said, err := ask(t, path, "echo"); said == `{"n":1}` && err == nil {
 				return
 			}
@@ -184,8 +187,8 @@ func TestReplacedByAFile(t *testing.T) {
 	}
 }
 
-// promise Q2: a program of ours that takes the path for itself, as one may that has always had a socket of that name, is let
-// have it; when it listens no more the socket comes back.
+// promise Q2: a program of ours that takes the path for itself, as one may that has always had a socket of that name,
+// is let have it; when it listens no more the socket comes back.
 func TestTakenByOurselves(t *testing.T) {
 	path := socket(t)
 	told := make(chan string, 10)

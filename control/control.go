@@ -1,24 +1,27 @@
 // Package control asks a daemon, and answers.
 //
-// A daemon listens on a unix socket beside its pidfile ([Path]). Who asks sends JSON-RPC 2.0 requests, one object a line, and
-// gets an answer, one object a line, to each in its order; a request without an id is carried out and not answered. So
+// A daemon listens on a unix socket beside its pidfile ([Path]). Who asks sends JSON-RPC 2.0 requests, one
+// object a line, and gets an answer, one object a line, to each in its order; a request without an id is carried
+// out and not answered. So
 //
 //	echo '{"jsonrpc":"2.0","id":1,"method":"status"}' | nc -UN /run/keepalivedd.sock
 //
-// is enough to ask. A [Stream] answers with more than one line: notifications, the method's name and what there is to tell as
-// their params, until the asker leaves, the stream is over or the daemon ends, and then, unless the asker has left, the answer:
+// is enough to ask. A [Stream] answers with more than one line: notifications, the method's name and what there is
+// to tell as their params, until the asker leaves, the stream is over or the daemon ends, and then, unless the
+// asker has left, the answer:
 //
 //	{"jsonrpc":"2.0","method":"events","params":{"program":"web","state":"up"}}
 //	{"jsonrpc":"2.0","method":"lost","params":{"lines":3}}
 //	{"jsonrpc":"2.0","id":1,"error":{"code":-32001,"message":"the daemon is stopping"}}
 //
-// The second says that the asker has been too slow, and in whose place that many lines are missing. What else the asker sends
-// is read when the stream is over. A stream asked for without an id has nothing to say.
+// The second says that the asker has been too slow, and in whose place that many lines are missing. What else the asker
+// sends is read when the stream is over. A stream asked for without an id has nothing to say.
 //
-// Only root and the daemon's own user are served, and members of a group, where there is one, with what only reads: the socket's
-// mode says so, and SO_PEERCRED and SO_PEERGROUPS where that could be got round. What a daemon is asked costs it a goroutine for
-// as long as the question lasts, a stream two more, within bounds: there are 64 places, of which streams have half, and members
-// of the group have half of both. Nothing that a stranger does costs it anything. Linux only.
+// Only root and the daemon's own user are served, and members of a group, where there is one, with what only reads:
+// the socket's mode says so, and SO_PEERCRED and SO_PEERGROUPS where that could be got round. What a daemon is
+// asked costs it a goroutine for as long as the question lasts, a stream two more, within bounds: there are 64
+// places, of which streams have half, and members of the group have half of both. Nothing that a stranger does
+// costs it anything. Linux only.
 package control
 
 import (
@@ -89,8 +92,8 @@ func Params(raw json.RawMessage, v any) error {
 	return nil
 }
 
-// UnreachableError is every error of [Ask] but an answer: the daemon could not be asked, or what it said did not come. One for
-// want of time is a [context.DeadlineExceeded] too.
+// UnreachableError is every error of [Ask] but an answer: the daemon could not be asked, or what it said did not come.
+// One for want of time is a [context.DeadlineExceeded] too.
 type UnreachableError struct {
 	Path string
 	Sent bool // the question has reached the daemon's queue: it may be carried out yet

@@ -12,7 +12,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/control"
 )
 
-// A daemon that can be asked for the time of day, and somebody who asks. Package daemon does the first for Daemon.Methods.
+// A daemon that can be asked for the time of day, and somebody who asks. Package daemon does the first for
+// Daemon.Methods.
 func Example() {
 	dir, err := os.MkdirTemp("", "control")
 	if err != nil {

@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Handover ends the serving, but neither the listening nor the socket's name: whoever connects from now on waits for the
-// Server that [Take] makes of the descriptors, in this process or in the program that replaces it by execve(2). They are
-// close-on-exec. Whoever is being served is told to ask again, by CodeAgain or CodeCutOff, but
-// those of [Defer]. A method that is at work is not waited for.
+// Handover ends the serving, but neither the listening nor the socket's name: whoever connects from now on waits for
+// the Server that [Take] makes of the descriptors, in this process or in the program that replaces it by execve(2).
+// They are close-on-exec. Whoever is being served is told to ask again, by CodeAgain or CodeCutOff, but those of
+// [Defer]. A method that is at work is not waited for.
 func (s *Server) Handover() (fds [2]int, err error) {
 	s.closeWatch()
 	fds = [2]int{-1, -1}
@@ -51,8 +51,8 @@ func (s *Server) Handover() (fds [2]int, err error) {
 	return fds, nil
 }
 
-// sendAway tells whoever is being served to ask again. It is called with s.mu, under which closed was set: nobody leaves, or
-// begins, between the two.
+// sendAway tells whoever is being served to ask again. It is called with s.mu, under which closed was set: nobody
+// leaves, or begins, between the two.
 func (s *Server) sendAway() {
 	for _, c := range s.served {
 		if !c.follows && !c.later {
@@ -73,8 +73,8 @@ func (s *Server) sendAway() {
 	s.served = slices.DeleteFunc(s.served, func(c *conn) bool { return !c.follows })
 }
 
-// Take is [Listen] with the descriptors of a Handover, which are its from now on. It returns nil, and they are closed, when nobody
-// could be told of who connects, for want of something: Listen makes another socket, then or later.
+// Take is [Listen] with the descriptors of a Handover, which are its from now on. It returns nil, and they are closed,
+// when nobody could be told of who connects, for want of something: Listen makes another socket, then or later.
 func Take(path string, fds [2]int, methods map[string]Method, o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -110,8 +110,8 @@ func (x *serving) begins(again bool) bool {
 	return !x.closed || x.why.Code != CodeAgain
 }
 
-// Defer takes the answer to the request of ctx, that of a Method, upon the caller: it is followed by [Server.Handover], and by
-// one [Deferred.Answer]. What the Method returns is not said.
+// Defer takes the answer to the request of ctx, that of a Method, upon the caller: it is followed by [Server.Handover],
+// and by one [Deferred.Answer]. What the Method returns is not said.
 func Defer(ctx context.Context) (*Deferred, error) {
 	x, _ := ctx.Value(connKey{}).(*serving)
 	id, _ := ctx.Value(idKey{}).(json.RawMessage)

@@ -19,8 +19,8 @@ type request struct {
 
 var null = json.RawMessage("null")
 
-// parse understands a line. A *Error is to be answered under the id of the request, which is null where that could not be told.
-// Members are told apart by their exact names, as JSON has it, not as encoding/json would into a struct.
+// parse understands a line. A *Error is to be answered under the id of the request, which is null where that could not
+// be told. Members are told apart by their exact names, as JSON has it, not as encoding/json would into a struct.
 func parse(line []byte) (r request, err *Error) {
 	r.id = null
 	var m map[string]json.RawMessage
@@ -89,8 +89,8 @@ type (
 	idKey   struct{}
 )
 
-// answer carries out a line, of somebody who reads only or may do all, and returns the line to answer with; nil: none. A stream
-// is returned, for the caller to carry out; without an id it would have nothing to say.
+// answer carries out a line, of somebody who reads only or may do all, and returns the line to answer with; nil: none.
+// A stream is returned, for the caller to carry out; without an id it would have nothing to say.
 func answer(ctx context.Context, line []byte, calls map[string]call, reads bool) (said []byte, stream *request) {
 	r, wrong := parse(line)
 	if wrong != nil {

@@ -45,7 +45,8 @@ func TestProtocol(t *testing.T) {
 	for _, test := range []struct{ asked, want string }{
 		{`{"jsonrpc":"2.0","id":1,"method":"none"}`, `{"jsonrpc":"2.0","id":1,"result":null}`},
 		{`{"jsonrpc":"2.0","id":"a","method":"echo","params":{"b":[1]}}`, `{"jsonrpc":"2.0","id":"a","result":{"b":[1]}}`},
-		{` { "jsonrpc" : "2.0" , "id" : -1.5 , "method" : "echo" , "params" : [ ] } ` + "\r", `{"jsonrpc":"2.0","id":-1.5,"result":[]}`},
+		{` { "jsonrpc" : "2.0" , "id" : -1.5 , "method" : "echo" , "params" : [ ] } ` + "\r",
+			`{"jsonrpc":"2.0","id":-1.5,"result":[]}`},
 		{`{"jsonrpc":"2.0","id":null,"method":"none"}`, `{"jsonrpc":"2.0","id":null,"result":null}`},
 		{`{"jsonrpc":"2.0","id":1,"method":"none","more":1}`, `{"jsonrpc":"2.0","id":1,"result":null}`},
 		// notifications
@@ -76,13 +77,15 @@ func TestProtocol(t *testing.T) {
 		{`{"jsonrpc":"2.0","id":"x","method":"follow","params":[]}`, `a stream: "x"`},
 		{`{"jsonrpc":"2.0","method":"follow"}`, ``},
 		// requests that come to nothing
-		{`{"jsonrpc":"2.0","id":1,"method":"nothing"}`, failed + `1,"error":{"code":-32601,"message":"no such method: \"nothing\""}}`},
+		{`{"jsonrpc":"2.0","id":1,"method":"nothing"}`,
+			failed + `1,"error":{"code":-32601,"message":"no such method: \"nothing\""}}`},
 		{`{"jsonrpc":"2.0","id":1,"method":"wrong","params":{"Flag":1}}`, failed + `1,"error":{"code":-32602,`},
 		{`{"jsonrpc":"2.0","id":1,"method":"wrong","params":[1]}`, failed + `1,"error":{"code":-32602,`},
 		{`{"jsonrpc":"2.0","id":1,"method":"wrong","params":{"dryrun":true}}`, failed + `1,"error":{"code":-32602,`},
 		{`{"jsonrpc":"2.0","id":1,"method":"wrong","params":{"flag":true}}`, `{"jsonrpc":"2.0","id":1,"result":null}`},
 		{`{"jsonrpc":"2.0","id":1,"method":"fail"}`, failed + `1,"error":{"code":-32603,"message":"no \u003cluck\u003e"}}`},
-		{`{"jsonrpc":"2.0","id":1,"method":"refuse"}`, failed + `1,"error":{"code":-32000,"message":"no","data":{"line":3}}}`},
+		{`{"jsonrpc":"2.0","id":1,"method":"refuse"}`,
+			failed + `1,"error":{"code":-32000,"message":"no","data":{"line":3}}}`},
 		{`{"jsonrpc":"2.0","id":1,"method":"huge"}`, failed + `1,"error":{"code":-32603,"message":"the answer would have`},
 		{`{"jsonrpc":"2.0","id":1,"method":"unspoken"}`, failed + `1,"error":{"code":-32603,`},
 		{`{"jsonrpc":"2.0","id":1,"method":"unspoken2"}`, failed + `1,"error":{"code":-32603,`},
@@ -93,7 +96,8 @@ func TestProtocol(t *testing.T) {
 		}
 		got := string(said)
 		whole := strings.TrimSuffix(got, "\n")
-		if !strings.HasPrefix(got, test.want) || test.want == "" && got != "" || strings.HasSuffix(test.want, "}") && whole != test.want {
+		if !strings.HasPrefix(got, test.want) || test.want == "" && got != "" ||
+			strings.HasSuffix(test.want, "}") && whole != test.want {
 			t.Errorf("%s\n got %.200s\nwant %s", test.asked, got, test.want)
 		}
 	}
@@ -102,9 +106,11 @@ func TestProtocol(t *testing.T) {
 // issue 7.A3: whatever is asked, what is answered is nothing or one line that is a response.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
-		`{"jsonrpc":"2.0","id":1,"method":"echo","params":{"a":null}}`, `{"jsonrpc":"2.0","method":"none"}`, `[]`, `[[[[`, ``, "\x00",
-		`{"jsonrpc":"2.0","id":"\ud800","method":"echo","params":["\u2028"]}`, `{"jsonrpc":"2.0","id":1e999,"method":"fail"}`, "\xff",
-		`{"jsonrpc":"2.0","id":1,"method":"follow"}`, `{"id":1,"id":{},"method":"none","jsonrpc":"2.0"}`, `{"jsonrpc":"2.0","id":-0,"method":"refuse","params":null}`,
+		`{"jsonrpc":"2.0","id":1,"method":"echo","params":{"a":null}}`, `{"jsonrpc":"2.0","method":"none"}`, `[]`,
+		`[[[[`, ``, "\x00", `{"jsonrpc":"2.0","id":"\ud800","method":"echo","params":["\u2028"]}`,
+		`{"jsonrpc":"2.0","id":1e999,"method":"fail"}`, "\xff", `{"jsonrpc":"2.0","id":1,"method":"follow"}`,
+		`{"id":1,"id":{},"method":"none","jsonrpc":"2.0"}`,
+		`{"jsonrpc":"2.0","id":-0,"method":"refuse","params":null}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -135,7 +141,8 @@ func FuzzAnswer(f *testing.F) {
 		if err := json.Unmarshal(said, &r); err != nil {
 			t.Fatalf("%q to %q: %v", said, line, err)
 		}
-		if r.Version != "2.0" || len(r.ID) == 0 || (r.Result != nil) == (r.Error != nil) || r.Error != nil && r.Error.Code == 0 && r.Error.Data != nil {
+		if r.Version != "2.0" || len(r.ID) == 0 || (r.Result != nil) == (r.Error != nil) ||
+			r.Error != nil && r.Error.Code == 0 && r.Error.Data != nil {
 			t.Fatalf("%q to %q", said, line)
 		}
 	})

@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SetReaders says anew whose members may ask what only reads, see [Options]; nil: nobody's. Those who are connected as members of
-// the group before are cut off. When it returns the socket is open to the new one. It is not called during Close or after it.
+// SetReaders says anew whose members may ask what only reads, see [Options]; nil: nobody's. Those who are connected
+// as members of the group before are cut off. When it returns the socket is open to the new one. It is not called
+// during Close or after it.
 func (s *Server) SetReaders(gid *int) {
 	s.setting.Lock()
 	defer s.setting.Unlock()
@@ -36,7 +37,8 @@ func (s *Server) SetReaders(gid *int) {
 
 func same(a, b *int) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// right has the name of a socket have the mode and the group that are meant. A group that it cannot be given it has not.
+// right has the name of a socket have the mode and the group that are meant. A group that it cannot be given it has
+// not.
 func (s *Server) right(at *bound) error {
 	s.mu.Lock()
 	readers := s.readers
@@ -66,7 +68,8 @@ func (s *Server) right(at *bound) error {
 		}
 		if err != nil {
 			at.refused = true
-			s.log.Error("the group of readers cannot have the control socket: its members cannot ask", "socket", s.path, "gid", *at.readers, "err", err)
+			s.log.Error("the group of readers cannot have the control socket: its members cannot ask",
+				"socket", s.path, "gid", *at.readers, "err", err)
 			return s.right(at)
 		}
 	}

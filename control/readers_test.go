@@ -89,8 +89,8 @@ func is(t *testing.T, path string, mode os.FileMode, gid int) {
 	}
 }
 
-// issue 9, promise Q2: members of the group may ask what reads, by their own group or a supplementary one, and nothing else;
-// nobody else may ask anything.
+// issue 9, promise Q2: members of the group may ask what reads, by their own group or a supplementary one, and nothing
+// else; nobody else may ask anything.
 func TestReaders(t *testing.T) {
 	_, path := readable(t, readers)
 	is(t, path, 0o660, readers)
@@ -100,10 +100,12 @@ func TestReaders(t *testing.T) {
 			t.Error(err)
 		}
 		var told *Error
-		if _, err := ask(t, path, "none"); !errors.As(err, &told) || told.Code != CodeForbidden || !errors.As(err, new(*UnreachableError)) {
+		if _, err := ask(t, path, "none"); !errors.As(err, &told) || told.Code != CodeForbidden ||
+			!errors.As(err, new(*UnreachableError)) {
 			t.Errorf("work: %v", err)
 		}
-		if err := Follow(t.Context(), path, 0, "follow", nil, func(json.RawMessage, int) error { return io.EOF }); err != io.EOF {
+		if err := Follow(t.Context(), path, 0, "follow", nil,
+			func(json.RawMessage, int) error { return io.EOF }); err != io.EOF {
 			t.Errorf("a stream: %v", err)
 		}
 	}
@@ -143,16 +145,19 @@ func TestStrangerBesideReaders(t *testing.T) {
 	defer b.close()
 	os.Chmod(path, 0o666)
 	gid := readers
-	s := &Server{path: path, calls: testCalls, log: slog.New(slog.DiscardHandler), ending: make(chan struct{}), readers: &gid, ctx: t.Context()}
+	s := &Server{path: path, calls: testCalls, log: slog.New(slog.DiscardHandler), ending: make(chan struct{}),
+		readers: &gid, ctx: t.Context()}
 	s.accept(b)
 	as(t, 65534, []uint32{others}, func() {
-		if _, err := ask(t, path, "read"); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("only root, uid 0 and gid %d may ask", readers)) {
+		if _, err := ask(t, path, "read"); err == nil ||
+			!strings.Contains(err.Error(), fmt.Sprintf("only root, uid 0 and gid %d may ask", readers)) {
 			t.Error(err)
 		}
 	})
 }
 
-// issue 9: the mode and the group are right from the start, over what was left there, and after whatever was done to the socket.
+// issue 9: the mode and the group are right from the start, over what was left there, and after whatever was done to
+// the socket.
 func TestReadersPutBack(t *testing.T) {
 	path := filepath.Join(sharedDir(t), "test.sock")
 	stale(t, path)
@@ -160,7 +165,8 @@ func TestReadersPutBack(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: it gives the socket to another group")
 	}
-	s, err := Listen(path, testMethods, Options{Log: slog.New(slog.DiscardHandler), Readers: &gid, Reads: map[string]Method{"echo": testMethods["echo"]}})
+	s, err := Listen(path, testMethods, Options{Log: slog.New(slog.DiscardHandler), Readers: &gid,
+		Reads: map[string]Method{"echo": testMethods["echo"]}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +202,8 @@ func until(t *testing.T, path string, mode os.FileMode, gid int, change func() e
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(path), unix.IN_CREATE|unix.IN_ATTRIB|unix.IN_DELETE|unix.IN_MOVE); err != nil {
+	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(path),
+		unix.IN_CREATE|unix.IN_ATTRIB|unix.IN_DELETE|unix.IN_MOVE); err != nil {
 		t.Fatal(err)
 	}
 	if err := change(); err != nil {
@@ -295,7 +302,8 @@ func TestReadersThatCannotBe(t *testing.T) {
 	}
 }
 
-// promise Q2: members, however many connections they make, and whatever they do not read, keep no question of root's waiting.
+// promise Q2: members, however many connections they make, and whatever they do not read, keep no question of root's
+// waiting.
 func TestHostileReaders(t *testing.T) {
 	_, path := readable(t, readers)
 	follow, read, busy := 0, 0, 0
@@ -325,7 +333,8 @@ func TestHostileReaders(t *testing.T) {
 	for range mostConnections - mostConnections/2 { // at once
 		f, in := client(t, path)
 		f.WriteString(askFollow)
-		if line, err := in.ReadString('\n'); !strings.Contains(line, `"method":"follow"`) && !strings.Contains(line, fmt.Sprint(CodeBusy)) {
+		if line, err := in.ReadString('\n'); !strings.Contains(line, `"method":"follow"`) &&
+			!strings.Contains(line, fmt.Sprint(CodeBusy)) {
 			t.Fatalf("%q, %v", line, err)
 		}
 	}

@@ -22,12 +22,14 @@ import (
 type Options struct {
 	Log *slog.Logger // when the socket was put back, or cannot be; nil: slog.Default()
 
-	// Reads are methods that change nothing, and Streams do not either: members of the group Readers may ask for them too. nil
-	// is no group. Of the same name, a method of Listen's counts before one of Reads, and that before a Stream.
+	// Reads are methods that change nothing, and Streams do not either: members of the group Readers may ask
+	// for them too. nil is no group. Of the same name, a method of Listen's counts before one of Reads, and
+	// that before a Stream.
 	Reads   map[string]Method
 	Streams map[string]Stream
 	Readers *int
-	// Again are other methods that whoever is cut off by [Server.Handover] may simply ask for again, as for those of Reads.
+	// Again are other methods that whoever is cut off by [Server.Handover] may simply ask for again, as for those of
+	// Reads.
 	Again []string
 }
 
@@ -64,10 +66,11 @@ type conn struct {
 	again   bool // guarded too: what it has asked for has not begun, or it may simply ask for it again
 }
 
-// Listen serves methods at path, which must be absolute, until [Server.Close]. Call it only under a lock that keeps out every
-// other process which would listen there, as a pidfile's does: a socket that nobody listens on is replaced. What is there and
-// is no socket, or is one that another program of root's or of the caller's user listens on, is left alone, and an error.
-// The socket is put back when it is deleted or replaced, as a pidfile is; that costs nothing while nobody touches it.
+// Listen serves methods at path, which must be absolute, until [Server.Close]. Call it only under a lock that keeps
+// out every other process which would listen there, as a pidfile's does: a socket that nobody listens on is replaced.
+// What is there and is no socket, or is one that another program of root's or of the caller's user listens on, is left
+// alone, and an error. The socket is put back when it is deleted or replaced, as a pidfile is; that costs nothing
+// while nobody touches it.
 func Listen(path string, methods map[string]Method, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -80,8 +83,8 @@ func Listen(path string, methods map[string]Method, o Options) (*Server, error) 
 }
 
 func serve(path string, at *bound, methods map[string]Method, o Options) *Server {
-	s := &Server{path: path, calls: callsOf(methods, o), log: o.Log, ending: make(chan struct{}), at: at, readers: o.Readers,
-		why: &Error{Code: CodeStopping, Message: "the daemon is stopping"}}
+	s := &Server{path: path, calls: callsOf(methods, o), log: o.Log, ending: make(chan struct{}), at: at,
+		readers: o.Readers, why: &Error{Code: CodeStopping, Message: "the daemon is stopping"}}
 	s.none = sync.NewCond(&s.mu)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.right(at) // or the watch does
@@ -90,8 +93,8 @@ func serve(path string, at *bound, methods map[string]Method, o Options) *Server
 	return s
 }
 
-// Close ends the listening, the contexts of the methods, and the connections; an answer that is on its way has half a second
-// more. The socket is unlinked if the path still names it. A second Close does nothing.
+// Close ends the listening, the contexts of the methods, and the connections; an answer that is on its way has half a
+// second more. The socket is unlinked if the path still names it. A second Close does nothing.
 func (s *Server) Close() {
 	s.mu.Lock()
 	if s.closed {
@@ -136,8 +139,8 @@ func (s *Server) awaitServed(limit time.Duration) {
 	}
 }
 
-// accept takes in those who connect to at, until that is closed. It computes nothing, and sleeps in the poller. A shortage,
-// of descriptors or memory, it sits out.
+// accept takes in those who connect to at, until that is closed. It computes nothing, and sleeps in the poller. A
+// shortage, of descriptors or memory, it sits out.
 func (s *Server) accept(at *bound) {
 	raw, err := at.listener.SyscallConn()
 	if err != nil {
@@ -182,8 +185,8 @@ func (s *Server) accept(at *bound) {
 	})
 }
 
-// admit owns fd, a new connection. When all places are taken, the one who has been longest about a request goes. Who may only
-// read has half of them, and drives out nobody else: the others can ask whatever members of the group do.
+// admit owns fd, a new connection. When all places are taken, the one who has been longest about a request goes. Who
+// may only read has half of them, and drives out nobody else: the others can ask whatever members of the group do.
 func (s *Server) admit(fd int) {
 	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	s.mu.Lock()
@@ -244,7 +247,8 @@ func (s *Server) serve(c *conn) {
 		}
 		var said []byte
 		if err != nil {
-			said = encode(null, nil, &Error{Code: CodeInvalid, Message: fmt.Sprintf("a request has at most %d bytes", longestRequest)})
+			said = encode(null, nil, &Error{Code: CodeInvalid,
+				Message: fmt.Sprintf("a request has at most %d bytes", longestRequest)})
 		} else {
 			var follow *request
 			here, over := whileThere(ctx, c.file)

@@ -83,7 +83,8 @@ func TestAsk(t *testing.T) {
 		t.Errorf("%s, %v", said, err)
 	}
 	var told *Error
-	if _, err := ask(t, path, "refuse"); !errors.As(err, &told) || told.Code != CodeRefused || string(told.Data) != `{"line":3}` {
+	if _, err := ask(t, path, "refuse"); !errors.As(err, &told) || told.Code != CodeRefused ||
+		string(told.Data) != `{"line":3}` {
 		t.Errorf("%v", err)
 	}
 	if _, err := ask(t, path, "nothing"); !errors.As(err, &told) || told.Code != CodeMethod {
@@ -102,7 +103,8 @@ func TestAsk(t *testing.T) {
 // Who asks is known.
 func TestAsker(t *testing.T) {
 	path := socket(t)
-	listen(t, path, map[string]Method{"who": func(ctx context.Context, _ json.RawMessage) (any, error) { return AskerOf(ctx), nil }})
+	who := func(ctx context.Context, _ json.RawMessage) (any, error) { return AskerOf(ctx), nil }
+	listen(t, path, map[string]Method{"who": who})
 	want := fmt.Sprintf(`{"PID":%d,"UID":%d}`, os.Getpid(), os.Geteuid())
 	if said, err := ask(t, path, "who"); said != want || err != nil {
 		t.Errorf("%s, %v; want %s", said, err, want)
@@ -114,7 +116,8 @@ func TestSeveralRequests(t *testing.T) {
 	path := socket(t)
 	listen(t, path, testMethods)
 	f, in := client(t, path)
-	f.WriteString(`{"jsonrpc":"2.0","id":1,"method":"echo"}` + "\n" + `{"jsonrpc":"2.0","method":"none"}` + "\n[]\n" + `{"jsonrpc":"2.0","id":2,"method":"none"}`)
+	f.WriteString(`{"jsonrpc":"2.0","id":1,"method":"echo"}` + "\n" + `{"jsonrpc":"2.0","method":"none"}` + "\n[]\n" +
+		`{"jsonrpc":"2.0","id":2,"method":"none"}`)
 	raw, _ := f.SyscallConn()
 	raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_WR) })
 	for _, want := range []string{`"id":1,"result"`, `"id":null,"error":{"code":-32600`, `"id":2,"result"`} {
@@ -132,7 +135,8 @@ func TestTooLong(t *testing.T) {
 	listen(t, path, testMethods)
 	f, in := client(t, path)
 	f.WriteString(`{"jsonrpc":"2.0","id":1,"method":"none","x":"` + strings.Repeat("x", longestRequest) + `"}` + "\n")
-	if line, _ := in.ReadString('\n'); !strings.Contains(line, `"error":{"code":-32600,"message":"a request has at most 65536 bytes"`) {
+	const told = `"error":{"code":-32600,"message":"a request has at most 65536 bytes"`
+	if line, _ := in.ReadString('\n'); !strings.Contains(line, told) {
 		t.Errorf("%q", line)
 	}
 }
@@ -166,7 +170,8 @@ func TestAnswerOfAStranger(t *testing.T) {
 	go func() {
 		runtime.LockOSThread() // and ends with the thread: no other goroutine is to get its user
 		same := ^uintptr(0)
-		_, _, errno := syscall.RawSyscall(unix.SYS_SETRESUID, same, 65534, same) // of this thread, which package unix's is not
+		// of this thread, which package unix's is not
+		_, _, errno := syscall.RawSyscall(unix.SYS_SETRESUID, same, 65534, same)
 		if errno != 0 {
 			listening <- errno
 			return
@@ -213,7 +218,8 @@ func TestBusy(t *testing.T) {
 	}
 	var unreachable *UnreachableError
 	var told *Error
-	if _, err := ask(t, path, "wait"); !errors.As(err, &unreachable) || unreachable.Sent || !errors.As(err, &told) || told.Code != CodeBusy {
+	if _, err := ask(t, path, "wait"); !errors.As(err, &unreachable) || unreachable.Sent || !errors.As(err, &told) ||
+		told.Code != CodeBusy {
 		t.Errorf("%v", err)
 	}
 	close(release)
@@ -264,7 +270,8 @@ func TestCloseDuringAQuestion(t *testing.T) {
 	}
 }
 
-// A stopped daemon is not waited for beyond the caller's patience, and the caller knows that the question is on its way.
+// A stopped daemon is not waited for beyond the caller's patience, and the caller knows that the question is on its
+// way.
 func TestNoAnswer(t *testing.T) {
 	path := socket(t)
 	b, err := tryBind(path) // nobody accepts
@@ -346,14 +353,15 @@ func sharedDir(t *testing.T) string {
 	return dir
 }
 
-// promise Q1: another daemon's answer is not taken for that of the one which was meant; one in a PID namespace of its own is
-// known by the PID that it has there.
+// promise Q1: another daemon's answer is not taken for that of the one which was meant; one in a PID namespace of its
+// own is known by the PID that it has there.
 func TestAskPID(t *testing.T) {
 	path := socket(t)
 	listen(t, path, testMethods)
 	for pid, want := range map[int]bool{0: true, os.Getpid(): true, os.Getppid(): false} {
 		var unreachable *UnreachableError
-		if err := AskPID(t.Context(), path, pid, "none", nil, nil); (err == nil) != want || !want && (!errors.As(err, &unreachable) || unreachable.Sent) {
+		if err := AskPID(t.Context(), path, pid, "none", nil, nil); (err == nil) != want ||
+			!want && (!errors.As(err, &unreachable) || unreachable.Sent) {
 			t.Errorf("pid %d: %v", pid, err)
 		}
 	}

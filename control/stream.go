@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Stream answers with a series of lines: one for each [Follower.Send], and when it returns, or the server is closed, the answer
-// to the request itself, with the error if there is one. It has a goroutine of its own, and ctx ends when the asker has left or
-// the server is closed: a Stream has to return then. It changes nothing, and so is for all who may ask.
-// Its name is not "lost", which is that of the line about lost ones.
+// A Stream answers with a series of lines: one for each [Follower.Send], and when it returns, or the server is closed,
+// the answer to the request itself, with the error if there is one. It has a goroutine of its own, and ctx ends when
+// the asker has left or the server is closed: a Stream has to return then. It changes nothing, and so is for all who
+// may ask. Its name is not "lost", which is that of the line about lost ones.
 type Stream func(ctx context.Context, params json.RawMessage, to *Follower) error
 
 // mostQueued bounds, in bytes, what is kept for a Follower that does not read.
@@ -47,9 +47,9 @@ func newFollower(ctx context.Context, method string) *Follower {
 	return f
 }
 
-// Send has the follower get v, which is marshalled to an object or an array, as a line. It never waits: a line for which there is
-// no room is lost, and the follower is told how many were when it reads on. An error says that v cannot be sent, or nothing any
-// more.
+// Send has the follower get v, which is marshalled to an object or an array, as a line. It never waits: a line for
+// which there is no room is lost, and the follower is told how many were when it reads on. An error says that v cannot
+// be sent, or nothing any more.
 func (f *Follower) Send(v any) error {
 	said, err := json.Marshal(v)
 	if err != nil {
@@ -84,8 +84,8 @@ func (f *Follower) SendEncoded(said json.RawMessage) error {
 	return nil
 }
 
-// Flush waits until there is room for whatever comes, of which so nothing is lost. It is for what a stream begins with, and has
-// at hand; whoever must not wait does not call it. An error says that nothing can be sent any more.
+// Flush waits until there is room for whatever comes, of which so nothing is lost. It is for what a stream begins with,
+// and has at hand; whoever must not wait does not call it. An error says that nothing can be sent any more.
 func (f *Follower) Flush() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -182,8 +182,8 @@ func (s *Server) stream(ctx context.Context, c *conn, r *request, stream Stream)
 	return encode(r.id, nil, err)
 }
 
-// untilGone waits until the other side has gone altogether, or the deadline. That it will ask nothing more, as nc -N says, and
-// what it goes on to say, is not that.
+// untilGone waits until the other side has gone altogether, or the deadline. That it will ask nothing more, as nc -N
+// says, and what it goes on to say, is not that.
 func untilGone(file *os.File) error {
 	raw, err := file.SyscallConn()
 	if err != nil {

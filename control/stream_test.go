@@ -23,7 +23,8 @@ import (
 // stream serves a stream until the test ends, beside a question.
 func stream(t *testing.T, path string, follow Stream) *Server {
 	t.Helper()
-	s, err := Listen(path, testMethods, Options{Log: slog.New(slog.DiscardHandler), Streams: map[string]Stream{"follow": follow}})
+	s, err := Listen(path, testMethods, Options{Log: slog.New(slog.DiscardHandler),
+		Streams: map[string]Stream{"follow": follow}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,8 @@ func stream(t *testing.T, path string, follow Stream) *Server {
 
 const askFollow = `{"jsonrpc":"2.0","id":7,"method":"follow"}` + "\n"
 
-// issue 9: lines until the stream is over, then the answer to the request; and then the connection is good for the next.
+// issue 9: lines until the stream is over, then the answer to the request; and then the connection is good for the
+// next.
 func TestStream(t *testing.T) {
 	path := socket(t)
 	stream(t, path, func(_ context.Context, params json.RawMessage, to *Follower) error {
@@ -51,7 +53,8 @@ func TestStream(t *testing.T) {
 		return to.Send(map[string]string{"a": "\n"})
 	})
 	f, in := client(t, path)
-	f.WriteString(`{"jsonrpc":"2.0","id":7,"method":"follow","params":[1]}` + "\n" + `{"jsonrpc":"2.0","id":"b","method":"none"}` + "\n")
+	f.WriteString(`{"jsonrpc":"2.0","id":7,"method":"follow","params":[1]}` + "\n" +
+		`{"jsonrpc":"2.0","id":"b","method":"none"}` + "\n")
 	for _, want := range []string{
 		`{"jsonrpc":"2.0","method":"follow","params":[1]}`,
 		`{"jsonrpc":"2.0","method":"follow","params":{"a":"\n"}}`,
@@ -68,27 +71,32 @@ func TestStream(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("%s %d", line, lost))
 		return nil
 	}
-	if err := Follow(t.Context(), path, os.Getpid(), "follow", []int{2}, each); err != nil || strings.Join(lines, "; ") != `[2] 0; {"a":"\n"} 0` {
+	if err := Follow(t.Context(), path, os.Getpid(), "follow", []int{2}, each); err != nil ||
+		strings.Join(lines, "; ") != `[2] 0; {"a":"\n"} 0` {
 		t.Errorf("%q, %v", lines, err)
 	}
 	var told *Error
-	if err := Follow(t.Context(), path, 0, "follow", []int{2, 3}, each); !errors.As(err, &told) || told.Code != CodeRefused {
+	if err := Follow(t.Context(), path, 0, "follow", []int{2, 3}, each); !errors.As(err, &told) ||
+		told.Code != CodeRefused {
 		t.Error(err)
 	}
 	if err := Follow(t.Context(), path, 0, "nothing", nil, each); !errors.As(err, &told) || told.Code != CodeMethod {
 		t.Error(err)
 	}
 	enough := errors.New("enough")
-	if err := Follow(t.Context(), path, 0, "follow", []int{2}, func(json.RawMessage, int) error { return enough }); err != enough {
+	if err := Follow(t.Context(), path, 0, "follow", []int{2},
+		func(json.RawMessage, int) error { return enough }); err != enough {
 		t.Error(err)
 	}
 	var unreachable *UnreachableError
-	if err := Follow(t.Context(), path+".none", 0, "follow", nil, each); !errors.As(err, &unreachable) || unreachable.Sent {
+	if err := Follow(t.Context(), path+".none", 0, "follow", nil, each); !errors.As(err, &unreachable) ||
+		unreachable.Sent {
 		t.Error(err)
 	}
 }
 
-// A stream that nothing comes of notices that the asker leaves, and not that it has only said all it had to say, as nc -N does.
+// A stream that nothing comes of notices that the asker leaves, and not that it has only said all it had to say, as nc
+// -N does.
 func TestAskerLeaves(t *testing.T) {
 	path := socket(t)
 	begun, left := make(chan *Follower, 1), make(chan error, 1)
@@ -115,7 +123,8 @@ func TestAskerLeaves(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-begun; cancel() }()
-	if err := Follow(ctx, path, 0, "follow", nil, nil); !errors.As(err, new(*UnreachableError)) || !errors.Is(err, context.Canceled) {
+	if err := Follow(ctx, path, 0, "follow", nil, nil); !errors.As(err, new(*UnreachableError)) ||
+		!errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	<-left
@@ -271,8 +280,8 @@ func TestFlush(t *testing.T) {
 	}
 }
 
-// promise Q2: those who follow have half of the places, so that a question is always answered: one that has paused, one that
-// leaves, a thousand at once. Nothing of them is left.
+// promise Q2: those who follow have half of the places, so that a question is always answered: one that has paused, one
+// that leaves, a thousand at once. Nothing of them is left.
 func TestManyFollowers(t *testing.T) {
 	path := socket(t)
 	before := runtime.NumGoroutine()
@@ -333,6 +342,7 @@ func TestManyFollowers(t *testing.T) {
 
 // What a daemon says that is no stream ends in an error, and is taken for no line.
 func TestNoStream(t *testing.T) {
+	const begun = `{"jsonrpc":"2.0","method":"x","params":[1]}` + "\n"
 	for said, want := range map[string]string{
 		``:      "the stream broke off: unexpected EOF",
 		`{}`:    "the stream broke off: unexpected EOF",
@@ -340,14 +350,15 @@ func TestNoStream(t *testing.T) {
 		"[]\n":  "not understood",
 		"\n":    "not understood",
 		"...\n": "not understood",
-		`{"jsonrpc":"2.0","method":"lost","params":3}` + "\n":                               "not understood",
-		`{"jsonrpc":"2.0","method":"x"}` + "\n":                                             "not understood",
-		`{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"}}` + "\n":                  "m",
-		`{"jsonrpc":"2.0","id":null,"error":{"code":-32002,"message":"busy"}}` + "\n":       "busy",
-		strings.Repeat("x", longestAnswer+1):                                                "too long",
-		`{"jsonrpc":"2.0","method":"x","params":[1]}` + "\n" + `{"jsonrpc":"2.0","id":1,"r`: "the stream broke off: unexpected EOF",
+		`{"jsonrpc":"2.0","method":"lost","params":3}` + "\n":                         "not understood",
+		`{"jsonrpc":"2.0","method":"x"}` + "\n":                                       "not understood",
+		`{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"}}` + "\n":            "m",
+		`{"jsonrpc":"2.0","id":null,"error":{"code":-32002,"message":"busy"}}` + "\n": "busy",
+		strings.Repeat("x", longestAnswer+1):                                          "too long",
+		begun + `{"jsonrpc":"2.0","id":1,"r`:                                          "the stream broke off: unexpected EOF",
 	} {
-		if err := hearStream(strings.NewReader(said), func(json.RawMessage, int) error { return nil }); err == nil || !strings.Contains(err.Error(), want) {
+		if err := hearStream(strings.NewReader(said), func(json.RawMessage, int) error { return nil }); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%.80q: %v", said, err)
 		}
 	}
@@ -381,7 +392,8 @@ func FuzzSend(f *testing.F) {
 
 // Whatever a daemon says, who follows comes to an end.
 func FuzzFollow(f *testing.F) {
-	f.Add([]byte(`{"jsonrpc":"2.0","method":"x","params":[1]}` + "\n" + `{"jsonrpc":"2.0","method":"lost","params":{"lines":3}}` + "\n" + `{"id":1,"result":1}`))
+	f.Add([]byte(`{"jsonrpc":"2.0","method":"x","params":[1]}` + "\n" +
+		`{"jsonrpc":"2.0","method":"lost","params":{"lines":3}}` + "\n" + `{"id":1,"result":1}`))
 	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"}}` + "\n"))
 	f.Add([]byte("\n\n{}\n"))
 	f.Fuzz(func(t *testing.T, said []byte) {

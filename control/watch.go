@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch is the inotify descriptor of the socket's name and the goroutine that reads it. An unlink shows as IN_ATTRIB, the
-// change of the link count, since a bound socket holds its inode.
+// watch is the inotify descriptor of the socket's name and the goroutine that reads it. An unlink shows as IN_ATTRIB,
+// the change of the link count, since a bound socket holds its inode.
 type watch struct {
 	notify *os.File
 	ending atomic.Bool
@@ -69,8 +69,8 @@ func (s *Server) Unwatch() {
 	}
 }
 
-// EndWatch is Unwatch for who has no 10 ms to lose: what is left of the watch is the caller's, to be closed when there is time.
-// -1: there was no watch.
+// EndWatch is Unwatch for who has no 10 ms to lose: what is left of the watch is the caller's, to be closed when there
+// is time. -1: there was no watch.
 func (s *Server) EndWatch() (fd int) {
 	fd = -1
 	if w := s.watch; w != nil {
@@ -105,8 +105,8 @@ func (w *watch) look() {
 	}
 }
 
-// run owns s.at until the watch is ended. Where the path cannot be had, because another program listens there or for want of
-// something, it goes on trying: whoever can make that so for a moment must not end the answers for good.
+// run owns s.at until the watch is ended. Where the path cannot be had, because another program listens there or for
+// want of something, it goes on trying: whoever can make that so for a moment must not end the answers for good.
 func (w *watch) run(s *Server, wd int) {
 	const soonest, latest = time.Millisecond, time.Minute
 	wait := soonest
