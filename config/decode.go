@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The methods of a Document in this file fill values. They report every mistake and go on, so a value is only to be used
-// when none was reported.
+// The methods of a Document in this file fill values. They report every mistake and go on, so a value is only to be
+// used when none was reported.
 
 // table fills the struct v from the table n, its defaults included.
 func (d *Document) table(v reflect.Value, n *Value) {

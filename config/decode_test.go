@@ -13,17 +13,18 @@ func TestDecodeTypes(t *testing.T) {
 		Count int  `toml:"count" default:"3"`
 	}
 	for doc, want := range map[string]any{
-		"":                                 schema{true, 3},
-		"yes = false\ncount = -0":          schema{false, 0},
-		"count = 0x1F":                     schema{true, 31},
-		"count = 1_000":                    schema{true, 1000},
-		"count = +0":                       schema{true, 0},
-		"yes = 'true'":                     "/x:1:7: yes: must be true or false without quotes, not a string",
-		"count = '3'":                      "/x:1:9: count: must be a whole number without quotes, not a string",
-		"count = 3.0":                      "/x:1:9: count: must be a whole number without quotes, not a number",
-		"count = 99999999999999999999":     "/x:1:9: count: 99999999999999999999 is too large",
-		"conut = 1":                        `/x:1:1: conut: unknown key; did you mean "count"?`,
-		"yes.no = 1\ncount = [1]\nx.y = 1": "/x:1:1: yes: must be true or false without quotes, not a table\n/x:2:9: count: must be a whole number without quotes, not a list\n/x:3:1: x: unknown key",
+		"":                             schema{true, 3},
+		"yes = false\ncount = -0":      schema{false, 0},
+		"count = 0x1F":                 schema{true, 31},
+		"count = 1_000":                schema{true, 1000},
+		"count = +0":                   schema{true, 0},
+		"yes = 'true'":                 "/x:1:7: yes: must be true or false without quotes, not a string",
+		"count = '3'":                  "/x:1:9: count: must be a whole number without quotes, not a string",
+		"count = 3.0":                  "/x:1:9: count: must be a whole number without quotes, not a number",
+		"count = 99999999999999999999": "/x:1:9: count: 99999999999999999999 is too large",
+		"conut = 1":                    `/x:1:1: conut: unknown key; did you mean "count"?`,
+		"yes.no = 1\ncount = [1]\nx.y = 1": "/x:1:1: yes: must be true or false without quotes, not a table\n" +
+			"/x:2:9: count: must be a whole number without quotes, not a list\n/x:3:1: x: unknown key",
 	} {
 		var v schema
 		d := Document{Files: oneFile(doc)}
@@ -55,7 +56,8 @@ func TestDistance(t *testing.T) {
 	for _, test := range []struct {
 		a, b string
 		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"comand", "command", 1}, {"levle", "level", 1}, {"wbe", "web", 1}, {"abc", "cab", 2}} {
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"comand", "command", 1},
+		{"levle", "level", 1}, {"wbe", "web", 1}, {"abc", "cab", 2}} {
 		if got := distance(test.a, test.b); got != test.want {
 			t.Errorf("%q, %q: got %d, want %d", test.a, test.b, got, test.want)
 		}

@@ -2,9 +2,9 @@ package config
 
 import "reflect"
 
-// Differ names the keys that differ between two structs of the same type, and those of them that a running daemon cannot
-// change: the ones with reload:"no". A list of tables, and a table that only one of them has, is one key. Both are given by
-// pointers, as [Load] takes them; both results are nil when all is the same.
+// Differ names the keys that differ between two structs of the same type, and those of them that a running daemon
+// cannot change: the ones with reload:"no". A list of tables, and a table that only one of them has, is one key. Both
+// are given by pointers, as [Load] takes them; both results are nil when all is the same.
 func Differ(now, next any) (keys, fixed []string) {
 	var d difference
 	d.between(reflect.ValueOf(now).Elem(), reflect.ValueOf(next).Elem(), "")

@@ -47,7 +47,14 @@ func write(text string) (path string) {
 
 // Every mistake is told, with its place, and what was probably meant.
 func ExampleLoad() {
-	path := write("evry = \"1h\"\n[mirror.www]\nfrom = \"/srv/www\"\nto = \"/srv/www\"\nkeep = 0\n[mirror.mail]\nfrom = \"/var/mail\"\n")
+	path := write(`evry = "1h"
+[mirror.www]
+from = "/srv/www"
+to = "/srv/www"
+keep = 0
+[mirror.mail]
+from = "/var/mail"
+`)
 	defer os.RemoveAll(filepath.Dir(path))
 	var s settings
 	err := config.Load(path, &s)

@@ -17,7 +17,9 @@ func TestFIFO(t *testing.T) {
 	if err := syscall.Mkfifo(fifo, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{fifo: "it is a FIFO, not a regular file", dir: "it is a directory, not a regular file"} {
+	for path, want := range map[string]string{
+		fifo: "it is a FIFO, not a regular file", dir: "it is a directory, not a regular file",
+	} {
 		if err := Load(path, new(every)); err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%s: got %v", path, err)
 		}

@@ -19,11 +19,15 @@ func documents(tb testing.TB) []string {
 		"a.b = 1\n[a.c]\nd = 1\n[a]", "[a.b]\n[a]\nb.c = 1", "[a.b]\n[a]\nc = 1\n[a.d]", "[[a]]\n[a.b]\n[[a]]\n[a.b]",
 		"a = {b = 1}\n[a.c]", "a = {b.c = 1, b.d = 2}\na.e = 1", "a = [{b = 1}]\n[[a]]", "[a]\n[[a]]", "[[a.b]]\n[a]\nb = 1",
 		"a.b.c = 1\na.b.d = 2\na.b = 3", "[a]\nb.c = 1\n[a.b]", "[a]\nb.c = 1\n[a.b.d]", "a = [[1, {x = 1, x = 2}]]",
-		"a = \"\\u00e9\\t\\\"\"\nb = '\\u'\nc = \"\"\"\n x\\\n   y\"\"\"\nd = '''\n'z''''", "a = [1_000, 0x1F, 0o17, 0b11, -0]\nb = [1.5, 1e3, inf]",
-		"a = 1979-05-27T07:32:00Z\nb = 07:32:00\nc = 1979-05-27\nd = [true, false]", "\"a b\".'c.d'.e = 1\n\"\" = 2", "a = []\nb = {}\n[c]",
-		"a = [ # x\n 1, # y\n 2,\n]\n", "a = {b = [{c = 1}, {c = [{d = 'x'}]}]}", "a = 1 b = 2", "a = \"x", "[a", "a", "= 1", "a = 01", "\r\na = 1\r\n",
+		"a = \"\\u00e9\\t\\\"\"\nb = '\\u'\nc = \"\"\"\n x\\\n   y\"\"\"\nd = '''\n'z''''",
+		"a = [1_000, 0x1F, 0o17, 0b11, -0]\nb = [1.5, 1e3, inf]",
+		"a = 1979-05-27T07:32:00Z\nb = 07:32:00\nc = 1979-05-27\nd = [true, false]", "\"a b\".'c.d'.e = 1\n\"\" = 2",
+		"a = []\nb = {}\n[c]", "a = [ # x\n 1, # y\n 2,\n]\n", "a = {b = [{c = 1}, {c = [{d = 'x'}]}]}", "a = 1 b = 2",
+		"a = \"x", "[a", "a", "= 1", "a = 01", "\r\na = 1\r\n",
 	}
-	for _, pattern := range []string{"../cmd/keepalivedd/settings/testdata/*/*.toml", "../docs/examples/*.toml", "../examples/*/packaging/*.toml"} {
+	for _, pattern := range []string{
+		"../cmd/keepalivedd/settings/testdata/*/*.toml", "../docs/examples/*.toml", "../examples/*/packaging/*.toml",
+	} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			tb.Fatalf("no files in %s: %v", pattern, err)
@@ -106,6 +110,7 @@ func same(t *testing.T, n *Value, want any) {
 		ok = want != nil && n.kind == timeKind
 	}
 	if !ok {
-		t.Errorf("%s: ours is %s, %q, at %d; go-toml has %#v\n%s", n.Key(), n.Describe(), n.Text(), n.valueAt, want, n.src.data)
+		t.Errorf("%s: ours is %s, %q, at %d; go-toml has %#v\n%s", n.Key(), n.Describe(), n.Text(), n.valueAt, want,
+			n.src.data)
 	}
 }

@@ -15,8 +15,8 @@ type Key struct {
 	Required bool   // within its section
 }
 
-// Keys lists every key that the struct that schema points to gives a file, in the order of its fields, the keys of a table
-// after those of the table it is in. The struct must not contain itself.
+// Keys lists every key that the struct that schema points to gives a file, in the order of its fields, the keys of a
+// table after those of the table it is in. The struct must not contain itself.
 func Keys(schema any) []Key { return appendKeys(nil, "", reflect.TypeOf(schema).Elem()) }
 
 func appendKeys(keys []Key, section string, t reflect.Type) []Key {

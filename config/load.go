@@ -10,11 +10,11 @@ import (
 )
 
 // Load reads the file, and all that it includes, into the struct that into points to. A relative path means the working
-// directory at the time of the call. Every field with a toml tag is set, to its default if to nothing else, and all others
-// to zero.
+// directory at the time of the call. Every field with a toml tag is set, to its default if to nothing
+// else, and all others to zero.
 //
-// The error is of type [Errors] and holds every mistake that can be told at once; a file that is not TOML gives its first
-// syntax error only. Then into is as it was. Load panics when the struct is none that the package comment allows.
+// The error is of type [Errors] and holds every mistake that can be told at once; a file that is not TOML gives its
+// first syntax error only. Then into is as it was. Load panics when the struct is none that the package comment allows.
 func Load(path string, into any) error {
 	var d Document
 	to := reflect.ValueOf(into).Elem()
@@ -28,12 +28,14 @@ func Load(path string, into any) error {
 	return nil
 }
 
-// Document is a file that is read, with what it includes, by somebody who wants to know more than [Load] tells. Its zero
-// value is ready to read, once.
+// Document is a file that is read, with what it includes, by somebody who wants to know more than [Load] tells. Its
+// zero value is ready to read, once.
 type Document struct {
-	// Format says what is to be done about a file in another format, such as "httpd is configured in TOML, see httpd.toml(5)".
+	// Format says what is to be done about a file in another format, such as "httpd is configured in TOML, see
+	// httpd.toml(5)".
 	Format string
-	// Foreign names the format that a line gives away; "" when it does not. JSON and YAML are known without it; nil: nothing else.
+	// Foreign names the format that a line gives away; "" when it does not. JSON and YAML are known without
+	// it; nil: nothing else.
 	Foreign func(line string) string
 	// Files is where files are read; nil means the machine's file system.
 	Files Files
@@ -94,8 +96,9 @@ func (d *Document) Mistakes() Errors {
 	return d.mistakes
 }
 
-// file reads one file and merges it into the tree. The values remember where they come from, so that decoding need not know
-// of files. parent is nil for the main file. The error is about the file as a whole, and is for whoever named the file to report.
+// file reads one file and merges it into the tree. The values remember where they come from, so that decoding need
+// not know of files. parent is nil for the main file. The error is about the file as a whole, and is for whoever
+// named the file to report.
 func (d *Document) file(path string, parent *Value) error {
 	data, id, err := d.Files.Read(path)
 	if err != nil {
@@ -177,7 +180,8 @@ func (d *Document) merge(root *Value) {
 			_, err := d.unknownKey(n, s)
 			d.Report(n.keyMistake(err))
 		case !isNamedTables(f.typ):
-			d.Report(n.keyMistake(fmt.Errorf("belongs in the main file, %s; an included file may hold only %s", d.path, s.includable())))
+			d.Report(n.keyMistake(fmt.Errorf("belongs in the main file, %s; an included file may hold only %s",
+				d.path, s.includable())))
 		case !n.IsTable():
 			n.Report(fmt.Errorf("must be tables, [%s.NAME], not %s", n.Key(), n.Describe()))
 		default:

@@ -83,7 +83,8 @@ func readDoc(doc string) (*every, Errors) {
 func TestEveryType(t *testing.T) {
 	t.Parallel()
 	v, mistakes := readDoc("")
-	if mistakes != nil || v.Text != "x" || v.Large != 1<<64-1 || v.Port != 80 || v.Share != 0.5 || v.Wait != time.Second || v.Log.To != "stderr" || v.Audit != nil {
+	if mistakes != nil || v.Text != "x" || v.Large != 1<<64-1 || v.Port != 80 || v.Share != 0.5 ||
+		v.Wait != time.Second || v.Log.To != "stderr" || v.Audit != nil {
 		t.Errorf("the defaults are %+v, %v", v, mistakes)
 	}
 	v, mistakes = readDoc(`
@@ -123,7 +124,8 @@ to = ["a"]
 		Address: netip.MustParseAddr("::1"), Waits: []time.Duration{time.Second, 2 * time.Second}, Shares: []float64{1, 2.5},
 		Ports: []uint16{1, 2}, Hosts: []netip.Addr{netip.MustParseAddr("1.2.3.4")}, Labels: map[string]string{"a": "b"},
 		Log: logTable{"/var/log/x"}, Audit: &logTable{"/var/log/audit"}, Rules: []rule{{true}, {false}},
-		Sites: []site{{"one", "/1", &Shared{"i"}}, {"two", "/2", &Shared{"index.html"}}}, Upper: []upstream{{"u", []string{"a"}}},
+		Sites: []site{{"one", "/1", &Shared{"i"}}, {"two", "/2", &Shared{"index.html"}}},
+		Upper: []upstream{{"u", []string{"a"}}},
 	}
 	if mistakes != nil || !reflect.DeepEqual(v, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", v, mistakes, want)
@@ -134,41 +136,44 @@ to = ["a"]
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	for doc, want := range map[string]string{
-		"small = 101":                      "1:9: small: must be from -5 to 100, not 101",
-		"small = 200":                      "1:9: small: 200 is too large",
-		"large = -1":                       "1:9: large: must not be negative, as -1 is",
-		"port = 70000":                     "1:8: port: 70000 is too large",
-		"port = 0":                         "1:8: port: must be from 1 to 65535, not 0",
-		"share = 1.5":                      "1:9: share: must be from 0 to 1, not 1.5",
-		"share = nan":                      "1:9: share: must be a number, not nan",
-		"share = 'x'":                      "1:9: share: must be a number without quotes, not a string",
-		"share = 1e999":                    "1:9: share: 1e999 is too large",
-		"shares = [1, 10]":                 "1:14: shares: must be from 0 to 9, not 10",
-		"shares = 1":                       "1:10: shares: must be a list of numbers, [1.5, 2], not a number",
-		"ports = 1":                        "1:9: ports: must be a list of whole numbers, [1, 2], not a number",
-		"waits = '1s'":                     `1:9: waits: must be a list of durations, ["1s", "10s"], not a string`,
-		"wait = '0s'":                      `1:8: wait: must be more than zero, such as "1s"`,
-		"waits = ['0']":                    "",
-		"address = 'x'":                    `1:11: address: ParseAddr("x"): unable to parse IP`,
-		"address = 1":                      "1:11: address: must be a string in quotes, not a number",
-		"rule = 1":                         "1:8: rule: must be a list of tables, [[rule]], not a number",
-		"[rule]\nallow = true":             "1:2: rule: must be a list of tables, [[rule]], not a table",
-		"[[rule]]\n[[rule]]\nalow = true":  "1:3: rule.allow: missing; add it to [rule]\n3:1: rule.alow: unknown key; did you mean \"allow\"?",
-		"[[site]]\nroot = ''":              "1:3: site: must be tables, [site.NAME], not a list of tables, [[site]]",
-		"[site.'a b']\nroot = ''":          `1:7: site."a b": must have no blanks`,
-		"[web]\nroot = '/'":                "1:2: web: unknown key; a site is [site.web]",
-		"[web]\nto = ['x']":                "1:2: web: unknown key; an upstream is [upstream.web]",
-		"root = '/'":                       "1:1: root: belongs to a site: write it below its [site.NAME]",
-		"[log]\nwait = '1s'":               "2:1: log.wait: belongs at the top, before the first [section]",
-		"wait = 5":                         `1:8: wait: must be a duration with a unit; write "5s"`,
-		"maybe = yes":                      `1:9: not valid TOML: a string needs quotes; write maybe = "yes"`,
-		"text = plain":                     `1:8: not valid TOML: a string needs quotes; write text = "plain"`,
-		"{\"text\": 1}":                    "1:1: this looks like JSON; it has to be TOML",
-		"text: x":                          "1:1: this looks like YAML; it has to be TOML",
-		"labels = { a = 1 }":               "1:16: labels.a: must be a string in quotes, not a number",
-		"Untagged = 1":                     "1:1: Untagged: unknown key",
-		"include = ['none']":               "1:12: include: cannot read /none: file does not exist; create it, or write a pattern with *, which may match nothing",
-		"text = 'a'\ntext = 'b'\n[log.to]": "2:1: text: defined twice, first at line 1; remove one\n3:6: log.to: must be a string in quotes, not a table",
+		"small = 101":          "1:9: small: must be from -5 to 100, not 101",
+		"small = 200":          "1:9: small: 200 is too large",
+		"large = -1":           "1:9: large: must not be negative, as -1 is",
+		"port = 70000":         "1:8: port: 70000 is too large",
+		"port = 0":             "1:8: port: must be from 1 to 65535, not 0",
+		"share = 1.5":          "1:9: share: must be from 0 to 1, not 1.5",
+		"share = nan":          "1:9: share: must be a number, not nan",
+		"share = 'x'":          "1:9: share: must be a number without quotes, not a string",
+		"share = 1e999":        "1:9: share: 1e999 is too large",
+		"shares = [1, 10]":     "1:14: shares: must be from 0 to 9, not 10",
+		"shares = 1":           "1:10: shares: must be a list of numbers, [1.5, 2], not a number",
+		"ports = 1":            "1:9: ports: must be a list of whole numbers, [1, 2], not a number",
+		"waits = '1s'":         `1:9: waits: must be a list of durations, ["1s", "10s"], not a string`,
+		"wait = '0s'":          `1:8: wait: must be more than zero, such as "1s"`,
+		"waits = ['0']":        "",
+		"address = 'x'":        `1:11: address: ParseAddr("x"): unable to parse IP`,
+		"address = 1":          "1:11: address: must be a string in quotes, not a number",
+		"rule = 1":             "1:8: rule: must be a list of tables, [[rule]], not a number",
+		"[rule]\nallow = true": "1:2: rule: must be a list of tables, [[rule]], not a table",
+		"[[rule]]\n[[rule]]\nalow = true": "1:3: rule.allow: missing; add it to [rule]\n" +
+			"3:1: rule.alow: unknown key; did you mean \"allow\"?",
+		"[[site]]\nroot = ''":     "1:3: site: must be tables, [site.NAME], not a list of tables, [[site]]",
+		"[site.'a b']\nroot = ''": `1:7: site."a b": must have no blanks`,
+		"[web]\nroot = '/'":       "1:2: web: unknown key; a site is [site.web]",
+		"[web]\nto = ['x']":       "1:2: web: unknown key; an upstream is [upstream.web]",
+		"root = '/'":              "1:1: root: belongs to a site: write it below its [site.NAME]",
+		"[log]\nwait = '1s'":      "2:1: log.wait: belongs at the top, before the first [section]",
+		"wait = 5":                `1:8: wait: must be a duration with a unit; write "5s"`,
+		"maybe = yes":             `1:9: not valid TOML: a string needs quotes; write maybe = "yes"`,
+		"text = plain":            `1:8: not valid TOML: a string needs quotes; write text = "plain"`,
+		"{\"text\": 1}":           "1:1: this looks like JSON; it has to be TOML",
+		"text: x":                 "1:1: this looks like YAML; it has to be TOML",
+		"labels = { a = 1 }":      "1:16: labels.a: must be a string in quotes, not a number",
+		"Untagged = 1":            "1:1: Untagged: unknown key",
+		"include = ['none']": "1:12: include: cannot read /none: file does not exist; " +
+			"create it, or write a pattern with *, which may match nothing",
+		"text = 'a'\ntext = 'b'\n[log.to]": "2:1: text: defined twice, first at line 1; remove one\n" +
+			"3:6: log.to: must be a string in quotes, not a table",
 	} {
 		_, mistakes := readDoc(doc)
 		got := strings.TrimPrefix(strings.ReplaceAll(mistakes.Error(), "\n/x:", "\n"), "/x:")
@@ -223,7 +228,8 @@ func TestInclude(t *testing.T) {
 	}
 	v = every{Text: "as it was"}
 	err := Load(main, &v)
-	want := strings.ReplaceAll(`DIR/conf.d/worse.toml:1:1: text: belongs in the main file, DIR/main.toml; an included file may hold only [site.NAME] and [upstream.NAME] and include
+	want := strings.ReplaceAll(`DIR/conf.d/worse.toml:1:1: text: belongs in the main file, DIR/main.toml; `+
+		`an included file may hold only [site.NAME] and [upstream.NAME] and include
 DIR/conf.d/worse.toml:2:1: nope: unknown key
 DIR/conf.d/worse.toml:3:7: site.a: defined twice, first at DIR/conf.d/a.toml:1; remove one`, "DIR", dir)
 	if err == nil || err.Error() != want {
@@ -252,7 +258,8 @@ func TestDiffer(t *testing.T) {
 		t.Errorf("got %q, %q", keys, fixed)
 	}
 	keys, fixed := Differ(&a, &conf{Log: logTable{"x"}, Audit: &logTable{}, Sites: []site{{Name: "x"}}})
-	if !reflect.DeepEqual(keys, []string{"listen", "log.to", "audit", "site"}) || !reflect.DeepEqual(fixed, []string{"listen", "audit"}) {
+	if !reflect.DeepEqual(keys, []string{"listen", "log.to", "audit", "site"}) ||
+		!reflect.DeepEqual(fixed, []string{"listen", "audit"}) {
 		t.Errorf("got %q, %q", keys, fixed)
 	}
 }
@@ -303,13 +310,16 @@ func TestImpossibleStructs(t *testing.T) {
 	}
 }
 
-// issue 11.4: whatever a file holds: no panic, every mistake has a place, and what loads dumps, and loads from the dump the same
+// issue 11.4: whatever a file holds: no panic, every mistake has a place, and what loads dumps, and loads from the dump
+// the same
 func FuzzRead(f *testing.F) {
 	for _, doc := range documents(f) {
 		f.Add(doc)
 	}
-	f.Add("text = ''\nsmall = 1\nlarge = 2\nshare = 0.25\nrate = inf\nwait = '1h'\nsince = '0s'\nmaybe = true\naddress = '1.1.1.1'\nwaits = ['1s']")
-	f.Add("shares = [1]\nports = []\nhosts = ['::']\nlabels = { 'a b' = '\"' }\naudit = {}\n[[rule]]\nallow = true\n[site.'x.y']\nroot = ''\n[upstream.u]\nto = []")
+	f.Add("text = ''\nsmall = 1\nlarge = 2\nshare = 0.25\nrate = inf\nwait = '1h'\nsince = '0s'\n" +
+		"maybe = true\naddress = '1.1.1.1'\nwaits = ['1s']")
+	f.Add("shares = [1]\nports = []\nhosts = ['::']\nlabels = { 'a b' = '\"' }\naudit = {}\n" +
+		"[[rule]]\nallow = true\n[site.'x.y']\nroot = ''\n[upstream.u]\nto = []")
 	f.Fuzz(func(t *testing.T, doc string) {
 		v, mistakes := readDoc(doc)
 		for _, e := range mistakes {
@@ -343,12 +353,14 @@ type containsItself struct {
 // issue 11.4: tables whose embedded keys are alike share one value, and nothing else
 func TestShared(t *testing.T) {
 	t.Parallel()
-	v, mistakes := readDoc("[site.a]\nroot = 'a'\nindex = 'x'\n[site.b]\nindex = 'x'\nroot = 'b'\n[site.c]\nroot = 'c'\nindex = 'y'\n[site.d]\nroot = 'd'\n")
+	v, mistakes := readDoc("[site.a]\nroot = 'a'\nindex = 'x'\n[site.b]\nindex = 'x'\nroot = 'b'\n" +
+		"[site.c]\nroot = 'c'\nindex = 'y'\n[site.d]\nroot = 'd'\n")
 	if mistakes != nil {
 		t.Fatal(mistakes)
 	}
 	s := v.Sites
-	if s[0].Shared != s[1].Shared || s[1].Shared == s[2].Shared || s[1].Index != "x" || s[2].Index != "y" || s[3].Index != "index.html" {
+	if s[0].Shared != s[1].Shared || s[1].Shared == s[2].Shared || s[1].Index != "x" || s[2].Index != "y" ||
+		s[3].Index != "index.html" {
 		t.Errorf("got %+v", s)
 	}
 	if s[0].Root != "a" || s[1].Root != "b" || s[2].Root != "c" {

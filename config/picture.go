@@ -11,8 +11,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/internal/glyph"
 )
 
-// Tell writes an error behind a program's name, for a terminal or whoever else reads it: each mistake of [Errors] with the line
-// that it is about and a caret below the place, any other error as it is.
+// Tell writes an error behind a program's name, for a terminal or whoever else reads it: each mistake of [Errors] with
+// the line that it is about and a caret below the place, any other error as it is.
 func Tell(w io.Writer, program string, err error) {
 	var mistakes Errors
 	if !errors.As(err, &mistakes) {
@@ -26,8 +26,8 @@ func Tell(w io.Writer, program string, err error) {
 
 const indent = 4
 
-// Picture is the line that the mistake is about, as much of it as a terminal of so many columns has room for, and a caret below
-// the place; "" when the line is not known. Nothing in it is obeyed by a terminal.
+// Picture is the line that the mistake is about, as much of it as a terminal of so many columns has room for, and a
+// caret below the place; "" when the line is not known. Nothing in it is obeyed by a terminal.
 func (e *Error) Picture(columns int) string {
 	if e.Text == "" {
 		return ""
@@ -36,8 +36,8 @@ func (e *Error) Picture(columns int) string {
 	return fmt.Sprintf("%*s%s\n%*s%s\n", indent, "", line, indent, "", caret)
 }
 
-// picture is a line of a file and a caret below its column, which counts bytes from 1, in so many cells of a terminal. Of a
-// longer line it is the part around the column.
+// picture is a line of a file and a caret below its column, which counts bytes from 1, in so many cells of a terminal.
+// Of a longer line it is the part around the column.
 func picture(text string, column, room int) (line, caret string) {
 	type cell struct {
 		text  string

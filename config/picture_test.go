@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The caret stands below the byte that is meant, whatever characters are before it, and nothing of the file is obeyed by
-// the terminal. // issue 7.C
+// The caret stands below the byte that is meant, whatever characters are before it, and nothing of the file is obeyed
+// by the terminal. // issue 7.C
 func TestPicture(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 100)

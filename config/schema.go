@@ -105,7 +105,8 @@ func enter(t reflect.Type, within []reflect.Type) []reflect.Type {
 func (s *schema) share(t reflect.Type, f *field) {
 	embedded := t.Field(f.index[0])
 	if !embedded.IsExported() || s.shared >= 0 && s.shared != f.index[0] {
-		panic(fmt.Sprintf("config: %s embeds %s: one pointer can be embedded, to a struct whose name begins with a capital letter", t, embedded.Type))
+		panic(fmt.Sprintf("config: %s embeds %s: one pointer can be embedded, to a struct whose name begins with a "+
+			"capital letter", t, embedded.Type))
 	}
 	if s.shared < 0 {
 		s.shared = f.index[0]

@@ -10,10 +10,12 @@ import (
 	"strings"
 )
 
-// notTOML is the mistake of a file that the parser gave up at an offset. What was probably meant is told where it shows.
+// notTOML is the mistake of a file that the parser gave up at an offset. What was probably meant is told where it
+// shows.
 func (b *builder) notTOML(at uint32, err error) []*Error {
 	if line, other := b.document.foreign(b.src.data); other != "" {
-		return []*Error{b.src.Mistake(line, "", fmt.Errorf("this looks like %s; %s", other, cmp.Or(b.document.Format, "it has to be TOML")))}
+		return []*Error{b.src.Mistake(line, "", fmt.Errorf("this looks like %s; %s", other,
+			cmp.Or(b.document.Format, "it has to be TOML")))}
 	}
 	if where, meant := b.unquoted(at, err.Error()); meant != "" {
 		return append(b.mistakes, b.src.Mistake(where, "", errors.New("not valid TOML: "+meant)))

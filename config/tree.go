@@ -8,14 +8,15 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// This file is the only one that knows go-toml. Its own decoder is not used because its time grows with the square of the
-// number of sibling tables, and because it stops at the first mistake.
+// This file is the only one that knows go-toml. Its own decoder is not used because its time grows with the square of
+// the number of sibling tables, and because it stops at the first mistake.
 
 // kinds are ours by the parser's.
 var kinds = [...]kind{
 	unstable.Array: listKind, unstable.InlineTable: tableKind, unstable.String: stringKind, unstable.Bool: boolKind,
 	unstable.Integer: integerKind, unstable.Float: floatKind,
-	unstable.LocalDate: timeKind, unstable.LocalTime: timeKind, unstable.LocalDateTime: timeKind, unstable.DateTime: timeKind,
+	unstable.LocalDate: timeKind, unstable.LocalTime: timeKind, unstable.LocalDateTime: timeKind,
+	unstable.DateTime: timeKind,
 }
 
 // parse reads a document. Its time is linear in the document's length. The root is nil when the

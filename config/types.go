@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// What a type of your own may say of itself. None of it is needed: a type that has [encoding.TextUnmarshaler] is written as
-// a string, and with [encoding.TextMarshaler] can be dumped.
+// What a type of your own may say of itself. None of it is needed: a type that has [encoding.TextUnmarshaler] is
+// written as a string, and with [encoding.TextMarshaler] can be dumped.
 
-// A Decoder is written in a way of its own. It is asked with what the file has, returns what is wrong with that as a whole,
-// and reports what is wrong within it. What it has been filled with then is not used.
+// A Decoder is written in a way of its own. It is asked with what the file has, returns what is wrong with that as a
+// whole, and reports what is wrong within it. What it has been filled with then is not used.
 type Decoder interface{ Decode(from *Value) error }
 
 // An Encoder is dumped as something else: what Encode returns.
@@ -21,8 +21,8 @@ type Described interface{ Kind() string }
 // A Tabular type has the keys of a struct, though it is none: they are those of what Table returns.
 type Tabular interface{ Table() any }
 
-// A Guesser knows how a text was probably meant that has no quotes where a value of the type belongs: why it is wrong, and
-// the value as it would be written; "" if that is anybody's guess. It is asked of a zero value.
+// A Guesser knows how a text was probably meant that has no quotes where a value of the type belongs: why it is wrong,
+// and the value as it would be written; "" if that is anybody's guess. It is asked of a zero value.
 type Guesser interface {
 	Guess(d *Document, text string) (why, meant string)
 }
@@ -30,8 +30,8 @@ type Guesser interface {
 // A NameValidator says what is wrong with a name that the file may choose: that of a table, or a key of a map.
 type NameValidator interface{ ValidateName(name string) error }
 
-// A Validator knows what holds across the keys of a table. It is asked when they have been decoded, those that are wrong in
-// themselves included, which have their defaults; see [Table.Has].
+// A Validator knows what holds across the keys of a table. It is asked when they have been decoded, those that are
+// wrong in themselves included, which have their defaults; see [Table.Has].
 type Validator interface{ Validate(t *Table) }
 
 // Table is a table as its file has it.

@@ -10,7 +10,8 @@ import (
 )
 
 // unknownKey says what was probably meant by a key that its table, of schema s, does not know. In TOML a key belongs to
-// the last [section] above it, whatever its author had in mind. Meant is the key of the same table, if it was probably one.
+// the last [section] above it, whatever its author had in mind. Meant is the key of the same table, if it was probably
+// one.
 func (d *Document) unknownKey(n *Value, s *schema) (meant string, err error) {
 	for up := n.parent.parent; up != nil; up = up.parent {
 		t := d.typeAt(up)
@@ -44,11 +45,12 @@ func (d *Document) unknownKey(n *Value, s *schema) (meant string, err error) {
 	return "", errors.New("unknown key")
 }
 
-// misplaced says what is wrong with a key at the top if it, or what is in it, belongs to a named table; nil if it does not
-// look like that.
+// misplaced says what is wrong with a key at the top if it, or what is in it, belongs to a named table; nil if it
+// does not look like that.
 func misplaced(n *Value, f *field) error {
 	s := schemaOf(f.typ.Elem())
-	if n.origin == headed && slices.ContainsFunc(s.fields, func(f field) bool { return f.required && n.At(f.name) != nil }) {
+	has := func(f field) bool { return f.required && n.At(f.name) != nil }
+	if n.origin == headed && slices.ContainsFunc(s.fields, has) {
 		return fmt.Errorf("unknown key; %s is [%s.%s]", one(f.name), f.name, QuoteKey(n.name))
 	}
 	if n.origin == written && s.byName[n.name] != nil {

@@ -115,8 +115,8 @@ func (n *Value) Describe() string {
 	}
 }
 
-// Decode fills what a pointer points to, by the rules of the package, and says whether that went well. What is wrong has
-// been reported.
+// Decode fills what a pointer points to, by the rules of the package, and says whether that went well. What is
+// wrong has been reported.
 func (n *Value) Decode(into any) (ok bool) {
 	return n.Document().value(reflect.ValueOf(into).Elem(), n)
 }
