@@ -1,7 +1,7 @@
 //go:build !linux
 
-// Package pidfile lets at most one process hold a path, on Linux only. Elsewhere programs that use it build, and are told so by
-// every call.
+// Package pidfile lets at most one process hold a path, on Linux only. Elsewhere programs that use it build, and
+// are told so by every call.
 package pidfile
 
 import (

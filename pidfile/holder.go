@@ -12,8 +12,8 @@ import (
 )
 
 // holder finds the owner of a file that was deleted without asking its witness: whoever connects in a loop can keep the
-// queue of that full, and so others from asking. It is root's or ours, runs our executable, and has the deleted file open and
-// locked. 0: there is none, or the caller may not see it.
+// queue of that full, and so others from asking. It is root's or ours, runs our executable, and has the deleted file
+// open and locked. 0: there is none, or the caller may not see it.
 func holder(path string) (pid int) {
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {
@@ -27,7 +27,8 @@ func holder(path string) (pid int) {
 	for _, p := range procs {
 		pid, err := strconv.Atoi(p.Name())
 		var st unix.Stat_t
-		if err != nil || pid == unix.Getpid() || unix.Stat("/proc/"+p.Name(), &st) != nil || !believed(&unix.Ucred{Uid: st.Uid}) {
+		if err != nil || pid == unix.Getpid() || unix.Stat("/proc/"+p.Name(), &st) != nil ||
+			!believed(&unix.Ucred{Uid: st.Uid}) {
 			continue
 		}
 		if alive(pid) && runsOurExecutable(pid) && holds(p.Name(), deleted) {

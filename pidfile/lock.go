@@ -74,8 +74,8 @@ func refuseIrregular(path string) (exists bool, owner uint32, err error) {
 	return true, st.Uid, nil
 }
 
-// stranger tells whether uid is neither root nor ourselves. A stranger's file is never run on, in whatever directory: its
-// owner could write into it at any time, and would choose whom a stop or a reload reaches.
+// stranger tells whether uid is neither root nor ourselves. A stranger's file is never run on, in whatever directory:
+// its owner could write into it at any time, and would choose whom a stop or a reload reaches.
 func stranger(uid uint32) bool { return uid != 0 && int(uid) != unix.Geteuid() }
 
 // replaceStrangers takes the name from a stranger's file, unless it has an owner that lives.

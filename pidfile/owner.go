@@ -105,8 +105,8 @@ func witnessed(path string, otherwise State) (Status, error) {
 	return Status{State: otherwise}, nil
 }
 
-// Proven returns the PID of the owner of path if nobody but root and the caller could have had us take it for that: a file of
-// theirs is locked and says so, or the witness does. 0: there is none, or that is not proven.
+// Proven returns the PID of the owner of path if nobody but root and the caller could have had us take it for that: a
+// file of theirs is locked and says so, or the witness does. 0: there is none, or that is not proven.
 func Proven(path string) (pid int) {
 	if fd, err := unix.Open(path, unix.O_RDONLY|openFlags, 0); err == nil {
 		c, locked := readPID(fd), writeLocked(fd)
@@ -119,8 +119,8 @@ func Proven(path string) (pid int) {
 	return pid
 }
 
-// content is what a pidfile says: pid is 0 unless it is exactly one positive decimal number, and one that the owner of the
-// file may speak for.
+// content is what a pidfile says: pid is 0 unless it is exactly one positive decimal number, and one that the owner
+// of the file may speak for.
 type content struct {
 	pid     int
 	uid     uint32 // the file's
@@ -191,8 +191,8 @@ func alive(pid int) bool {
 	return err != nil || !p.dead
 }
 
-// owns decides whether the process in an unlocked pidfile is its owner all the same: an owner that does not lock. It is,
-// if it lives, runs our executable, and started before the file was written. Anybody else got the number by chance.
+// owns decides whether the process in an unlocked pidfile is its owner all the same: an owner that does not lock. It
+// is, if it lives, runs our executable, and started before the file was written. Anybody else got the number by chance.
 func owns(c content) bool {
 	if c.pid == 0 || c.pid == unix.Getpid() || !alive(c.pid) || !runsOurExecutable(c.pid) {
 		return false
@@ -224,8 +224,8 @@ type proc struct {
 	started time.Time
 }
 
-// readProc reads /proc/PID/stat, proc_pid_stat(5): field 3 is the state, 9 the kernel's flags (PF_EXITING is 4), 22 the start
-// in ticks of 1/100 s since boot, and 31 the signals that wait for the main thread, KILL's bit among them.
+// readProc reads /proc/PID/stat, proc_pid_stat(5): field 3 is the state, 9 the kernel's flags (PF_EXITING is 4), 22 the
+// start in ticks of 1/100 s since boot, and 31 the signals that wait for the main thread, KILL's bit among them.
 func readProc(pid int) (proc, error) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {

@@ -96,11 +96,11 @@ func Acquire(path string) (*File, error) {
 }
 
 // Lock takes path for this process and leaves the file empty; nothing is truncated or removed before the lock is
-// held. A live owner is a *[HeldError]; a dead one whose lock is still held, by a child that dies with it, is waited for, a
-// second at most. A path that is a symbolic link, a directory, a FIFO or a device is an error, and is neither followed
-// nor waited for. A file that belongs to neither root nor this process's user is replaced by one of its own; where that
-// cannot be done, and in a sticky directory, it is an error. A relative path means the current directory now, and stays
-// there.
+// held. A live owner is a *[HeldError]; a dead one whose lock is still held, by a child that dies with it, is waited
+// for, a second at most. A path that is a symbolic link, a directory, a FIFO or a device is an error, and is neither
+// followed nor waited for. A file that belongs to neither root nor this process's user is replaced by one of its
+// own; where that cannot be done, and in a sticky directory, it is an error. A relative path means the current
+// directory now, and stays there.
 func Lock(path string) (*File, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -215,9 +215,9 @@ func (f *File) Path() string { return f.path }
 func (f *File) Stale() bool { return f.stale }
 
 // Release ends the watch, unlinks the file if the path still names it, and lets go of the lock: the last thing that
-// an owner does. Where the owner may not unlink it any more, because it has given up its privileges, the file is emptied: like
-// that it stops nobody, and is not taken for what a crash has left. The File cannot be used afterwards; a second Release does
-// nothing.
+// an owner does. Where the owner may not unlink it any more, because it has given up its privileges, the file is
+// emptied: like that it stops nobody, and is not taken for what a crash has left. The File cannot be used afterwards; a
+// second Release does nothing.
 func (f *File) Release() error {
 	f.closeWatch() // which may be about to put another file in the place of f.fd
 	if f.fd < 0 {
@@ -269,8 +269,8 @@ func (f *File) Handover() (fds [2]int, done func(), err error) {
 	return fds, done, nil
 }
 
-// Adopt takes over what the parent process got from Handover; stale is what its File said. The descriptors belong to the
-// File from now on, or are closed when they turn out not to hold the lock on path.
+// Adopt takes over what the parent process got from Handover; stale is what its File said. The descriptors belong to
+// the File from now on, or are closed when they turn out not to hold the lock on path.
 func Adopt(path string, fds [2]int, stale bool) (*File, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

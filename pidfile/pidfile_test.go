@@ -275,10 +275,12 @@ func TestHostilePaths(t *testing.T) {
 		put(t, p, "precious")
 		os.Chmod(p, 0o666)
 		os.Chown(p, 1234, 1234)
-		if got := start(t, p, us).do("acquire"); !strings.Contains(got, "permission denied") && !strings.Contains(got, "belongs to uid 1234") {
+		if got := start(t, p, us).do("acquire"); !strings.Contains(got, "permission denied") &&
+			!strings.Contains(got, "belongs to uid 1234") {
 			t.Errorf("as nobody: %s", got)
 		}
-		if _, err := pidfile.Acquire(p); err == nil || !strings.Contains(err.Error(), "1234") && !errors.Is(err, fs.ErrPermission) {
+		if _, err := pidfile.Acquire(p); err == nil ||
+			!strings.Contains(err.Error(), "1234") && !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("as root: %v", err)
 		}
 		if read(t, p) != "precious" {

@@ -112,8 +112,8 @@ func TestFindADyingOwner(t *testing.T) {
 	}
 }
 
-// promise P3: who was killed does not run any more, though it may take a moment until its lock has gone: an init script that is
-// told otherwise does not start it
+// promise P3: who was killed does not run any more, though it may take a moment until its lock has gone: an init script
+// that is told otherwise does not start it
 func TestLookAtADyingOwner(t *testing.T) {
 	for range 20 {
 		path := path(t)
@@ -135,7 +135,8 @@ func TestSignalThatIsNotPermitted(t *testing.T) {
 	owner.must("acquire")
 	them := start(t, p, asUser(t, nobody))
 	for word, name := range map[string]string{"may reload": "HUP", "stop": "TERM"} {
-		if got, want := them.do(word), fmt.Sprintf("error: pid %d: send %s: operation not permitted", owner.pid(), name); got != want {
+		want := fmt.Sprintf("error: pid %d: send %s: operation not permitted", owner.pid(), name)
+		if got := them.do(word); got != want {
 			t.Errorf("%s: %q, want %q", word, got, want)
 		}
 	}

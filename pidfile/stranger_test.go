@@ -129,8 +129,8 @@ func TestStrangersFileWithAnOwner(t *testing.T) {
 	}
 }
 
-// issue 7.B3: a stranger's file speaks for the stranger's own processes, and for nobody else's, whatever these run: its word
-// would be a kill for hire.
+// issue 7.B3: a stranger's file speaks for the stranger's own processes, and for nobody else's, whatever these run: its
+// word would be a kill for hire.
 func TestStrangersFileNamesAVictim(t *testing.T) {
 	for name, locked := range map[string]bool{"locked": true, "not locked": false} {
 		t.Run(name, func(t *testing.T) {

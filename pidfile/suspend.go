@@ -36,7 +36,8 @@ func (f *File) Suspend() (fds [2]int, err error) {
 }
 
 // Resume has the file say the PID, and be watched, again. It may be called for a File from [Adopt], in place of
-// [File.Write] and [File.Watch]: unlike Write it does not release a file that cannot be written, which the watch tries again.
+// [File.Write] and [File.Watch]: unlike Write it does not release a file that cannot be written, which the watch tries
+// again.
 func (f *File) Resume(log *slog.Logger) error {
 	f.pid = unix.Getpid()
 	err := f.put(f.fd)
@@ -49,5 +50,6 @@ func (f *File) Resume(log *slog.Logger) error {
 	return nil
 }
 
-// isSuspended tells whether the file of an owner that lives says so. A text that begins like it has been written over in part.
+// isSuspended tells whether the file of an owner that lives says so. A text that begins like it has been written over
+// in part.
 func isSuspended(c content) bool { return strings.HasSuffix(c.text, suspended[3:]) }

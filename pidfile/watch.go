@@ -66,8 +66,8 @@ func (w *watch) remove(wd int) {
 	}
 }
 
-// Unwatch ends the watch, which Release does too. The kernel takes some 10 ms to forget a watch, and keeps a process that
-// has one from ending before: call it when the daemon begins to stop.
+// Unwatch ends the watch, which Release does too. The kernel takes some 10 ms to forget a watch, and keeps a process
+// that has one from ending before: call it when the daemon begins to stop.
 func (f *File) Unwatch() {
 	if w := f.watch; w != nil {
 		w.ending.Store(true)
@@ -76,8 +76,8 @@ func (f *File) Unwatch() {
 	}
 }
 
-// EndWatch is Unwatch for who has no 10 ms to lose: what is left of the watch is the caller's, to be closed when there is time.
-// -1: there was no watch.
+// EndWatch is Unwatch for who has no 10 ms to lose: what is left of the watch is the caller's, to be closed when there
+// is time. -1: there was no watch.
 func (f *File) EndWatch() (fd int) {
 	fd = -1
 	if w := f.watch; w != nil {

@@ -26,7 +26,8 @@ func untilRestored(t *testing.T, path, want string, damage func()) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(path), unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ATTRIB|unix.IN_DELETE); err != nil {
+	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(path),
+		unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ATTRIB|unix.IN_DELETE); err != nil {
 		t.Fatal(err)
 	}
 	damage()
@@ -162,8 +163,8 @@ func TestSquattedWitness(t *testing.T) {
 	acquire(t, p)
 }
 
-// promise P3, Q2: a stranger who keeps the queue of the witness full hides no owner from a start, though the owner is stopped and
-// can neither hang up nor put its file back; and the verbs do not take that owner for gone.
+// promise P3, Q2: a stranger who keeps the queue of the witness full hides no owner from a start, though the owner is
+// stopped and can neither hang up nor put its file back; and the verbs do not take that owner for gone.
 func TestFloodedWitness(t *testing.T) {
 	asNobody := asUser(t, 65534)
 	p := filepath.Join(sharedDir(t, 0o755), "test.pid")
@@ -189,7 +190,8 @@ func TestFloodedWitness(t *testing.T) {
 	untilRestored(t, p, fmt.Sprintln(owner.pid()), func() { unix.Kill(owner.pid(), unix.SIGCONT) })
 }
 
-// issue 7.A3: looks do not fill the queue of the witness for good; the owner hangs up on them. In a flood it does so slowly.
+// issue 7.A3: looks do not fill the queue of the witness for good; the owner hangs up on them. In a flood it does so
+// slowly.
 func TestWitnessIsDrained(t *testing.T) {
 	p := path(t)
 	owner := start(t, p)
@@ -229,8 +231,8 @@ func TestWitnessKeptByAChildOfADeadOwner(t *testing.T) {
 	acquire(t, p)
 }
 
-// ... nor does the lock itself, in a child that has not come to its exec: it ends with its parent, a moment later. One that
-// stays is told of, after a while.
+// ... nor does the lock itself, in a child that has not come to its exec: it ends with its parent, a moment later. One
+// that stays is told of, after a while.
 func TestLockKeptByAChildOfADeadOwner(t *testing.T) {
 	for _, dies := range []bool{true, false} {
 		p := path(t)

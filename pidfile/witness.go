@@ -17,8 +17,8 @@ import (
 // A witness is an abstract unix socket, bound for the owner's life and named after the pidfile's directory (device and
 // inode) and name. A lock goes with the file when the file is deleted; this does not, and the kernel frees it at the
 // owner's death. It lives in a network namespace, and anybody can squat its name: it can only add to the lock, never
-// replace it, and is believed only when SO_PEERCRED says root or ourselves. It answers nobody: who connects learns from the
-// kernel whose it is, and is hung up on.
+// replace it, and is believed only when SO_PEERCRED says root or ourselves. It answers nobody: who connects learns from
+// the kernel whose it is, and is hung up on.
 type witness struct {
 	fd   int      // -1: none
 	file *os.File // once it is drained
@@ -87,15 +87,16 @@ func newWitness(path string) (witness, error) {
 		time.Sleep(time.Millisecond)
 	}
 	unix.Close(fd)
-	slog.Warn("no second witness for the pidfile: a start right after its deletion could not be refused", "path", path, "err", err)
+	slog.Warn("no second witness for the pidfile: a start right after its deletion could not be refused",
+		"path", path, "err", err)
 	return none, nil
 }
 
 // errBlinded says that the witness cannot be asked: somebody keeps its queue full.
 var errBlinded = errors.New("so many connect to its witness that nobody can tell whether it has an owner")
 
-// askWitness returns the PID of the owner that the witness of path tells of; 0 where there is none, or it is out of sight, in
-// another PID namespace.
+// askWitness returns the PID of the owner that the witness of path tells of; 0 where there is none, or it is out of
+// sight, in another PID namespace.
 func askWitness(path string) (pid int, err error) {
 	path, err = filepath.Abs(path)
 	if err != nil {
@@ -136,8 +137,8 @@ func peer(name string) (*unix.Ucred, error) {
 
 func believed(cred *unix.Ucred) bool { return cred.Uid == 0 || int(cred.Uid) == unix.Geteuid() }
 
-// lives says whether the process that the witness tells of is still there; one out of sight, in another PID namespace, is
-// taken for alive.
+// lives says whether the process that the witness tells of is still there; one out of sight, in another PID
+// namespace, is taken for alive.
 func lives(cred *unix.Ucred) bool { return cred.Pid == 0 || alive(int(cred.Pid)) }
 
 // adopt makes this process the one that SO_PEERCRED names: listen(2) notes its caller each time. One that was named already
@@ -152,8 +153,8 @@ func (w *witness) adopt() {
 	unix.Listen(w.fd, unix.SOMAXCONN)
 }
 
-// drain hangs up on those who have looked, until close: a socket that nobody accepts from is full one day. It sleeps in the
-// poller, and in a flood most of the time: who finds the queue full then asks /proc instead, see holder.
+// drain hangs up on those who have looked, until close: a socket that nobody accepts from is full one day. It sleeps in
+// the poller, and in a flood most of the time: who finds the queue full then asks /proc instead, see holder.
 func (w *witness) drain() {
 	if w.fd < 0 {
 		return
