@@ -9,11 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MostHanging is how many threads the logs that share a [Disks] take when disks hang, however many logs and disks there are.
+// MostHanging is how many threads the logs that share a [Disks] take when disks hang, however many logs and disks there
+// are.
 const MostHanging = 3
 
-// Disks bounds how many logs are in a system call for a file at the same time, for those who have thousands: one that hangs
-// takes a thread, and a process that cannot have another one dies. There is one for each disk, or terminal, and
+// Disks bounds how many logs are in a system call for a file at the same time, for those who have thousands: one that
+// hangs takes a thread, and a process that cannot have another one dies. There is one for each disk, or terminal, and
 // [MostHanging] in all: when as many disks hang, the logs on others wait for them. The zero value is ready, and shared
 // by the [Options] of those logs.
 type Disks struct {
@@ -22,8 +23,8 @@ type Disks struct {
 	all   chan struct{}
 }
 
-// Open calls open, which opens a file that logs are to be written to, when its disk's turn has come. To find out which disk
-// that is takes no look at it: links to other disks are not followed.
+// Open calls open, which opens a file that logs are to be written to, when its disk's turn has come. To find out which
+// disk that is takes no look at it: links to other disks are not followed.
 func (d *Disks) Open(path string, open func()) { d.turn(mounted(path)).take(open) }
 
 // turn returns what a disk's calls wait for.

@@ -36,5 +36,6 @@ func ParseFacility(name string) (syslog.Priority, error) {
 		"local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7":
 		return syslog.LOG_LOCAL0 + syslog.Priority(name[len(name)-1]-'0')<<3, nil
 	}
-	return 0, fmt.Errorf("syslog facility %q: want daemon, user, local0 to local7 (or 0 to 7) or another name from syslog.conf(5)", name)
+	return 0, fmt.Errorf("syslog facility %q: want daemon, user, local0 to local7 (or 0 to 7) or another name "+
+		"from syslog.conf(5)", name)
 }

@@ -79,7 +79,8 @@ func TestDeviceAccepted(t *testing.T) {
 	mustClose(t, l)
 }
 
-// promise L1: what a full disk has torn is ended before the next line, by whoever writes it: after a reload, or a new start
+// promise L1: what a full disk has torn is ended before the next line, by whoever writes it: after a reload, or a new
+// start
 func TestTornLineOfAnother(t *testing.T) {
 	const torn = "0 old\n0 tor"
 	for name, c := range map[string]struct {

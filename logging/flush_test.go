@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// promise U1: an upgrade after a reload keeps nobody waiting: a file that was switched away from has nothing left to write.
+// promise U1: an upgrade after a reload keeps nobody waiting: a file that was switched away from has nothing left to
+// write.
 func TestFlushAfterReopen(t *testing.T) {
 	l := mustOpen(t, Options{To: filepath.Join(t.TempDir(), "log")}, host())
 	defer mustClose(t, l)

@@ -80,7 +80,8 @@ func (f layout) said(at time.Time, name string, pid int, level slog.Level, text 
 		return f.text(at, level, text)
 	}
 	if f == objects {
-		return objectOf(at, level, string(text[:min(len(text), maxLine+1)]), slog.String("program", bounded(name)), slog.Int("pid", pid))
+		return objectOf(at, level, string(text[:min(len(text), maxLine+1)]), slog.String("program", bounded(name)),
+			slog.Int("pid", pid))
 	}
 	b := make([]byte, 0, 96+len(name)+len(text))
 	b = f.appendTime(b, at)

@@ -57,7 +57,8 @@ func TestPlainLineIsCut(t *testing.T) {
 			got := string(plain.text(noon, 0, text))
 			line := strings.TrimSuffix(got, "\n")
 			fits := len(text) <= maxPlain && c != "\n"
-			if strings.Contains(line, "\n") || len(line) > maxPlain || fits != (line == string(text)) || !fits && (len(line) < maxPlain-6 || !strings.HasSuffix(line, cutMark)) {
+			if strings.Contains(line, "\n") || len(line) > maxPlain || fits != (line == string(text)) ||
+				!fits && (len(line) < maxPlain-6 || !strings.HasSuffix(line, cutMark)) {
 				t.Errorf("%d of %q: %d bytes, ending in %q", n, c, len(line), line[len(line)-12:])
 			}
 		}
@@ -71,7 +72,9 @@ func TestLineToSyslog(t *testing.T) {
 	o := toSyslog
 	o.Plain = true // means nothing here
 	l := mustOpen(t, o, f.system())
-	for level, severity := range map[slog.Level]syslog.Priority{slog.LevelInfo: syslog.LOG_INFO, slog.LevelError: syslog.LOG_ERR} {
+	for level, severity := range map[slog.Level]syslog.Priority{
+		slog.LevelInfo: syslog.LOG_INFO, slog.LevelError: syslog.LOG_ERR,
+	} {
 		l.Line(level, []byte("a\tb\x1b\n"))
 		pri, text := f.read()
 		if want := int(syslog.LOG_DAEMON | severity); pri != want || text != "a\tb\\x1b" {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Logger opens the log that o describes, as [Open] does, and returns its logger and the [Log], to be closed: for the Main of
-// package daemon.
+// Logger opens the log that o describes, as [Open] does, and returns its logger and the [Log], to be closed: for
+// the Main of package daemon.
 func (o Options) Logger() (*slog.Logger, io.Closer, error) {
 	l, err := Open(o)
 	if err != nil {
@@ -18,8 +18,8 @@ func (o Options) Logger() (*slog.Logger, io.Closer, error) {
 	return l.Logger(), l, nil
 }
 
-// Reopen opens the file anew that l goes to, to follow logrotate; where that cannot be done, l goes on in the old one. It does
-// nothing to another destination.
+// Reopen opens the file anew that l goes to, to follow logrotate; where that cannot be done, l goes on in the old one.
+// It does nothing to another destination.
 func (l *Log) Reopen() error {
 	out := l.output.Load()
 	if out == nil || !out.target.file() {
@@ -38,8 +38,9 @@ func (l *Log) OnStderr() bool {
 	return out != nil && out.target.to == "stderr"
 }
 
-// Chown gives the file that l goes to to another user, who can reopen it then, in a directory of its own. It does nothing to
-// another destination, and refuses a file that has another name too: that may be anybody's. Call it before l is switched or closed.
+// Chown gives the file that l goes to to another user, who can reopen it then, in a directory of its own. It does
+// nothing to another destination, and refuses a file that has another name too: that may be anybody's. Call it before
+// l is switched or closed.
 func (l *Log) Chown(uid, gid int) error {
 	out := l.output.Load()
 	if out == nil || !out.target.file() {

@@ -11,9 +11,9 @@
 // Records are one line each, whatever is in them: control characters are
 // escaped and a line ends, with a mark, at about 8 KiB. With [Options.JSON] each is a
 // JSON object. [Log.Line], [Log.Say] and [Options.Plain] are for lines that programs
-// write; and [Log.Offer] for those of them that can wait. It loses nothing to a disk that is slow: it says that there is
-// no room, and when there is. What is lost to an error, of a full disk above all, is
-// counted and told like any other loss.
+// write; and [Log.Offer] for those of them that can wait. It loses nothing to a disk that is slow: it says
+// that there is no room, and when there is. What is lost to an error, of a full disk above all, is counted and
+// told like any other loss.
 package logging
 
 import (
@@ -45,16 +45,16 @@ type Options struct {
 	// Plain writes lines to a file or standard error as they are, without time
 	// and level: for the output of programs. Syslog has no use for it.
 	Plain bool
-	// JSON has a file or standard error get one JSON object a line, as [slog.JSONHandler] writes it: time, level and msg, and
-	// attributes and groups. A message of [Log.Line], of [Log.Offer] and of losses has the first three; one of [Log.Say] has
-	// also program and pid. A msg ends, with a mark, at about 8 KiB; an object of more than 64 KiB has no attributes but
-	// "cut":true. Syslog keeps its own form. Not together with Plain.
+	// JSON has a file or standard error get one JSON object a line, as [slog.JSONHandler] writes it: time, level and
+	// msg, and attributes and groups. A message of [Log.Line], of [Log.Offer] and of losses has the first three; one of
+	// [Log.Say] has also program and pid. A msg ends, with a mark, at about 8 KiB; an object of more than 64 KiB has no
+	// attributes but "cut":true. Syslog keeps its own form. Not together with Plain.
 	JSON bool
 	// Whose stands before the line that tells of losses in a Plain destination, for
 	// the reader to know whose they are.
 	Whose string
-	// Continues says that another Log of the same destination has been flushed just now: a Plain file may end in the middle of
-	// a line that goes on.
+	// Continues says that another Log of the same destination has been flushed just now: a Plain file may end in the
+	// middle of a line that goes on.
 	Continues bool
 	// Disks is shared by logs that are many; nil for one that waits for no other.
 	Disks *Disks
@@ -123,8 +123,8 @@ func (l *Log) Line(level slog.Level, text []byte) {
 // the tag, with / for a colon, and stands before the line in other places, where what
 // program writes cannot pass for a message; in JSON they are members of the object. It
 // is [Log.Line] otherwise, but that level only tells standard error apart, and
-// Options.Level hides none; and that half of the queue is not for these. A line that finds its half full is not taken: it is counted
-// and told of like any other loss. In a Plain destination nothing stands before it.
+// Options.Level hides none; and that half of the queue is not for these. A line that finds its half full is not taken:
+// it is counted and told of like any other loss. In a Plain destination nothing stands before it.
 func (l *Log) Say(name string, pid int, level slog.Level, text []byte) (taken bool) {
 	now := time.Now()
 	for {
@@ -132,7 +132,8 @@ func (l *Log) Say(name string, pid int, level slog.Level, text []byte) (taken bo
 		if out == nil {
 			return false
 		}
-		r := record{line: out.sink.layout.said(now, name, pid, level, text), level: level, at: now, weight: 1, program: name, pid: pid}
+		r := record{line: out.sink.layout.said(now, name, pid, level, text), level: level, at: now, weight: 1,
+			program: name, pid: pid}
 		taken, closed := out.sink.queue.admit(r)
 		if !closed {
 			return taken
@@ -263,9 +264,9 @@ func (l *Log) Switch(d *Destination) {
 	}()
 }
 
-// Flush waits until all that was logged before is written, or is lost: for a process that is about to become another program,
-// and may go on after all. The error says how many messages nobody has been told of: those that ctx was too short for, and
-// those that were lost before.
+// Flush waits until all that was logged before is written, or is lost: for a process that is about to become another
+// program, and may go on after all. The error says how many messages nobody has been told of: those that ctx was too
+// short for, and those that were lost before.
 func (l *Log) Flush(ctx context.Context) error {
 	l.mu.Lock()
 	sinks := slices.Clone(l.retired) // switched away from

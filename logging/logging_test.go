@@ -164,7 +164,8 @@ func TestSwitchWhileLogging(t *testing.T) {
 }
 
 func TestOptionsRefused(t *testing.T) {
-	for _, o := range []Options{{To: "relative/log"}, {To: "Syslog"}, {To: "syslog", Facility: 3}, {To: "syslog", Facility: 24 << 3}} {
+	for _, o := range []Options{{To: "relative/log"}, {To: "Syslog"}, {To: "syslog", Facility: 3},
+		{To: "syslog", Facility: 24 << 3}} {
 		if l, err := Open(o); err == nil {
 			l.Close()
 			t.Errorf("%+v: no error", o)

@@ -33,7 +33,8 @@ func (a addition) to(h slog.Handler) slog.Handler {
 	return a(h)
 }
 
-// object formats a record. JSON cannot be cut anywhere: the message is cut, and of what is too long even so only that is left.
+// object formats a record. JSON cannot be cut anywhere: the message is cut, and of what is too long even so only that
+// is left.
 func object(r slog.Record, a addition) []byte {
 	if len(r.Message) > maxLine {
 		r.Message = string(cut([]byte(bounded(r.Message)), maxLine))

@@ -83,7 +83,8 @@ func (c *counter) LogValue() slog.Value { return slog.IntValue(c.n) }
 // issue 11.5: a line is what slog makes of the record, whether its parts come with it or with the logger
 func TestObjectsAreSlogsOwn(t *testing.T) {
 	values := []slog.Attr{
-		slog.String("s", "a \"b\" <&>\n日本"), slog.Int("i", -3), slog.Uint64("u", 3), slog.Float64("f", 0.5), slog.Bool("b", true),
+		slog.String("s", "a \"b\" <&>\n日本"), slog.Int("i", -3), slog.Uint64("u", 3), slog.Float64("f", 0.5),
+		slog.Bool("b", true),
 		slog.Duration("d", time.Second), slog.Time("t", noon), slog.Any("e", errors.New("no way")), slog.Any("n", nil),
 		slog.Any("nil error", (*nilError)(nil)), slog.Any("l", []int{1, 2}), slog.Any("m", map[string]int{"b": 1, "a": 2}),
 		slog.Any("struct", struct{ A int }{1}), slog.Any("raw", json.RawMessage(`{"x":1}`)), slog.Any("no JSON", func() {}),
@@ -142,13 +143,15 @@ func TestObjectsOfForgeries(t *testing.T) {
 			}
 		}
 		one := decoded(t, string(line))[0]
-		if one["msg"] != strings.ToValidUTF8(text, "\ufffd") || one["program"] != "web:1" || one["pid"] != 42.0 || one["level"] != "WARN" {
+		if one["msg"] != strings.ToValidUTF8(text, "\ufffd") || one["program"] != "web:1" || one["pid"] != 42.0 ||
+			one["level"] != "WARN" {
 			t.Errorf("%q: %v", text, one)
 		}
 	}
 	const beyond = "tag \U000e0041 \u202e 𝄞"
 	line := string(objects.text(noon, slog.LevelInfo, []byte(beyond)))
-	if want := `{"time":"2026-11-23T10:00:00+01:00","level":"INFO","msg":"tag \udb40\udc41 \u202e 𝄞"}` + "\n"; line != want {
+	want := `{"time":"2026-11-23T10:00:00+01:00","level":"INFO","msg":"tag \udb40\udc41 \u202e 𝄞"}` + "\n"
+	if line != want {
 		t.Errorf("%q, want %q", line, want)
 	}
 	if one := decoded(t, line)[0]; one["msg"] != beyond {
@@ -259,7 +262,8 @@ func TestSwitchToObjects(t *testing.T) {
 }
 
 func TestPlainObjects(t *testing.T) {
-	if _, err := Open(Options{Plain: true, JSON: true}); err == nil || !strings.Contains(err.Error(), "either plain or JSON") {
+	if _, err := Open(Options{Plain: true, JSON: true}); err == nil ||
+		!strings.Contains(err.Error(), "either plain or JSON") {
 		t.Errorf("Open: %v", err)
 	}
 }

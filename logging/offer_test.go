@@ -58,7 +58,8 @@ func TestOfferLosesNothing(t *testing.T) {
 	}
 }
 
-// issue 7.A10, promise L1: a disk that hangs has whoever offers wait, with a bound on what is held; nobody who logs waits
+// issue 7.A10, promise L1: a disk that hangs has whoever offers wait, with a bound on what is held; nobody who logs
+// waits
 func TestOfferToASlowDisk(t *testing.T) {
 	for _, size := range []int{10, 1000, maxPlain} {
 		path := filepath.Join(t.TempDir(), "log")
@@ -249,7 +250,8 @@ func TestOpenedForAClosedLog(t *testing.T) {
 	disks.Open(path, func() { l.Switch(mustPrepare(t, l, o)) })
 }
 
-// issue 8.3: whatever hangs, there are no more than so many in a call, and up to that number one disk does not wait for another
+// issue 8.3: whatever hangs, there are no more than so many in a call, and up to that number one disk does not wait for
+// another
 func TestHungDisksTakeFewThreads(t *testing.T) {
 	var disks Disks
 	hung := make(chan struct{})

@@ -64,7 +64,8 @@ func TestSayToSyslog(t *testing.T) {
 	for text, want := range forgeries {
 		l.Say("web:1", 42, slog.LevelInfo, []byte(text))
 		got := read()
-		if head, said, _ := strings.Cut(got, ": "); !strings.HasPrefix(head, "<30>") || !strings.HasSuffix(head, " web/1[42]") || said != want+"\n" {
+		if head, said, _ := strings.Cut(got, ": "); !strings.HasPrefix(head, "<30>") ||
+			!strings.HasSuffix(head, " web/1[42]") || said != want+"\n" {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -77,7 +78,8 @@ func TestSayToSyslog(t *testing.T) {
 	}
 }
 
-// promise L3, C6: who floods takes no room from the daemon's own messages; what is not taken is told of in its place, and counted
+// promise L3, C6: who floods takes no room from the daemon's own messages; what is not taken is told of in its place,
+// and counted
 func TestFloodLeavesRoom(t *testing.T) {
 	sys := host()
 	hung, begun := make(chan struct{}), make(chan struct{}, 1)
@@ -121,7 +123,8 @@ func TestFloodLeavesRoom(t *testing.T) {
 		t.Errorf("%d of our own messages", n)
 	}
 	at := strings.Index(text, fmt.Sprintf("WARN %d log messages lost\n", refused))
-	if at < strings.Index(text, fmt.Sprintf("web[1]: line %d\n", maxRecords-refused-1)) || at > strings.Index(text, "INFO ours i=0\n") {
+	if at < strings.Index(text, fmt.Sprintf("web[1]: line %d\n", maxRecords-refused-1)) ||
+		at > strings.Index(text, "INFO ours i=0\n") {
 		t.Errorf("the loss is told of elsewhere: at %d", at)
 	}
 	if !strings.HasSuffix(text, "WARN 1 log messages lost\n") {

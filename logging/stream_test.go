@@ -148,7 +148,8 @@ func TestDiskFullInMidLine(t *testing.T) {
 	l.Logger().Info("whole")
 	mustClose(t, l)
 	all := strings.Split(strings.TrimSuffix(got.String(), "\n"), "\n")
-	if len(all) != 3 || len(all[0]) != 40 || !strings.HasSuffix(all[1], " WARN 1 log messages lost") || !strings.HasSuffix(all[2], " INFO whole") {
+	if len(all) != 3 || len(all[0]) != 40 || !strings.HasSuffix(all[1], " WARN 1 log messages lost") ||
+		!strings.HasSuffix(all[2], " INFO whole") {
 		t.Errorf("%q", all)
 	}
 }

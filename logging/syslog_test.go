@@ -116,13 +116,15 @@ func (f *fakeSyslogd) account(total int) (lost int) {
 
 var toSyslog = Options{To: "syslog", Ident: "tag"}
 
-// Whoever listens is found, behind a socket that is missing and one that was left behind, for datagrams or for a stream.
+// Whoever listens is found, behind a socket that is missing and one that was left behind, for datagrams or for a
+// stream.
 func TestSyslogdIsFound(t *testing.T) {
 	for _, network := range []string{"unixgram", "unix"} {
 		dir := newFakeSyslogd(t).path
 		missing, left, listening := dir+"missing", dir+"left", dir+"listening"
 		for _, path := range []string{left, listening} {
-			fd, err := unix.Socket(unix.AF_UNIX, map[string]int{"unixgram": unix.SOCK_DGRAM, "unix": unix.SOCK_STREAM}[network], 0)
+			kind := map[string]int{"unixgram": unix.SOCK_DGRAM, "unix": unix.SOCK_STREAM}[network]
+			fd, err := unix.Socket(unix.AF_UNIX, kind, 0)
 			if err == nil {
 				err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
 			}
@@ -195,7 +197,8 @@ func TestSyslogSeverity(t *testing.T) {
 
 func TestSyslogDefaults(t *testing.T) {
 	got, err := syslogTarget(Options{To: "syslog"})
-	if want := (target{to: "syslog", ident: filepath.Base(os.Args[0]), facility: syslog.LOG_DAEMON}); err != nil || got != want {
+	if want := (target{to: "syslog", ident: filepath.Base(os.Args[0]), facility: syslog.LOG_DAEMON}); err != nil ||
+		got != want {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 }
@@ -371,7 +374,8 @@ func TestSwitchFromHungSyslogTellsLosses(t *testing.T) {
 	l.Logger().Info("in the file")
 	mustClose(t, l)
 	got := lines(t, path)
-	if len(got) != 2 || !strings.HasPrefix(got[0], "WARN ") || !strings.HasSuffix(got[0], " log messages lost") || got[1] != "INFO in the file" {
+	if len(got) != 2 || !strings.HasPrefix(got[0], "WARN ") || !strings.HasSuffix(got[0], " log messages lost") ||
+		got[1] != "INFO in the file" {
 		t.Errorf("%q", got)
 	}
 	f.stop()
