@@ -61,7 +61,8 @@ func (t *table) chart() string {
 		s.line(at, top-8, at, bottom, 0.35)
 		s.text(at, bottom+18, "middle", fmt.Sprintf("%g", math.Pow(10, e)))
 	}
-	s.text((left+width-right)/2, bottom+38, "middle", "times the first of them that has the figure, on a logarithmic scale: less is better")
+	s.text((left+width-right)/2, bottom+38, "middle",
+		"times the first of them that has the figure, on a logarithmic scale: less is better")
 	for i, f := range rows {
 		y := top + line*float64(i) + line/2
 		base, _ := t.base(f)

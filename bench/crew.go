@@ -25,7 +25,8 @@ type crew struct {
 // muster makes what a job needs: the child is called child, or say for one that writes, and lies beside the pipe.
 func (t *table) muster(p *peer, child string, n int) (*crew, error) {
 	run := filepath.Join(t.dir, "run")
-	c := &crew{peer: p, pids: map[string]int{}, job: job{dir: filepath.Join(run, "services"), n: n, child: filepath.Join(run, child)}}
+	c := &crew{peer: p, pids: map[string]int{}, job: job{dir: filepath.Join(run, "services"), n: n,
+		child: filepath.Join(run, child)}}
 	if err := os.RemoveAll(run); err != nil {
 		return nil, err
 	}

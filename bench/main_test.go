@@ -18,7 +18,8 @@ func TestEverythingOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds and runs daemons")
 	}
-	o := options{only: "go-floor,c-floor,keepalivedd,keepalived,go-daemon,runit,s6", out: filepath.Join(t.TempDir(), "benchmarks.md")}
+	o := options{only: "go-floor,c-floor,keepalivedd,keepalived,go-daemon,runit,s6",
+		out: filepath.Join(t.TempDir(), "benchmarks.md")}
 	o.quicken()
 	o.idle, o.talk = 10*time.Millisecond, 200*time.Millisecond
 	var said strings.Builder

@@ -31,8 +31,9 @@ func (t *table) page(path string) error {
 	chart := base + ".svg"
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Benchmarks\n\n<!-- written by make bench OUT=docs/%s -->\n", filepath.Base(path))
-	fmt.Fprintf(&b, "`make bench` does this again, on your machine, with those of the others that it finds there; `make bench OUT=FILE.md` "+
-		"writes this\npage. It needs Go, and root for some.\n\n![What it costs, as ratios](%s)\n\n", filepath.Base(chart))
+	fmt.Fprintf(&b, "`make bench` does this again, on your machine, with those of the others that it finds there; "+
+		"`make bench OUT=FILE.md` writes this\npage. It needs Go, and root for some.\n\n"+
+		"![What it costs, as ratios](%s)\n\n", filepath.Base(chart))
 	for _, half := range [][]figure{ratios, sums} {
 		rows := t.rows(half)
 		rows = slices.Insert(rows, 1, slices.Repeat([]string{"---"}, len(rows[0])))
@@ -46,7 +47,8 @@ func (t *table) page(path string) error {
 		fmt.Fprintf(&b, "| %s | %s |\n", fact[0], fact[1])
 	}
 	fmt.Fprintf(&b, "| load before it | %s; at 1 and above, not even the ratios mean much |\n", short(t.load))
-	fmt.Fprintf(&b, "| rounds | %d, and %d with many programs; on %s |\n", t.options.rounds, t.options.keeps, time.Now().UTC().Format("2 January 2006"))
+	fmt.Fprintf(&b, "| rounds | %d, and %d with many programs; on %s |\n", t.options.rounds, t.options.keeps,
+		time.Now().UTC().Format("2 January 2006"))
 	return errors.Join(os.WriteFile(path, []byte(b.String()), 0o644), os.WriteFile(chart, []byte(t.chart()), 0o644))
 }
 
@@ -74,7 +76,9 @@ func machine() []fact {
 	unix.Uname(&name)
 	kernel := regexp.MustCompile(`^[0-9.]*[0-9]`).FindString(unix.ByteSliceToString(name.Release[:]))
 	return []fact{
-		{"processor", model}, {"cores, memory", fmt.Sprintf("%d, %.0f GiB", runtime.NumCPU(), memory)}, {"kernel", "Linux " + kernel},
+		{"processor", model},
+		{"cores, memory", fmt.Sprintf("%d, %.0f GiB", runtime.NumCPU(), memory)},
+		{"kernel", "Linux " + kernel},
 		{"Go", strings.TrimPrefix(runtime.Version(), "go") + ", " + runtime.GOARCH},
 	}
 }

@@ -107,8 +107,8 @@ func makeChild(dir string, w io.Writer) error {
 
 // build makes a command of ours, as p.dir/bin.
 func build(p *peer, pkg string) error {
-	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(p.dir, "bin"),
-		"github.com/keepalivedd/keepalivedd/"+pkg)
+	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w",
+		"-o", filepath.Join(p.dir, "bin"), "github.com/keepalivedd/keepalivedd/"+pkg)
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
@@ -152,7 +152,8 @@ func (p *peer) ours(head, output string) error {
 	in := func(file string) string { return filepath.Join(p.dir, file) }
 	args := []string{"-f", in("conf"), "-p", p.pidfile}
 	write := func(j job) error {
-		err := os.WriteFile(in("conf"), fmt.Appendf(nil, "include = [\"conf.*.toml\"]\n%s\n[log]\nto = %q\n", head, in("log")), 0o600)
+		err := os.WriteFile(in("conf"), fmt.Appendf(nil, "include = [\"conf.*.toml\"]\n%s\n[log]\nto = %q\n", head,
+			in("log")), 0o600)
 		for first := 0; first < j.n; first += 1000 { // a file of tens of thousands takes long to read
 			var b strings.Builder
 			for i := first; i < min(first+1000, j.n); i++ {

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spawn runs a command, the first of argv an absolute path, with nothing to read and to write; its PID is 0 when it cannot be run.
+// spawn runs a command, the first of argv an absolute path, with nothing to read and to write; its PID is
+// 0 when it cannot be run.
 func spawn(argv []string) (pid int) {
 	null, _ := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	defer null.Close()

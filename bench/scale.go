@@ -25,8 +25,9 @@ var variants = []struct{ name, head, output string }{
 // measureScale tells what N programs that say nothing cost the daemon, as the rows of a table.
 func (o options) measureScale(ctx context.Context, dir string, w io.Writer) error {
 	most := descriptors()
-	head := []string{"programs", "", "up, ms", "its CPU, ms", "threads", "descriptors", "PSS, KiB", "anonymous, KiB", "system, KiB a program",
-		"`status`, ms", "CPU, ms", "`metrics`, ms", "CPU, ms", "reload, ms", "upgrade, ms", "stop, ms"}
+	head := []string{"programs", "", "up, ms", "its CPU, ms", "threads", "descriptors", "PSS, KiB", "anonymous, KiB",
+		"system, KiB a program", "`status`, ms", "CPU, ms", "`metrics`, ms", "CPU, ms",
+		"reload, ms", "upgrade, ms", "stop, ms"}
 	fmt.Fprintf(w, "| %s |\n|%s\n", strings.Join(head, " | "), strings.Repeat(" --- |", len(head)))
 	for n := range strings.SplitSeq(o.scale, ",") {
 		for _, v := range variants {
@@ -90,7 +91,8 @@ func (t *table) scale(ctx context.Context, p *peer, n int) (row []string, err er
 	if n > 0 {
 		each = (free - number("/proc/meminfo", "MemAvailable:")) / float64(n)
 	}
-	row = []string{millis(up), millis(cpu), fmt.Sprint(u.threads), fmt.Sprint(u.descriptors), short(u.pss), short(u.anonymous), short(each)}
+	row = []string{millis(up), millis(cpu), fmt.Sprint(u.threads), fmt.Sprint(u.descriptors), short(u.pss),
+		short(u.anonymous), short(each)}
 	for _, verb := range []string{"status", "metrics"} {
 		wall, cpu, err := t.ask(c, verb)
 		if err != nil {
@@ -117,7 +119,8 @@ func (t *table) scale(ctx context.Context, p *peer, n int) (row []string, err er
 	return append(row, millis(down)), nil
 }
 
-// ask has a command of ours ask the daemon a few times: the median of the time, and of what it took of both processors' time.
+// ask has a command of ours ask the daemon a few times: the median of the time, and of what it took of both processors'
+// time.
 func (t *table) ask(c *crew, verb string) (wall, cpu time.Duration, err error) {
 	var walls, cpus []float64
 	for range 5 {

@@ -28,7 +28,8 @@ func (j job) program(i int) string {
 	return fmt.Sprintf("p%d", i)
 }
 
-// services writes a directory for each child. The child is its run script's interpreter, so that no shell is in the figures.
+// services writes a directory for each child. The child is its run script's interpreter, so that no shell is in the
+// figures.
 func (j job) services(logger ...string) error {
 	for i := range j.n {
 		dir := filepath.Join(j.dir, fmt.Sprintf("p%d", i))
@@ -110,7 +111,8 @@ func supervisord(p *peer) error {
 			if j.log != "" {
 				log = filepath.Join(j.log, j.program(i)) + "\nstdout_logfile_maxbytes=0"
 			}
-			fmt.Fprintf(&b, "[program:p%d]\ncommand=%s %s\nstartsecs=0\nautorestart=true\nredirect_stderr=true\nstdout_logfile=%s\n",
+			fmt.Fprintf(&b, "[program:p%d]\ncommand=%s %s\nstartsecs=0\n"+
+				"autorestart=true\nredirect_stderr=true\nstdout_logfile=%s\n",
 				i, j.child, j.program(i), log)
 		}
 		return os.WriteFile(in("conf"), []byte(b.String()), 0o600)

@@ -43,10 +43,10 @@ var (
 	touched      = figure{"others restarted by a reload", ""}
 	linesLost    = figure{"lines lost", ""}
 
-	ratios = []figure{startReady, startSecond, stopAlone, storm, idlePSS, manyUp, manyPSS, respawn, reload, manyStop, upgrade,
-		unattended, perLine}
-	sums = []figure{startFailed, notRefused, slowStops, manyStatuses, manyDaemons, idleCPU, idleSwitches, manyCPU, manySwitches,
-		notUp, touched, linesLost}
+	ratios = []figure{startReady, startSecond, stopAlone, storm, idlePSS, manyUp, manyPSS, respawn, reload, manyStop,
+		upgrade, unattended, perLine}
+	sums = []figure{startFailed, notRefused, slowStops, manyStatuses, manyDaemons, idleCPU, idleSwitches, manyCPU,
+		manySwitches, notUp, touched, linesLost}
 )
 
 // table is what was measured.
@@ -78,7 +78,8 @@ func (t *table) bad(f figure, p *peer, is bool) { t.add(f, p, map[bool]float64{t
 
 // name is the figure's text, with the numbers of this run.
 func (t *table) name(f figure) string {
-	return strings.NewReplacer("{k}", fmt.Sprint(t.options.programs), "{storm}", fmt.Sprint(t.options.storm)).Replace(f.text)
+	numbers := strings.NewReplacer("{k}", fmt.Sprint(t.options.programs), "{storm}", fmt.Sprint(t.options.storm))
+	return numbers.Replace(f.text)
 }
 
 // base is the median that 1 stands for: that of the first peer that has the figure.
@@ -104,7 +105,8 @@ func (t *table) text(f figure, p *peer) string {
 		}
 		return short(sum)
 	default:
-		return fmt.Sprintf("%s (%s-%s)", short(quantile(v, 0.5)/base), short(quantile(v, 0.1)/base), short(quantile(v, 0.9)/base))
+		return fmt.Sprintf("%s (%s-%s)", short(quantile(v, 0.5)/base), short(quantile(v, 0.1)/base),
+			short(quantile(v, 0.9)/base))
 	}
 }
 

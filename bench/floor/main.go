@@ -2,7 +2,8 @@
 
 // Floor is the least that the figures of bench can be in Go. What it does is in its name:
 //
-//	start PIDFILE         is a daemon once it returns 0: one more exec, a locked pidfile, a pipe for the verdict; TERM ends it
+//	start PIDFILE         is a daemon once it returns 0: one more exec, a locked pidfile, a pipe for the verdict;
+//	                      TERM ends it
 //	keep N CHILD [DIR]    keeps CHILD p0 to CHILD pN-1 running, with their output in files in DIR; TERM ends them, and it
 //	child NAME            writes its name and PID to the named pipe beside it, and waits
 //	say NAME              the same, and then writes 240 lines of 200 bytes a second

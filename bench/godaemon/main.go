@@ -1,5 +1,5 @@
-// Godaemon is the daemon that bench measures from, by github.com/sevlyar/go-daemon alone: its one argument is a pidfile,
-// TERM ends it. It does not wait until the copy is ready.
+// Godaemon is the daemon that bench measures from, by github.com/sevlyar/go-daemon alone: its one argument is a
+// pidfile, TERM ends it. It does not wait until the copy is ready.
 package main
 
 import (
