@@ -44,7 +44,8 @@ func startBrowser(t *testing.T) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(name, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe",
+	c := exec.Command(name, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+		"--remote-debugging-pipe",
 		"--user-data-dir="+dir)
 	c.ExtraFiles = []*os.File{theirs, answers}
 	if err := c.Start(); err != nil {
@@ -112,22 +113,24 @@ func (b *browser) call(method string, params, result any) {
 func (b *browser) value(expression string) any {
 	b.t.Helper()
 	var answer struct{ Result struct{ Value any } }
-	b.call("Runtime.evaluate", map[string]any{"expression": expression, "awaitPromise": true, "returnByValue": true}, &answer)
+	b.call("Runtime.evaluate", map[string]any{"expression": expression, "awaitPromise": true, "returnByValue": true},
+		&answer)
 	return answer.Result.Value
 }
 
 // until waits until an expression is true, as the browser draws.
 func (b *browser) until(expression string) {
 	b.t.Helper()
-	for end := time.Now().Add(3 * time.Minute); b.value("new Promise(requestAnimationFrame).then(() => "+expression+")") != true; {
+	drawn := "new Promise(requestAnimationFrame).then(() => " + expression + ")"
+	for end := time.Now().Add(3 * time.Minute); b.value(drawn) != true; {
 		if time.Now().After(end) || b.t.Failed() {
 			b.t.Fatalf("not so: %s\n%v", expression, b.value("document.body.innerText"))
 		}
 	}
 }
 
-// issue 9.8: at 400 pixels, in the light and in the dark, all can be seen and nothing is carried out; lines come, and a button does
-// what it says
+// issue 9.8: at 400 pixels, in the light and in the dark, all can be seen and nothing is carried out; lines come, and a
+// button does what it says
 func TestBrowser(t *testing.T) {
 	b := startBrowser(t)
 	says := evil
@@ -140,10 +143,12 @@ func TestBrowser(t *testing.T) {
 	defer server.Close()
 	defer server.CloseClientConnections() // of who follows
 	const width, height = 400, 660
-	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false}, nil)
+	b.call("Emulation.setDeviceMetricsOverride",
+		map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false}, nil)
 	picture := image.NewRGBA(image.Rect(0, 0, 2*width, height))
 	for i, scheme := range []string{"light", "dark"} {
-		b.call("Emulation.setEmulatedMedia", map[string]any{"features": []any{map[string]string{"name": "prefers-color-scheme", "value": scheme}}}, nil)
+		b.call("Emulation.setEmulatedMedia", map[string]any{
+			"features": []any{map[string]string{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 		for j, path := range []string{"/", "/program/web"} {
 			b.call("Page.navigate", map[string]any{"url": server.URL + path}, nil)
 			b.until(`document.readyState === "complete" && document.styleSheets.length === 1`)
@@ -153,8 +158,10 @@ func TestBrowser(t *testing.T) {
 					t.Errorf("a line is %q", said)
 				}
 			}
-			if b.value("innerWidth") != 400.0 || b.value("document.documentElement.scrollWidth <= document.documentElement.clientWidth") != true {
-				t.Errorf("%s, %s: %v wide, of %v", scheme, path, b.value("document.documentElement.scrollWidth"), b.value("innerWidth"))
+			if b.value("innerWidth") != 400.0 ||
+				b.value("document.documentElement.scrollWidth <= document.documentElement.clientWidth") != true {
+				t.Errorf("%s, %s: %v wide, of %v", scheme, path, b.value("document.documentElement.scrollWidth"),
+					b.value("innerWidth"))
 			}
 			if b.value(`document.querySelectorAll("img").length`) != 0.0 {
 				t.Errorf("%s: a program has put an image into it", path)

@@ -51,15 +51,17 @@ func (s *site) handler() http.Handler {
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.Handle("GET /live.js", http.FileServerFS(files))
 	mux.Handle("GET /style.css", http.FileServerFS(files))
-	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	})
 	for _, verb := range s.verbs() {
 		mux.HandleFunc("POST /program/{name}/"+verb, func(w http.ResponseWriter, r *http.Request) { s.carryOut(w, r, verb) })
 	}
 	return s.guard(http.NewCrossOriginProtection().Handler(mux))
 }
 
-// guard turns away who must not ask. What we are called is looked at because another site's name may have come to mean 127.0.0.1
-// (DNS rebinding): its scripts are of the same origin as we are, then.
+// guard turns away who must not ask. What we are called is looked at because another site's name may have come to mean
+// 127.0.0.1 (DNS rebinding): its scripts are of the same origin as we are, then.
 func (s *site) guard(next http.Handler) http.Handler {
 	right := sha256.Sum256([]byte(s.password))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -175,8 +177,8 @@ func (s *site) carryOut(w http.ResponseWriter, r *http.Request, verb string) {
 	http.Redirect(w, r, a.Programs[0].Path(), http.StatusSeeOther)
 }
 
-// lines sends what a program writes as it does: as server-sent events, "line", "note", and "end", after which there is no use
-// in asking again, as a browser does.
+// lines sends what a program writes as it does: as server-sent events, "line", "note", and "end", after which there is
+// no use in asking again, as a browser does.
 func (s *site) lines(w http.ResponseWriter, r *http.Request) {
 	if from := r.Header.Get("Sec-Fetch-Site"); from != "" && from != "same-origin" && from != "none" {
 		http.Error(w, "another site asks", http.StatusForbidden)

@@ -22,12 +22,16 @@ func daemon(t *testing.T, lines bool, says string) (s *site, told chan string) {
 	t.Helper()
 	told = make(chan string, 10)
 	now := time.Now()
-	web := map[string]any{"name": "web", "state": "up", "pid": 1044, "starts": 1, "started": now.Add(-51 * time.Hour), "since": now.Add(-51 * time.Hour), "held": map[string]any{"uid": 1000, "since": now},
+	web := map[string]any{"name": "web", "state": "up", "pid": 1044, "starts": 1, "started": now.Add(-51 * time.Hour),
+		"since": now.Add(-51 * time.Hour), "held": map[string]any{"uid": 1000, "since": now},
 		"cpu_seconds": 81.5, "memory_bytes": 46 << 20, "text": says, "exits": map[string]int{"failed": 0},
-		"definition": map[string]any{"command": []string{"/usr/sbin/webd", "-f", "/etc/web.conf"}, "user": "www-data", "directory": "/srv/web", "after": []string{"db"}}}
+		"definition": map[string]any{"command": []string{"/usr/sbin/webd", "-f", "/etc/web.conf"}, "user": "www-data",
+			"directory": "/srv/web", "after": []string{"db"}}}
 	programs := []any{
-		map[string]any{"name": "db", "state": "up", "pid": 1043, "starts": 2, "started": now.Add(-5 * time.Minute), "cpu_seconds": 4.2, "memory_bytes": 93 << 20},
-		map[string]any{"name": "mail-queue-of-the-other-department", "state": "backoff", "starts": 4, "next": now.Add(3 * time.Second), "why": "exited with status 3 after 59ms"},
+		map[string]any{"name": "db", "state": "up", "pid": 1043, "starts": 2, "started": now.Add(-5 * time.Minute),
+			"cpu_seconds": 4.2, "memory_bytes": 93 << 20},
+		map[string]any{"name": "mail-queue-of-the-other-department", "state": "backoff", "starts": 4,
+			"next": now.Add(3 * time.Second), "why": "exited with status 3 after 59ms"},
 		web,
 	}
 	o := control.Options{Log: slog.New(slog.DiscardHandler), Reads: map[string]control.Method{
@@ -43,17 +47,18 @@ func daemon(t *testing.T, lines bool, says string) (s *site, told chan string) {
 			}
 			return map[string]any{"state": "running", "pid": 1042, "time": time.Now(), "programs": of}, err
 		}}}
+	logs := func(ctx context.Context, raw json.RawMessage, to *control.Follower) error {
+		if says == "" {
+			says = string(raw)
+		}
+		to.Send(line{Time: now, Text: "GET /orders 200, 3 ms"})
+		to.Send(map[string]int{"lost": 7})
+		to.Send(line{Time: now, Text: says, Stderr: true})
+		<-ctx.Done()
+		return nil
+	}
 	if lines {
-		o.Streams = map[string]control.Stream{"logs": func(ctx context.Context, raw json.RawMessage, to *control.Follower) error {
-			if says == "" {
-				says = string(raw)
-			}
-			to.Send(line{Time: now, Text: "GET /orders 200, 3 ms"})
-			to.Send(map[string]int{"lost": 7})
-			to.Send(line{Time: now, Text: says, Stderr: true})
-			<-ctx.Done()
-			return nil
-		}}
+		o.Streams = map[string]control.Stream{"logs": logs}
 	}
 	down := func(_ context.Context, raw json.RawMessage) (any, error) {
 		told <- string(raw)
@@ -135,7 +140,8 @@ func TestAnswers(t *testing.T) {
 		if code != test.code || !strings.Contains(body, test.want) {
 			t.Errorf("%s %s %q: %d %s", test.method, test.path, test.header, code, body)
 		}
-		if strings.Contains(body, "<img") || strings.ContainsAny(body, "\x1b\u202e") || strings.Contains(body, "<form") != (test.of == open && strings.Contains(body, "<dl>")) ||
+		if strings.Contains(body, "<img") || strings.ContainsAny(body, "\x1b\u202e") ||
+			strings.Contains(body, "<form") != (test.of == open && strings.Contains(body, "<dl>")) ||
 			!strings.HasPrefix(header.Get("Content-Security-Policy"), "default-src 'none'; ") {
 			t.Errorf("%s %s: %q %v", test.method, test.path, body, header)
 		}
@@ -143,7 +149,8 @@ func TestAnswers(t *testing.T) {
 	if len(told) > 0 {
 		t.Errorf("it was told %s", <-told)
 	}
-	code, _, header := ask(t, open, "POST", "/program/web/down", "Origin", "http://127.0.0.1:9650", "Sec-Fetch-Site", "same-origin")
+	code, _, header := ask(t, open, "POST", "/program/web/down", "Origin", "http://127.0.0.1:9650", "Sec-Fetch-Site",
+		"same-origin")
 	if code != 303 || header.Get("Location") != "/program/web" || <-told != `{"programs":["web"]}` {
 		t.Error(code, header)
 	}
@@ -168,7 +175,8 @@ func TestManyFollow(t *testing.T) {
 	for range cap(s.streams) {
 		r, said := follow()
 		defer r.Body.Close()
-		if !strings.HasPrefix(said, "event: line\n") || !strings.Contains(said, `"{\"programs\":[\"web\"],\"follow\":true,\"lines\":1000}"`) {
+		if !strings.HasPrefix(said, "event: line\n") || !strings.Contains(said,
+			`"{\"programs\":[\"web\"],\"follow\":true,\"lines\":1000}"`) {
 			t.Error(said)
 		}
 	}
