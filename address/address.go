@@ -1,7 +1,7 @@
 //go:build linux
 
-// Package address has the addresses on which programs listen: how they are written, whether they can be had, and who has one
-// now. Linux only.
+// Package address has the addresses on which programs listen: how they are written, whether they can be had, and who
+// has one now. Linux only.
 package address
 
 import (
@@ -23,8 +23,8 @@ type Address struct {
 // longestPath is what the kernel has room for in an address, sockaddr_un.
 const longestPath = 107
 
-// Parse reads an address such as "tcp:0.0.0.0:80", "tcp6:[::]:80", "udp:127.0.0.1:53" or "unix:/run/web.sock". Names of hosts
-// and services are none: to look them up may take for ever. The error says how it was probably meant.
+// Parse reads an address such as "tcp:0.0.0.0:80", "tcp6:[::]:80", "udp:127.0.0.1:53" or "unix:/run/web.sock". Names of
+// hosts and services are none: to look them up may take for ever. The error says how it was probably meant.
 func Parse(text string) (Address, error) {
 	network, rest, _ := strings.Cut(text, ":")
 	switch network {

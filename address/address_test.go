@@ -31,7 +31,8 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v, %v", text, a, err)
 		}
 	}
-	for _, text := range []string{"", "tcp", "tcp:", "tcp:80", "tcp::80", "tcp:x:80", "tcp:[::1]:80", "tcp6:1.2.3.4:80", "tcp:1.2.3.4:0", "tcp:1.2.3.4:65536",
+	for _, text := range []string{"", "tcp", "tcp:", "tcp:80", "tcp::80", "tcp:x:80", "tcp:[::1]:80", "tcp6:1.2.3.4:80",
+		"tcp:1.2.3.4:0", "tcp:1.2.3.4:65536",
 		"unix:x", "unix:/a/../b", "unix:/" + string(make([]byte, 200)), "sctp:1.2.3.4:5", "TCP:1.2.3.4:5"} {
 		if a, err := Parse(text); err == nil {
 			t.Errorf("%q is read as %v", text, a)
@@ -61,9 +62,11 @@ func TestOverlaps(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		{"tcp:0.0.0.0:80", "tcp:127.0.0.1:80", true}, {"tcp:127.0.0.1:80", "tcp:0.0.0.0:80", true}, {"tcp:127.0.0.1:80", "tcp:127.0.0.1:80", true},
-		{"tcp:127.0.0.1:80", "tcp:127.0.0.2:80", false}, {"tcp:0.0.0.0:80", "tcp:0.0.0.0:81", false}, {"tcp:0.0.0.0:80", "udp:0.0.0.0:80", false},
-		{"tcp:0.0.0.0:80", "tcp6:[::]:80", false}, {"tcp6:[::]:80", "tcp6:[::1]:80", true}, {"unix:/a", "unix:/a", true}, {"unix:/a", "unix:/b", false},
+		{"tcp:0.0.0.0:80", "tcp:127.0.0.1:80", true}, {"tcp:127.0.0.1:80", "tcp:0.0.0.0:80", true},
+		{"tcp:127.0.0.1:80", "tcp:127.0.0.1:80", true}, {"tcp:127.0.0.1:80", "tcp:127.0.0.2:80", false},
+		{"tcp:0.0.0.0:80", "tcp:0.0.0.0:81", false}, {"tcp:0.0.0.0:80", "udp:0.0.0.0:80", false},
+		{"tcp:0.0.0.0:80", "tcp6:[::]:80", false}, {"tcp6:[::]:80", "tcp6:[::1]:80", true},
+		{"unix:/a", "unix:/a", true}, {"unix:/a", "unix:/b", false},
 	} {
 		a, err := Parse(c.a)
 		b, err2 := Parse(c.b)
@@ -76,16 +79,20 @@ func TestOverlaps(t *testing.T) {
 // What /proc tells is read for what it is, on this machine's order of bytes.
 func TestParseInet(t *testing.T) {
 	t.Parallel()
-	for line, want := range map[string]string{
-		"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode":                     "",
-		"   0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000 100 0 0 10 0":  "0.0.0.0:80 4711",
-		"   1: 00000000:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 12 2 0000 0":               "0.0.0.0:53 12",
-		"   2: 00000000:0050 01010101:1F90 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000 20 4 30 10 -1": "",
-		"   3: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 0:0 00:0 0     0        0 5 1 0": "[::]:80 5",
+	for _, c := range []struct{ line, want string }{
+		{"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode", ""},
+		{" 0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0000 100 0 0 10 0",
+			"0.0.0.0:80 4711"},
+		{" 1: 00000000:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 12 2 0000 0",
+			"0.0.0.0:53 12"},
+		{" 2: 00000000:0050 01010101:1F90 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000 20 4 30 10 -1",
+			""},
+		{" 3: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 0:0 00:0 0     0        0 5 1 0",
+			"[::]:80 5"},
 	} {
-		s, ok := parseInet(line)
-		if got := fmt.Sprint(s.ip, " ", s.inode); ok != (want != "") || ok && got != want {
-			t.Errorf("%s: %s", line, got)
+		s, ok := parseInet(c.line)
+		if got := fmt.Sprint(s.ip, " ", s.inode); ok != (c.want != "") || ok && got != c.want {
+			t.Errorf("%s: %s", c.line, got)
 		}
 	}
 	s, ok := parseUnix("0000000000000000: 00000002 00000000 00010000 0001 01 38337 /run/a b.sock")
@@ -106,8 +113,8 @@ func must(t *testing.T, text string) Address {
 	return a
 }
 
-// Who has an address is told, by way of whatever of the kernel's tables it stands in; and nothing is told of one that is free.
-// promise K1
+// Who has an address is told, by way of whatever of the kernel's tables it stands in; and nothing is told of one
+// that is free. promise K1
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	ip := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), 1+rand.IntN(250), 1+rand.IntN(250))

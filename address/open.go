@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open makes a socket for an address, which is close-on-exec and not bound yet. One of TCP can be bound though connections of
-// whoever listened there before have not come to their end; one of IPv6 takes none of IPv4.
+// Open makes a socket for an address, which is close-on-exec and not bound yet. One of TCP can be bound though
+// connections of whoever listened there before have not come to their end; one of IPv6 takes none of IPv4.
 func Open(a Address) (fd int, err error) {
 	family, kind := unix.AF_INET, unix.SOCK_STREAM
 	switch {

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Table is who listens where, in the network of this process. What it is asked for it reads once, the first time: it tells of
-// that moment, and costs next to nothing until then. It may be used by several goroutines.
+// Table is who listens where, in the network of this process. What it is asked for it reads once, the first time: it
+// tells of that moment, and costs next to nothing until then. It may be used by several goroutines.
 type Table struct {
 	mu      sync.Mutex
 	sockets map[string][]socket // by the file in /proc/net
@@ -67,8 +67,8 @@ func (e *InUseError) Is(target error) bool {
 	return target == unix.EADDRINUSE || target == fs.ErrPermission && len(e.Holders) == 0 && os.Geteuid() != 0
 }
 
-// Probe tells why an address cannot be listened on, as far as looking can tell: nothing is done that could be in the way of
-// whoever is about to listen there. An *[InUseError] says who has it.
+// Probe tells why an address cannot be listened on, as far as looking can tell: nothing is done that could be in the
+// way of whoever is about to listen there. An *[InUseError] says who has it.
 func (t *Table) Probe(a Address) error {
 	if a.Network == "unix" {
 		return t.probePath(a)
