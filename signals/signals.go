@@ -33,9 +33,9 @@ func Notify() (Requests, func()) {
 	return requests, release
 }
 
-// NotifyFirst is Notify in two steps, for who is waited for: each signal takes a while. It takes those that ask for a stop
-// or a reload, and PIPE, and others takes the rest: call it before the first child is started, which would inherit what is
-// ignored. Until then a USR1 or USR2 does nothing, and one of job control what it does to any process.
+// NotifyFirst is Notify in two steps, for who is waited for: each signal takes a while. It takes those that ask for a
+// stop or a reload, and PIPE, and others takes the rest: call it before the first child is started, which would inherit
+// what is ignored. Until then a USR1 or USR2 does nothing, and one of job control what it does to any process.
 func NotifyFirst() (requests Requests, others, release func()) {
 	stop, reload := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	dump, stats := make(chan os.Signal, 1), make(chan os.Signal, 1)

@@ -161,7 +161,8 @@ func TestFirst(t *testing.T) {
 func TestNeverFatal(t *testing.T) {
 	l := start(t, "listen", nil)
 	for _, sig := range []syscall.Signal{unix.SIGPIPE, unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF, unix.SIGIO, unix.SIGPWR,
-		unix.SIGWINCH, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGCHLD, unix.SIGURG, unix.SIGCONT, syscall.Signal(35), syscall.Signal(64)} {
+		unix.SIGWINCH, unix.SIGXCPU, unix.SIGXFSZ, unix.SIGCHLD, unix.SIGURG, unix.SIGCONT, syscall.Signal(35),
+		syscall.Signal(64)} {
 		l.signal(sig)
 	}
 	l.signal(unix.SIGHUP)
