@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Zombie returns the PID of a child that has ended and was not reaped, and leaves it so: the first in line of those that
-// waitid(2) looks at for idType and id, as unix.P_ALL and 0. It is 0 where there is none; the error is that of waitid(2),
-// unix.ECHILD where there are no such children.
+// Zombie returns the PID of a child that has ended and was not reaped, and leaves it so: the first in line of those
+// that waitid(2) looks at for idType and id, as unix.P_ALL and 0. It is 0 where there is none; the error is that of
+// waitid(2), unix.ECHILD where there are no such children.
 func Zombie(idType, id int) (pid int, err error) {
 	var info unix.Siginfo
 	for {
@@ -31,8 +31,8 @@ func Zombie(idType, id int) (pid int, err error) {
 // siginfoPID is the offset of si_pid in siginfo_t: three ints, then alignment to a pointer.
 const siginfoPID = 8 + unsafe.Sizeof(uintptr(0))
 
-// End waits until the process of a pidfd has ended, child or not, for at most limit, and reports whether it has. Zero looks
-// only. What cannot be waited for has not ended.
+// End waits until the process of a pidfd has ended, child or not, for at most limit, and reports whether it has. Zero
+// looks only. What cannot be waited for has not ended.
 func End(pidfd int, limit time.Duration) bool {
 	for end := time.Now().Add(limit); ; {
 		left := max(0, time.Until(end))
