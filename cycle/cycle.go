@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Find returns one cycle for each set of names that all need each other, directly or not: a shortest one through the first
-// name of the set, which is its first and its last element. The sets come in the order of their first names. A name may
-// be needed that needs nothing itself. The time is linear in the number of names and needs.
+// Find returns one cycle for each set of names that all need each other, directly or not: a shortest one through the
+// first name of the set, which is its first and its last element. The sets come in the order of their first names. A
+// name may be needed that needs nothing itself. The time is linear in the number of names and needs.
 func Find(needs map[string][]string) [][]string {
 	s := search{needs: needs, visits: make(map[string]*visit, len(needs)), group: map[string]int{}}
 	for _, name := range slices.Sorted(maps.Keys(needs)) {
