@@ -1,8 +1,8 @@
 // Package daemontest runs a daemon inside a test, or watches it as a process.
 //
-// [Run] is for what the hooks do: the daemon runs in the test's own process, is ready when Run returns, and is stopped by the
-// end of the test. [Main] and [Start] are for what an administrator sees: the test's binary is started again as the program
-// itself, in the background or not, with statuses, signals and a pidfile. Linux only.
+// [Run] is for what the hooks do: the daemon runs in the test's own process, is ready when Run returns, and is stopped
+// by the end of the test. [Main] and [Start] are for what an administrator sees: the test's binary is started again as
+// the program itself, in the background or not, with statuses, signals and a pidfile. Linux only.
 package daemontest
 
 import (
@@ -15,12 +15,12 @@ import (
 	"github.com/keepalivedd/keepalivedd/daemon"
 )
 
-// Run runs d in this process, and returns when it is ready; a start that fails fails the test. stop stops it as TERM does, waits
-// for its end, and returns what Run of package daemon has; it may be called again. The end of the test stops it in any case, and
-// fails the test if it did not end well.
+// Run runs d in this process, and returns when it is ready; a start that fails fails the test. stop stops it as TERM
+// does, waits for its end, and returns what Run of package daemon has; it may be called again. The end of the test
+// stops it in any case, and fails the test if it did not end well.
 //
-// A PIDFile that is zero is one in a temporary directory, and a Log that is nil is the test's own output. Signals, umask and
-// environment belong to the whole process: tests that send signals to it run one at a time.
+// A PIDFile that is zero is one in a temporary directory, and a Log that is nil is the test's own output. Signals,
+// umask and environment belong to the whole process: tests that send signals to it run one at a time.
 func Run(t testing.TB, d *daemon.Daemon) (stop func() error) {
 	t.Helper()
 	if d.PIDFile == "" {

@@ -55,7 +55,9 @@ func TestRun(t *testing.T) {
 		}
 	})
 	stopped = false
-	t.Run("another, which the end of the test stops", func(t *testing.T) { daemontest.Run(t, &daemon.Daemon{Stop: d.Stop}) })
+	t.Run("another, which the end of the test stops", func(t *testing.T) {
+		daemontest.Run(t, &daemon.Daemon{Stop: d.Stop})
+	})
 	if !stopped {
 		t.Error("it has not stopped")
 	}

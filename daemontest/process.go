@@ -18,8 +18,8 @@ import (
 // asProgram is the environment variable that makes the test's binary the program.
 const asProgram = "DAEMONTEST_PROGRAM"
 
-// Main is all that TestMain does: it runs the tests, or program, which is the daemon's main, in a process that [Command] has
-// made. It does not return.
+// Main is all that TestMain does: it runs the tests, or program, which is the daemon's main, in a process that
+// [Command] has made. It does not return.
 //
 //	func TestMain(m *testing.M) { daemontest.Main(m, main) }
 //
@@ -68,8 +68,8 @@ type Process struct {
 	ended bool
 }
 
-// Start runs the program, whose arguments put it into the background, and returns the daemon that holds the pidfile path. A
-// start that fails, or has anything to say, fails the test. What runs at the end of the test is killed.
+// Start runs the program, whose arguments put it into the background, and returns the daemon that holds the pidfile
+// path. A start that fails, or has anything to say, fails the test. What runs at the end of the test is killed.
 func Start(t testing.TB, path string, args ...string) *Process {
 	t.Helper()
 	if status, stdout, stderr := Do(t, args...); status != 0 || stdout+stderr != "" {
@@ -97,7 +97,8 @@ func (p *Process) Signal(sig syscall.Signal) {
 	}
 }
 
-// Wait waits for the end of the daemon, once, and returns its status, or 128 and the number of the signal that has ended it.
+// Wait waits for the end of the daemon, once, and returns its status, or 128 and the number of the signal that has
+// ended it.
 func (p *Process) Wait() (status int) {
 	p.t.Helper()
 	p.ended = true
