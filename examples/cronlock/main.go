@@ -1,9 +1,10 @@
-// Cronlock runs a command unless the one that it ran before still runs: for jobs of cron that may take longer than their
-// period. It needs package pidfile alone.
+// Cronlock runs a command unless the one that it ran before still runs: for jobs of cron that may take longer than
+// their period. It needs package pidfile alone.
 //
 //	*/5 * * * *  root  cronlock /run/sync.pid rsync -a /srv/ backup:/srv/
 //
-// It leaves with the status of the command, or 100 when that still runs. The lock goes with cronlock, however that ends.
+// It leaves with the status of the command, or 100 when that still runs. The lock goes with cronlock, however that
+// ends.
 package main
 
 import (

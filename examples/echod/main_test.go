@@ -65,7 +65,8 @@ func TestEchod(t *testing.T) {
 	if n, err := c.Read(b); string(b[:n]) != "hello\n" {
 		t.Errorf("it answered %q, %v", b[:n], err)
 	}
-	if status, out, _ := daemontest.Do(t, "-pid", pid, "status"); status != 0 || out != fmt.Sprintf("echod is running, pid %d\n", d.PID) {
+	if status, out, _ := daemontest.Do(t, "-pid", pid, "status"); status != 0 ||
+		out != fmt.Sprintf("echod is running, pid %d\n", d.PID) {
 		t.Errorf("status: %d, %q", status, out)
 	}
 	if status, _, stderr := daemontest.Do(t, args...); status != 100 || !strings.Contains(stderr, "already running") {

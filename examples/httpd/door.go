@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// A door lets connections in until it is left to the program that takes over, with all that wait at it: those that nobody has
-// let in, and those inside that have not asked for anything, or not again. [http.Server.Shutdown] would hang up on these, and
-// on a request that is just on its way.
+// A door lets connections in until it is left to the program that takes over, with all that wait at it: those that
+// nobody has let in, and those inside that have not asked for anything, or not again. [http.Server.Shutdown] would hang
+// up on these, and on a request that is just on its way.
 type door struct {
 	*net.TCPListener
 
@@ -38,7 +38,8 @@ func newDoor(l net.Listener, first []*os.File) (*door, error) {
 
 var past = time.Unix(1, 0) // as a deadline it ends a system call that waits
 
-// leave returns the connections that wait, once all requests have been answered. Whatever it returns, nobody is let in until stay.
+// leave returns the connections that wait, once all requests have been answered. Whatever it returns,
+// nobody is let in until stay.
 func (d *door) leave(ctx context.Context) ([]*os.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -114,8 +115,9 @@ func (d *door) waited() *net.TCPConn {
 	return nil
 }
 
-// A guest is a connection that was let in. What it is at is known by its state and by the order of what is read and written: who
-// asks waits for the answer before asking again. With pipelining, which no browser does, a request can be lost.
+// A guest is a connection that was let in. What it is at is known by its state and by the order of what is
+// read and written: who asks waits for the answer before asking again. With pipelining, which no browser
+// does, a request can be lost.
 type guest struct {
 	*net.TCPConn
 

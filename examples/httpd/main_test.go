@@ -53,7 +53,8 @@ func (s *site) write(name, text string) {
 }
 
 func (s *site) serves(files string) {
-	s.write("httpd.toml", fmt.Sprintf("listen = %q\nfiles = %q\nlog = %q\n", s.addr, filepath.Join(s.dir, files), filepath.Join(s.dir, "log")))
+	s.write("httpd.toml", fmt.Sprintf("listen = %q\nfiles = %q\nlog = %q\n", s.addr, filepath.Join(s.dir, files),
+		filepath.Join(s.dir, "log")))
 }
 
 func (s *site) args(more ...string) []string {
@@ -156,7 +157,8 @@ func TestInitScript(t *testing.T) {
 	}
 	s := newSite(t)
 	program := daemontest.Command(t)
-	s.write("httpd", fmt.Sprintf("#!/bin/sh\nDAEMONTEST_PROGRAM=1 exec '%s' -config '%s' -pid '%s' \"$@\"\n", program.Path, s.config, s.pid))
+	s.write("httpd", fmt.Sprintf("#!/bin/sh\nDAEMONTEST_PROGRAM=1 exec '%s' -config '%s' -pid '%s' \"$@\"\n",
+		program.Path, s.config, s.pid))
 	if err := os.Chmod(filepath.Join(s.dir, "httpd"), 0o755); err != nil {
 		t.Fatal(err)
 	}

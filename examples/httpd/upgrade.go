@@ -63,8 +63,8 @@ func (s *server) rehearse(text json.RawMessage) error {
 	return nil
 }
 
-// inherit opens the door that the program before has left, with those who wait. Until it has succeeded nothing is closed: that
-// program goes on otherwise.
+// inherit opens the door that the program before has left, with those who wait. Until it has succeeded nothing is
+// closed: that program goes on otherwise.
 func (s *server) inherit(from *daemon.Inherited) error {
 	var was state
 	err := json.Unmarshal(from.State, &was)
