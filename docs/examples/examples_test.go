@@ -69,7 +69,8 @@ func TestExamples(t *testing.T) {
 
 // The other TOML in the page is a line of a program.
 func TestLines(t *testing.T) {
-	blocks := regexp.MustCompile("(?s)```toml\n *((gate|command) = .*?)```").FindAllStringSubmatch(read(t, "../examples.md"), -1)
+	block := regexp.MustCompile("(?s)```toml\n *((gate|command) = .*?)```")
+	blocks := block.FindAllStringSubmatch(read(t, "../examples.md"), -1)
 	if len(blocks) != 2 {
 		t.Errorf("found %d, want 2", len(blocks))
 	}

@@ -109,6 +109,7 @@ func flows() *picture {
 		t.along(1, float64(col))
 	}
 	t.across(1, 5)
-	t.text(left(0), t.row(1)+tall+20, "start", "the daemon; shutdown_timeout bounds all that it does: whatever is left then is killed")
+	t.text(left(0), t.row(1)+tall+20, "start",
+		"the daemon; shutdown_timeout bounds all that it does: whatever is left then is killed")
 	return p
 }

@@ -24,7 +24,8 @@ const (
 
 func newPicture(width, height int, title string) *picture {
 	p := &picture{width: width, height: height}
-	p.add(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" font-family="Helvetica, Arial, 'DejaVu Sans', sans-serif" font-size="13">`, width, height, width, height)
+	p.add(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" `+
+		`font-family="Helvetica, Arial, 'DejaVu Sans', sans-serif" font-size="13">`, width, height, width, height)
 	p.add(`<title>%s</title>`, html.EscapeString(title))
 	return p
 }
@@ -46,20 +47,23 @@ func (p *picture) box(x, y, w, h float64, fill string, bold bool, lines ...strin
 		if bold && i == 0 {
 			weight = ` font-weight="bold" font-size="15"`
 		}
-		p.add(`<text x="%g" y="%g" text-anchor="middle" fill="#ffffff"%s>%s</text>`, x+w/2, top+float64(i)*16, weight, html.EscapeString(line))
+		p.add(`<text x="%g" y="%g" text-anchor="middle" fill="#ffffff"%s>%s</text>`, x+w/2, top+float64(i)*16, weight,
+			html.EscapeString(line))
 	}
 }
 
 // frame is a dashed rectangle around boxes, with a caption above it.
 func (p *picture) frame(x, y, w, h float64, caption string) {
-	p.add(`<rect x="%g" y="%g" width="%g" height="%g" rx="12" fill="none" stroke="%s" stroke-width="1.5" stroke-dasharray="6 4"/>`, x, y, w, h, grey)
+	p.add(`<rect x="%g" y="%g" width="%g" height="%g" rx="12" fill="none" stroke="%s" `+
+		`stroke-width="1.5" stroke-dasharray="6 4"/>`, x, y, w, h, grey)
 	p.text(x+w/2, y-8, "middle", caption)
 }
 
 // text is on the page's own background; anchor is start, middle or end.
 func (p *picture) text(x, y float64, anchor string, lines ...string) {
 	for i, line := range lines {
-		p.add(`<text x="%g" y="%g" text-anchor="%s" fill="%s">%s</text>`, x, y+float64(i)*16, anchor, grey, html.EscapeString(line))
+		p.add(`<text x="%g" y="%g" text-anchor="%s" fill="%s">%s</text>`, x, y+float64(i)*16, anchor, grey,
+			html.EscapeString(line))
 	}
 }
 
