@@ -149,7 +149,8 @@ func TestSysvinit(t *testing.T) {
 // Every file that nfpm.yaml names is there, but for what package.sh makes.
 func TestPackagedFiles(t *testing.T) {
 	made := regexp.MustCompile(`^packaging/(keepalivedd|changelog\.gz|deb/changelog\.gz|man/.*\.gz)$`)
-	named := regexp.MustCompile(`(?m)^ +(?:- )?(?:src|\w+(?:install|remove|upgrade)): (packaging/\S+)$`).FindAllStringSubmatch(read(t, "nfpm.yaml"), -1)
+	name := regexp.MustCompile(`(?m)^ +(?:- )?(?:src|\w+(?:install|remove|upgrade)): (packaging/\S+)$`)
+	named := name.FindAllStringSubmatch(read(t, "nfpm.yaml"), -1)
 	if len(named) < 20 {
 		t.Fatalf("found %d files only", len(named))
 	}
@@ -217,7 +218,8 @@ func TestPackagedDocuments(t *testing.T) {
 // be told.
 func TestCopyright(t *testing.T) {
 	tracked(t, "..")
-	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "../cmd/keepalivedd").CombinedOutput()
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}",
+		"../cmd/keepalivedd").CombinedOutput()
 	if err != nil {
 		t.Fatalf("go list: %v\n%s", err, out)
 	}
@@ -273,7 +275,9 @@ func TestMakeInstall(t *testing.T) {
 	if got := read(t, filepath.Join(root, "usr/sbin/keepalivedd")); got != "built" {
 		t.Errorf("it installed %q", got)
 	}
-	for _, file := range []string{"etc/keepalivedd/keepalivedd.toml", "etc/init.d/keepalivedd", "usr/share/man/man8/keepalivedd.8"} {
+	for _, file := range []string{
+		"etc/keepalivedd/keepalivedd.toml", "etc/init.d/keepalivedd", "usr/share/man/man8/keepalivedd.8",
+	} {
 		if _, err := os.Stat(filepath.Join(root, file)); err != nil {
 			t.Error(err)
 		}

@@ -28,7 +28,8 @@ func page(t *testing.T, file string) string {
 	return string(b)
 }
 
-// help is what the program says of itself. The compiler reads its sources, of which go test is made aware by a look at them.
+// help is what the program says of itself. The compiler reads its sources, of which go test is made aware by a look at
+// them.
 func help(t *testing.T) string {
 	t.Helper()
 	for _, dir := range []string{"cmd/keepalivedd", "cmd/keepalivedd/settings", "config"} {

@@ -37,7 +37,9 @@ func shell(t *testing.T, name string, args ...string) string {
 }
 
 func TestSyntax(t *testing.T) {
-	for name, file := range map[string]string{"bash": "keepalivedd.bash", "zsh": "_keepalivedd", "fish": "keepalivedd.fish"} {
+	for name, file := range map[string]string{
+		"bash": "keepalivedd.bash", "zsh": "_keepalivedd", "fish": "keepalivedd.fish",
+	} {
 		t.Run(name, func(t *testing.T) {
 			if out := shell(t, name, "-n", "../"+file); out != "" {
 				t.Error(out)
@@ -66,7 +68,8 @@ printf '%s\n' "${COMPREPLY[@]}"
 
 // lines are what the shells are asked to complete, with what they offer.
 var lines = []struct{ words, want []string }{
-	{[]string{""}, []string{"start", "status", "metrics", "events", "logs", "reload", "upgrade", "stop", "help", "version", "up", "down", "restart", "signal"}},
+	{[]string{""}, []string{"start", "status", "metrics", "events", "logs", "reload", "upgrade", "stop", "help",
+		"version", "up", "down", "restart", "signal"}},
 	{[]string{"st"}, []string{"start", "status", "stop"}},
 	{[]string{"--si"}, []string{"--signum"}},
 	{[]string{"--log-"}, []string{"--log-console", "--log-file", "--log-facility", "--log-detail"}},

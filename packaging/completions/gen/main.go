@@ -1,5 +1,5 @@
-// Gen writes the completions for bash, zsh and fish, from what `keepalivedd --help` says. With -check it only tells whether
-// that has to be done: its exit status is 1 then. It is run in the top directory of the module.
+// Gen writes the completions for bash, zsh and fish, from what `keepalivedd --help` says. With -check it only tells
+// whether that has to be done: its exit status is 1 then. It is run in the top directory of the module.
 package main
 
 import (
@@ -36,7 +36,9 @@ func generate(dir string, check bool) error {
 		return err
 	}
 	var errs []error
-	for name, text := range map[string]string{"keepalivedd.bash": p.bash(), "_keepalivedd": p.zsh(), "keepalivedd.fish": p.fish()} {
+	for name, text := range map[string]string{
+		"keepalivedd.bash": p.bash(), "_keepalivedd": p.zsh(), "keepalivedd.fish": p.fish(),
+	} {
 		file := filepath.Join(dir, name)
 		if !check {
 			errs = append(errs, os.WriteFile(file, []byte(text), 0o644))
@@ -86,7 +88,8 @@ var values = map[string][]string{
 func parse(help string) (program, error) {
 	var p program
 	for _, m := range optionLine.FindAllStringSubmatch(help, -1) {
-		p.options = append(p.options, option{m[1], m[2], m[3], strings.NewReplacer("'s", "", "print this", "print the options").Replace(m[4]), values[m[2]]})
+		meaning := strings.NewReplacer("'s", "", "print this", "print the options").Replace(m[4])
+		p.options = append(p.options, option{m[1], m[2], m[3], meaning, values[m[2]]})
 	}
 	var verbs []string
 	for _, m := range verbsLine.FindAllStringSubmatch(help, -1) {

@@ -214,12 +214,14 @@ complete -c keepalivedd -f
 		b.WriteString(" -d '" + quote.Replace(o.meaning) + "'\n")
 	}
 	for _, v := range p.verbs {
-		fmt.Fprintf(&b, "complete -c keepalivedd -n 'not __fish_seen_subcommand_from %s' -a %s -d '%s'\n", p.verbNames(), v.name, quote.Replace(v.meaning))
+		fmt.Fprintf(&b, "complete -c keepalivedd -n 'not __fish_seen_subcommand_from %s' -a %s -d '%s'\n",
+			p.verbNames(), v.name, quote.Replace(v.meaning))
 	}
 	const ofLogs = "complete -c keepalivedd -n '__fish_seen_subcommand_from logs' "
 	b.WriteString(ofLogs + "-s f -l follow -d 'go on with what comes'\n")
 	b.WriteString(ofLogs + "-s n -l lines -x -a '10 100 all' -d 'how many of the last lines'\n")
-	const after = "complete -c keepalivedd -n '__fish_seen_subcommand_from %s; and test (commandline -opc)[-1] %s signal' -a '%s'\n"
+	const after = "complete -c keepalivedd " +
+		"-n '__fish_seen_subcommand_from %s; and test (commandline -opc)[-1] %s signal' -a '%s'\n"
 	fmt.Fprintf(&b, after, "signal", "=", signalNames)
 	fmt.Fprintf(&b, after, strings.Join(named, " "), "!=", "(__keepalivedd_programs)")
 	return b.String()
