@@ -179,7 +179,8 @@ func TestMeasureBelow(t *testing.T) {
 	}
 }
 
-// issue 9.3: the first program that is measured is found in its cgroup too, where the kernel counts the memory of cgroups
+// issue 9.3: the first program that is measured is found in its cgroup too, where the kernel counts the memory of
+// cgroups
 func TestMeasureWithControllers(t *testing.T) {
 	set := newFakeCgroup(t, "cpu memory pids")
 	set.write("one.group/memory.current", "8192\n")
