@@ -1,0 +1,125 @@
+// Package house_test holds the files of the house to what CONTRIBUTING says of them.
+package house_test
+
+import (
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+const (
+	root   = "../.."
+	module = "github.com/keepalivedd/keepalivedd/"
+)
+
+// sources calls do for every file in Go, web's included.
+func sources(t *testing.T, tokens *token.FileSet, do func(path, text string, file *ast.File)) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Name() == ".git" && d.IsDir() {
+			return fs.SkipDir
+		}
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.Contains(path, "/testdata/") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		file, err := parser.ParseFile(tokens, path, text, parser.ParseComments)
+		if err == nil {
+			do(path, string(text), file)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// issue 11.8: a line has at most 120 characters, but for tags of structs, and for texts that have line breaks of their
+// own: one more would change them.
+func TestWidth(t *testing.T) {
+	t.Parallel()
+	tokens := token.NewFileSet()
+	sources(t, tokens, func(path, text string, file *ast.File) {
+		free := map[int]bool{}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.Field:
+				free[tokens.Position(n.End()).Line] = n.Tag != nil
+			case *ast.BasicLit:
+				first, last := tokens.Position(n.Pos()).Line, tokens.Position(n.End()).Line
+				for line := first; first < last && line <= last; line++ {
+					free[line] = true
+				}
+			}
+			return true
+		})
+		for i, line := range strings.Split(text, "\n") {
+			if n := utf8.RuneCountInString(line); n > 120 && !free[i+1] {
+				t.Errorf("%s:%d has %d characters; wrap it", path, i+1, n)
+			}
+		}
+	})
+}
+
+// issue 11.8: the places that CONTRIBUTING names are there.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	places, there := 0, root
+	for _, m := range regexp.MustCompile("`([\\w.-]*[/.][\\w./-]*)`").FindAllStringSubmatch(string(text), -1) {
+		places++
+		path := filepath.Join(root, m[1])
+		if _, err := os.Stat(path); err == nil {
+			there = filepath.Dir(path)
+			continue
+		}
+		beside, _ := filepath.Glob(filepath.Join(there, m[1]))
+		each, _ := filepath.Glob(filepath.Join(root, "*", m[1]))
+		if len(beside)+len(each) == 0 {
+			t.Errorf("CONTRIBUTING.md names %s, which is not there", m[1])
+		}
+	}
+	if places < 50 {
+		t.Errorf("found %d places only", places)
+	}
+}
+
+// issue 11.7: a name in brackets, in a comment that go doc shows, is a link to what has that name.
+func TestDocLinks(t *testing.T) {
+	t.Parallel()
+	tokens := token.NewFileSet()
+	files := map[string][]*ast.File{}
+	sources(t, tokens, func(path, _ string, file *ast.File) {
+		if name := filepath.Base(path); !strings.HasSuffix(name, "_test.go") && name != "elsewhere.go" {
+			files[filepath.Dir(path)] = append(files[filepath.Dir(path)], file)
+		}
+	})
+	name := regexp.MustCompile(`\[\*?(\w+\.)?[A-Z]\w*[a-z]\w*(\.\w+)?\]`)
+	for dir, all := range files {
+		p, err := doc.NewFromFiles(tokens, all, dir, doc.PreserveAST)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range all {
+			for _, c := range file.Comments {
+				for _, link := range name.FindAllString(string(p.Text(c.Text())), -1) {
+					t.Errorf("%s: %s is the name of nothing", tokens.Position(c.Pos()), link)
+				}
+			}
+		}
+	}
+}
