@@ -172,114 +172,6 @@ func TestCloseDuringAStream(t *testing.T) {
 	}
 }
 
-// promise C6: who does not read loses lines, and is told how many, in their place; all others get every line.
-func TestSlowReader(t *testing.T) {
-	const lines, size = 2000, 4 << 10
-	path := socket(t)
-	followers := make(chan *Follower, 2)
-	stream(t, path, func(ctx context.Context, _ json.RawMessage, to *Follower) error {
-		followers <- to
-		<-ctx.Done()
-		return nil
-	})
-	slow, in := client(t, path)
-	slow.WriteString(askFollow)
-	toSlow := <-followers
-	next := make(chan int)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	go Follow(ctx, path, 0, "follow", nil, func(line json.RawMessage, lost int) error {
-		var n []int
-		json.Unmarshal(line, &n)
-		next <- len(n)
-		return nil
-	})
-	toQuick := <-followers
-	text := strings.Repeat("x", size)
-	got, lost, gaps := 0, 0, 0
-	read := func() {
-		line, err := in.ReadBytes('\n')
-		if err != nil {
-			t.Fatalf("after %d and %d lost: %v", got, lost, err)
-		}
-		var l struct {
-			Method string
-			Params json.RawMessage
-		}
-		var item []any
-		var gap struct{ Lines int }
-		json.Unmarshal(line, &l)
-		if l.Method == "lost" {
-			if err := json.Unmarshal(l.Params, &gap); err != nil || gap.Lines == 0 {
-				t.Fatalf("%s, %v", line, err)
-			}
-			lost += gap.Lines
-			gaps++
-			return
-		}
-		if err := json.Unmarshal(l.Params, &item); err != nil || int(item[0].(float64)) != got+lost {
-			t.Fatalf("%.60s, %v; want %d", line, err, got+lost)
-		}
-		got++
-	}
-	for i := range lines { // from one goroutine, as a daemon's own
-		if err := errors.Join(toSlow.Send([]any{i, text}), toQuick.Send(make([]int, i))); err != nil {
-			t.Fatal(err)
-		}
-		if n := <-next; n != i {
-			t.Fatalf("the other reader got %d for %d", n, i)
-		}
-		if i%500 == 499 { // it wakes up for a moment
-			for range 50 {
-				read()
-			}
-		}
-	}
-	toSlow.mu.Lock()
-	if n := len(toSlow.queue); n > mostQueued+2*size {
-		t.Errorf("%d bytes are kept", n)
-	}
-	toSlow.mu.Unlock()
-	for got+lost < lines {
-		read()
-	}
-	if gaps < 2 {
-		t.Error("not more than one gap")
-	}
-	t.Logf("%d lines, %d lost in %d gaps", got, lost, gaps)
-	toSlow.Send([]int{-1}) // it goes on where it can
-	if line, err := in.ReadString('\n'); !strings.HasSuffix(line, "[-1]}\n") {
-		t.Errorf("%.60q, %v", line, err)
-	}
-}
-
-// What a stream has at hand at its beginning is lost to nobody, however long it is and however slowly it is read.
-func TestFlush(t *testing.T) {
-	const lines = 1000
-	path := socket(t)
-	stream(t, path, func(_ context.Context, _ json.RawMessage, to *Follower) error {
-		text := strings.Repeat("x", mostQueued/10)
-		for i := range lines {
-			to.Send([]any{i, text})
-			if err := to.Flush(); err != nil {
-				return err
-			}
-		}
-		return to.Send([]string{strings.Repeat("x", 2*mostQueued)}) // longer than the bound, and alone
-	})
-	n := 0
-	err := Follow(t.Context(), path, 0, "follow", nil, func(_ json.RawMessage, lost int) error {
-		if n++; lost > 0 {
-			t.Error(lost)
-		}
-		runtime.Gosched()
-		return nil
-	})
-	if n != lines+1 || err != nil {
-		t.Errorf("%d lines, %v", n, err)
-	}
-}
-
 // promise Q2: those who follow have half of the places, so that a question is always answered: one that has paused, one
 // that leaves, a thousand at once. Nothing of them is left.
 func TestManyFollowers(t *testing.T) {
@@ -340,30 +232,6 @@ func TestManyFollowers(t *testing.T) {
 	}
 }
 
-// What a daemon says that is no stream ends in an error, and is taken for no line.
-func TestNoStream(t *testing.T) {
-	const begun = `{"jsonrpc":"2.0","method":"x","params":[1]}` + "\n"
-	for said, want := range map[string]string{
-		``:      "the stream broke off: unexpected EOF",
-		`{}`:    "the stream broke off: unexpected EOF",
-		"{}\n":  "not understood",
-		"[]\n":  "not understood",
-		"\n":    "not understood",
-		"...\n": "not understood",
-		`{"jsonrpc":"2.0","method":"lost","params":3}` + "\n":                         "not understood",
-		`{"jsonrpc":"2.0","method":"x"}` + "\n":                                       "not understood",
-		`{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"}}` + "\n":            "m",
-		`{"jsonrpc":"2.0","id":null,"error":{"code":-32002,"message":"busy"}}` + "\n": "busy",
-		strings.Repeat("x", longestAnswer+1):                                          "too long",
-		begun + `{"jsonrpc":"2.0","id":1,"r`:                                          "the stream broke off: unexpected EOF",
-	} {
-		if err := hearStream(strings.NewReader(said), func(json.RawMessage, int) error { return nil }); err == nil ||
-			!strings.Contains(err.Error(), want) {
-			t.Errorf("%.80q: %v", said, err)
-		}
-	}
-}
-
 // Whatever a stream sends is lines of the protocol, and comes out as it went in.
 func FuzzSend(f *testing.F) {
 	f.Add("follow", "text\n", 3)
@@ -386,26 +254,6 @@ func FuzzSend(f *testing.F) {
 		err := hearStream(in, func(line json.RawMessage, _ int) error { got = string(line); return nil })
 		if method != lostMethod && (err != nil || got != string(sent)) {
 			t.Fatalf("%q: %q, %v; want %q", method, got, err, sent)
-		}
-	})
-}
-
-// Whatever a daemon says, who follows comes to an end.
-func FuzzFollow(f *testing.F) {
-	f.Add([]byte(`{"jsonrpc":"2.0","method":"x","params":[1]}` + "\n" +
-		`{"jsonrpc":"2.0","method":"lost","params":{"lines":3}}` + "\n" + `{"id":1,"result":1}`))
-	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"}}` + "\n"))
-	f.Add([]byte("\n\n{}\n"))
-	f.Fuzz(func(t *testing.T, said []byte) {
-		lines := 0
-		err := hearStream(bytes.NewReader(said), func(line json.RawMessage, lost int) error {
-			if lines++; line != nil && !json.Valid(line) {
-				t.Fatalf("%q in %q", line, said)
-			}
-			return nil
-		})
-		if most := bytes.Count(said, []byte("\n")); lines > most || err == nil && most == 0 {
-			t.Fatalf("%d lines, %v of %q", lines, err, said)
 		}
 	})
 }

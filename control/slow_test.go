@@ -1,0 +1,120 @@
+//go:build linux
+
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// promise C6: who does not read loses lines, and is told how many, in their place; all others get every line.
+func TestSlowReader(t *testing.T) {
+	const lines, size = 2000, 4 << 10
+	path := socket(t)
+	followers := make(chan *Follower, 2)
+	stream(t, path, func(ctx context.Context, _ json.RawMessage, to *Follower) error {
+		followers <- to
+		<-ctx.Done()
+		return nil
+	})
+	slow, in := client(t, path)
+	slow.WriteString(askFollow)
+	toSlow := <-followers
+	next := make(chan int)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go Follow(ctx, path, 0, "follow", nil, func(line json.RawMessage, lost int) error {
+		var n []int
+		json.Unmarshal(line, &n)
+		next <- len(n)
+		return nil
+	})
+	toQuick := <-followers
+	text := strings.Repeat("x", size)
+	got, lost, gaps := 0, 0, 0
+	read := func() {
+		line, err := in.ReadBytes('\n')
+		if err != nil {
+			t.Fatalf("after %d and %d lost: %v", got, lost, err)
+		}
+		var l struct {
+			Method string
+			Params json.RawMessage
+		}
+		var item []any
+		var gap struct{ Lines int }
+		json.Unmarshal(line, &l)
+		if l.Method == "lost" {
+			if err := json.Unmarshal(l.Params, &gap); err != nil || gap.Lines == 0 {
+				t.Fatalf("%s, %v", line, err)
+			}
+			lost += gap.Lines
+			gaps++
+			return
+		}
+		if err := json.Unmarshal(l.Params, &item); err != nil || int(item[0].(float64)) != got+lost {
+			t.Fatalf("%.60s, %v; want %d", line, err, got+lost)
+		}
+		got++
+	}
+	for i := range lines { // from one goroutine, as a daemon's own
+		if err := errors.Join(toSlow.Send([]any{i, text}), toQuick.Send(make([]int, i))); err != nil {
+			t.Fatal(err)
+		}
+		if n := <-next; n != i {
+			t.Fatalf("the other reader got %d for %d", n, i)
+		}
+		if i%500 == 499 { // it wakes up for a moment
+			for range 50 {
+				read()
+			}
+		}
+	}
+	toSlow.mu.Lock()
+	if n := len(toSlow.queue); n > mostQueued+2*size {
+		t.Errorf("%d bytes are kept", n)
+	}
+	toSlow.mu.Unlock()
+	for got+lost < lines {
+		read()
+	}
+	if gaps < 2 {
+		t.Error("not more than one gap")
+	}
+	t.Logf("%d lines, %d lost in %d gaps", got, lost, gaps)
+	toSlow.Send([]int{-1}) // it goes on where it can
+	if line, err := in.ReadString('\n'); !strings.HasSuffix(line, "[-1]}\n") {
+		t.Errorf("%.60q, %v", line, err)
+	}
+}
+
+// What a stream has at hand at its beginning is lost to nobody, however long it is and however slowly it is read.
+func TestFlush(t *testing.T) {
+	const lines = 1000
+	path := socket(t)
+	stream(t, path, func(_ context.Context, _ json.RawMessage, to *Follower) error {
+		text := strings.Repeat("x", mostQueued/10)
+		for i := range lines {
+			to.Send([]any{i, text})
+			if err := to.Flush(); err != nil {
+				return err
+			}
+		}
+		return to.Send([]string{strings.Repeat("x", 2*mostQueued)}) // longer than the bound, and alone
+	})
+	n := 0
+	err := Follow(t.Context(), path, 0, "follow", nil, func(_ json.RawMessage, lost int) error {
+		if n++; lost > 0 {
+			t.Error(lost)
+		}
+		runtime.Gosched()
+		return nil
+	})
+	if n != lines+1 || err != nil {
+		t.Errorf("%d lines, %v", n, err)
+	}
+}
