@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -113,4 +114,36 @@ func same(t *testing.T, n *Value, want any) {
 		t.Errorf("%s: ours is %s, %q, at %d; go-toml has %#v\n%s", n.Key(), n.Describe(), n.Text(), n.valueAt, want,
 			n.src.data)
 	}
+}
+
+// issue 11.4: whatever a file holds: no panic, every mistake has a place, and what loads dumps, and loads from the dump
+// the same
+func FuzzRead(f *testing.F) {
+	for _, doc := range documents(f) {
+		f.Add(doc)
+	}
+	f.Add("text = ''\nsmall = 1\nlarge = 2\nshare = 0.25\nrate = inf\nwait = '1h'\nsince = '0s'\n" +
+		"maybe = true\naddress = '1.1.1.1'\nwaits = ['1s']")
+	f.Add("shares = [1]\nports = []\nhosts = ['::']\nlabels = { 'a b' = '\"' }\naudit = {}\n" +
+		"[[rule]]\nallow = true\n[site.'x.y']\nroot = ''\n[upstream.u]\nto = []")
+	f.Fuzz(func(t *testing.T, doc string) {
+		v, mistakes := readDoc(doc)
+		for _, e := range mistakes {
+			if e.Line < 1 || e.Column < 1 || strings.Contains(e.Error(), "\n") {
+				t.Errorf("%+v", e)
+			}
+			e.Picture(40)
+		}
+		if mistakes != nil {
+			return
+		}
+		var dump bytes.Buffer
+		if err := Dump(&dump, v); err != nil {
+			t.Fatal(err)
+		}
+		again, mistakes := readDoc(dump.String())
+		if mistakes != nil || !reflect.DeepEqual(v, again) {
+			t.Fatalf("the dump loads as another\nfirst %+v\nthen  %+v\n%v\n%s", v, again, mistakes, dump.String())
+		}
+	})
 }
