@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -130,5 +131,126 @@ output = "$DIR/one.log"
 	if now := w.pids(); now["one"] != was["one"] {
 		t.Errorf("the program was %v, is %v", was, now)
 	}
+	w.down(p)
+}
+
+// promise U1: however many die and are born meanwhile, every start has its reason, and every line of output arrives
+// once. KEEPALIVEDD_LONG makes a hundred upgrades of it.
+func TestUpgradeAgainAndAgain(t *testing.T) {
+	rounds := 8
+	if long() {
+		rounds = 100
+	}
+	to := newer(t)
+	w := newWorld(t, `
+[program.short]
+instances = 12
+command = ["/bin/sh", "-c", "i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo $$ $i; done; sleep 0.$(($$ %% 7)); : $DIR/"]
+output = "$DIR/out-%i"
+restart_delay = { min = "20ms", max = "50ms", reset_after = "10ms" }
+[program.long]
+instances = 6
+command = ["/bin/sh", "-c", "echo $$ >>$DIR/long-%i; exec tail -n 0 -f $DIR/conf.toml"]
+`)
+	p := w.up()
+	for range rounds {
+		w.upgrade(to)
+	}
+	st := w.state()
+	for i := range st.Programs {
+		s := &st.Programs[i]
+		living := 0
+		if s.PID != 0 {
+			living = 1
+		}
+		ended := s.Exits.Sum()
+		made := s.PID == 0 && s.State == "starting" && s.Starts == ended+1 // its process is being made
+		if s.Starts != ended+living && !made {
+			t.Errorf("%s: %d starts, %d ends, pid %d", s.Name, s.Starts, ended, s.PID)
+		}
+		if strings.HasPrefix(s.Name, "long") && s.Starts != 1 {
+			t.Errorf("%s has been started %d times", s.Name, s.Starts)
+		}
+	}
+	w.down(p)
+	for i := range 12 {
+		last, seen := map[string]int{}, 0
+		for line := range strings.Lines(w.read(filepath.Join(w.dir, fmt.Sprintf("out-%d", i+1)))) {
+			pid, n, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+			if k, _ := strconv.Atoi(n); k != last[pid]+1 && k != 1 { // 1: a number is given again
+				t.Fatalf("out-%d: %q after %d", i+1, line, last[pid])
+			} else {
+				last[pid] = k
+			}
+			seen++
+		}
+		short := 0
+		for _, n := range last {
+			if n != 200 {
+				short++
+			}
+		}
+		if short > 1 || seen == 0 { // the last was stopped
+			t.Errorf("out-%d: %d processes have not all of their lines", i+1, short)
+		}
+	}
+}
+
+// promises C7, U1: what a process tells by sd_notify(3) is heard after an upgrade as before
+func TestUpgradeKeepsNotifySockets(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip(err)
+	}
+	w := newWorld(t, `
+[program.notifies]
+command = ["`+python+`", "-u", "$DIR/notifies"]
+ready = "notify"
+ready_timeout = "1h"
+watchdog = "1h"
+`)
+	script := `
+import os, socket, subprocess, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+def say(text): s.sendto(text.encode(), "\0" + os.environ["NOTIFY_SOCKET"][1:])
+def wait(name):
+    while not os.path.exists(here + name): time.sleep(0.05)
+here = os.path.dirname(os.path.abspath(__file__)) + "/"
+main = subprocess.Popen(["sleep", "1000"])
+say("STATUS=getting there\nMAINPID=%d" % main.pid)
+open(here + "began", "w").write("began\n")
+wait("go")
+say("READY=1\nSTATUS=there")
+wait("trigger")
+say("WATCHDOG=trigger")
+time.sleep(1000)
+`
+	if err := os.WriteFile(filepath.Join(w.dir, "notifies"), []byte(script), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	is := func(ok func(p *programState) bool) *programState {
+		t.Helper()
+		for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+			st := w.state()
+			if p := st.find("notifies"); ok(p) {
+				return p
+			} else if time.Now().After(end) {
+				t.Fatalf("it is %+v; the log:\n%s", p, w.read(w.log))
+			}
+		}
+	}
+	p := w.up()
+	w.await(filepath.Join(w.dir, "began"), "began")
+	was := is(func(p *programState) bool { return p.MainPID != 0 })
+	w.upgrade(newer(t))
+	if now := is(func(*programState) bool { return true }); now.MainPID != was.MainPID || now.Text != "getting there" ||
+		now.State != "starting" {
+		t.Errorf("it was %+v, and is %+v", was, now)
+	}
+	os.WriteFile(filepath.Join(w.dir, "go"), nil, 0o644)
+	is(func(p *programState) bool { return p.State == "up" && p.Text == "there" })
+	w.upgrade(newer(t))
+	os.WriteFile(filepath.Join(w.dir, "trigger"), nil, 0o644)
+	is(func(p *programState) bool { return p.Starts >= 2 && p.Exits.Unhealthy >= 1 })
 	w.down(p)
 }
