@@ -32,14 +32,15 @@ func Zombie(idType, id int) (pid int, err error) {
 const siginfoPID = 8 + unsafe.Sizeof(uintptr(0))
 
 // End waits until the process of a pidfd has ended, child or not, for at most limit, and reports whether it has. Zero
-// looks only. What cannot be waited for has not ended.
+// looks only. What cannot be waited for, a descriptor that is not open say, has not ended. Any goroutine may call it.
 func End(pidfd int, limit time.Duration) bool {
 	for end := time.Now().Add(limit); ; {
 		left := max(0, time.Until(end))
 		ms := int((left + time.Millisecond - 1) / time.Millisecond)
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, ms)
+		p := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+		n, err := unix.Poll(p, ms)
 		if n == 1 {
-			return true
+			return p[0].Revents&unix.POLLNVAL == 0
 		}
 		if left == 0 || err != nil && !errors.Is(err, unix.EINTR) {
 			return false

@@ -51,3 +51,10 @@ func TestZombie(t *testing.T) {
 		t.Errorf("its status was taken: %v", err)
 	}
 }
+
+// What is no descriptor has not ended, and is not waited for either.
+func TestEndOfNothing(t *testing.T) {
+	if wait.End(1<<30, time.Minute) {
+		t.Error("what is not there has ended")
+	}
+}
