@@ -56,7 +56,7 @@ func (f *Follower) Flush() error                      { return errNeedsLinux }
 // Deferred is a request that somebody else answers, on Linux.
 type Deferred struct {
 	FD int             `json:"fd"`
-	ID json.RawMessage `json:"id"`
+	ID json.RawMessage `json:"id,omitempty"`
 }
 
 func Defer(context.Context) (*Deferred, error)                { return nil, errNeedsLinux }

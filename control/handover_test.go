@@ -81,3 +81,47 @@ func TestHandoverAnswersEverybody(t *testing.T) {
 		}
 	}
 }
+
+// promise U1: the program that takes over answers who has asked the one before, and nobody who has asked for no answer:
+// a request without an id has none
+func TestDeferredAnswer(t *testing.T) {
+	for request, want := range map[string]string{
+		`{"jsonrpc":"2.0","method":"later","id":"a"}`:  `{"jsonrpc":"2.0","id":"a","result":"done"}` + "\n",
+		`{"jsonrpc":"2.0","method":"later","id":null}`: `{"jsonrpc":"2.0","id":null,"result":"done"}` + "\n",
+		`{"jsonrpc":"2.0","method":"later"}`:           "",
+	} {
+		path := socket(t)
+		deferred := make(chan *Deferred, 1)
+		s := listen(t, path, map[string]Method{"later": func(ctx context.Context, _ json.RawMessage) (any, error) {
+			d, err := Defer(ctx)
+			if err != nil {
+				t.Error(err)
+			}
+			deferred <- d
+			<-ctx.Done()
+			return "not this", nil
+		}})
+		f, in := client(t, path)
+		f.WriteString(request + "\n")
+		d := <-deferred
+		fds, err := s.Handover()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+		state, err := json.Marshal(d) // as it travels
+		if err != nil {
+			t.Fatal(err)
+		}
+		var there Deferred
+		if err := json.Unmarshal(state, &there); err != nil {
+			t.Fatal(err)
+		}
+		there.Answer("done", nil)
+		if got, err := in.ReadString('\n'); got != want {
+			t.Errorf("%s: %q, %v", request, got, err)
+		}
+	}
+}
