@@ -18,9 +18,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ask asks the daemon that listens at path, and puts its answer into result; nil: whatever it is. A *json.RawMessage gets it as
-// it came, which is for whoever decodes it then to check: it may be long. params are marshalled; nil: none. ctx bounds the wait. What the daemon answers in the place of a result is an *[Error]; everything else that goes wrong
-// is an *[UnreachableError]. A daemon that is neither root's nor the caller's own user's is not believed.
+// Ask asks the daemon that listens at path, and puts its answer into result, a pointer; nil: whatever it is. A
+// *json.RawMessage gets it as it came, which is for whoever decodes it then to check: it may be long. params are
+// marshalled, to an object or an array; nil: none. What the daemon answers in the place of a result is an *[Error].
+// That it could not be asked is an *[UnreachableError], of one that turns the caller away as well: within it there is
+// an *[Error] then, with CodeBusy or CodeForbidden. Any other error is of params, and nothing was asked.
+//
+// ctx bounds the wait, and is to have an end: a daemon that is stopped does not answer. One that is being replaced is
+// asked again, until then. A daemon that is neither root's nor the caller's own user's is not believed. Any goroutine
+// may ask.
 func Ask(ctx context.Context, path, method string, params, result any) error {
 	return AskPID(ctx, path, 0, method, params, result)
 }

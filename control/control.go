@@ -46,12 +46,12 @@ const (
 	slowestAtTheEnd = 100 * time.Millisecond // one that has paused does not keep the daemon
 )
 
-// Path returns where the daemon that holds pidfile listens: /run/x.sock for /run/x.pid.
+// Path returns where the daemon that holds pidfile listens: /run/x.sock for /run/x.pid, and for /run/x.
 func Path(pidfile string) string { return strings.TrimSuffix(pidfile, ".pid") + ".sock" }
 
-// A Method carries out a request; each call has a goroutine of its own, several at once. What it returns is marshalled as the
-// result; an error that is not an *[Error] becomes one with CodeInternal. ctx ends when the server is closed, and soon after the
-// asker has left; [AskerOf] tells from it who asks.
+// A Method carries out a request; each call has a goroutine of its own, several at once. What it returns is marshalled
+// as the result; an error that is not an *[Error] becomes one with CodeInternal. ctx ends when the server is closed, and
+// soon after the asker has left; [AskerOf] tells from it who asks. params are nil when there are none, see [Params].
 type Method func(ctx context.Context, params json.RawMessage) (any, error)
 
 // Error is what a daemon answers in the place of a result.
@@ -78,8 +78,9 @@ const (
 	CodeCutOff    = -32005 // the daemon is being replaced, and may have begun: look, and ask again
 )
 
-// Params decodes the parameters of a request into v; none are what v says already. A wrong one is an *[Error],
-// and so is one that v does not have: what was meant to bound the request, misspelt, is not to be passed over.
+// Params decodes the parameters of a request into what v points to; none are what that says already. A wrong one is an
+// *[Error], with CodeParams, and so is one that v does not have: what was meant to bound the request, misspelt, is not
+// to be passed over.
 func Params(raw json.RawMessage, v any) error {
 	if len(raw) == 0 {
 		return nil
@@ -114,7 +115,7 @@ type Asker struct{ PID, UID int }
 
 type askerKey struct{}
 
-// AskerOf returns who asks, from the context of a [Method].
+// AskerOf returns who asks, from the context of a [Method] or a [Stream]. Call it with no other: it would say root.
 func AskerOf(ctx context.Context) Asker {
 	a, _ := ctx.Value(askerKey{}).(Asker)
 	return a

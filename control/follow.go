@@ -16,7 +16,8 @@ import (
 // Follow asks the daemon that listens at path, as [AskPID] does, for a [Stream], and calls each for every line of it
 // until the stream is over: the result is nil then. Where lines were lost, because they came faster than each returned,
 // it is called with nil and their number, which is 0 otherwise. An error of each's ends the stream, and is returned as
-// it is; all others are those of Ask, an *[Error] with CodeStopping when the daemon ends. ctx bounds the whole of it.
+// it is; all others are those of [Ask]: an *[Error] with CodeStopping when the daemon ends, and with CodeAgain when it
+// is being replaced, which can be followed anew. ctx bounds the whole of it, and may have no end.
 func Follow(ctx context.Context, path string, pid int, method string, params any,
 	each func(line json.RawMessage, lost int) error) error {
 	return exchange(ctx, path, whom{pid: pid}, method, params, func(f *os.File) error { return hearStream(f, each) })

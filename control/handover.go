@@ -18,7 +18,7 @@ import (
 // Handover ends the serving, but neither the listening nor the socket's name: whoever connects from now on waits for
 // the Server that [Take] makes of the descriptors, in this process or in the program that replaces it by execve(2).
 // They are close-on-exec. Whoever is being served is told to ask again, by CodeAgain or CodeCutOff, but those of
-// [Defer]. A method that is at work is not waited for.
+// [Defer]. A method that is at work is not waited for. After an error all goes on as before; else the Server is closed.
 func (s *Server) Handover() (fds [2]int, err error) {
 	s.closeWatch()
 	fds = [2]int{-1, -1}
@@ -111,7 +111,7 @@ func (x *serving) begins(again bool) bool {
 }
 
 // Defer takes the answer to the request of ctx, that of a Method, upon the caller: it is followed by [Server.Handover],
-// and by one [Deferred.Answer]. What the Method returns is not said.
+// and by one [Deferred.Answer]. What the Method returns is not said. After an error it is.
 func Defer(ctx context.Context) (*Deferred, error) {
 	x, _ := ctx.Value(connKey{}).(*serving)
 	id, _ := ctx.Value(idKey{}).(json.RawMessage)
