@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
@@ -28,4 +30,29 @@ func Example() {
 	// a second owner is refused: true
 	// the end: <nil>
 	// nobody runs: true <nil>
+}
+
+// Whoever holds a pidfile is found, proven to be that, and signalled: by a pidfd, which reaches it or nobody.
+func ExampleFind() {
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("example-find-%d.pid", os.Getpid()))
+	_, err := pidfile.Find(path)
+	fmt.Println("nobody there:", errors.Is(err, pidfile.ErrNotRunning))
+	file, err := pidfile.Acquire(path)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer file.Release()
+	p, err := pidfile.Find(path)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Close()
+	fmt.Println("it is this process:", p.PID == os.Getpid())
+	fmt.Println("it may be told to stop:", p.May(unix.SIGTERM))
+	// Output:
+	// nobody there: true
+	// it is this process: true
+	// it may be told to stop: <nil>
 }

@@ -32,8 +32,12 @@ type Status struct {
 	suspended bool // it is being replaced, see File.Suspend
 }
 
-// Look tells who owns path and changes nothing: any user who may read the file can ask. An owner whose file was
-// deleted is found by its witness all the same.
+// Look tells who owns path and changes nothing: any user who may read the file can ask, from any goroutine. An owner
+// whose file was deleted is found by its witness all the same. What is no regular file, or may not be read, is an
+// error.
+//
+// An owner that is starting is looked at again for 20 ms, one that is being replaced, see [File.Suspend], for 15 s, and
+// one that was killed, and has not ended yet, for a second: the answer is how it is then.
 func Look(path string) (st Status, err error) {
 	// Somebody whose start is refused holds a file of its own for a moment, when the owner's was deleted: nothing tells
 	// that from an owner who is starting, but that it does not last.

@@ -8,8 +8,8 @@
 // decision is made under it, and the kernel frees it however the owner ends. A [File] also holds a second witness,
 // see docs/adr/0003, so that `rm pidfile; start` does not make two owners.
 //
-// The file is empty between [Lock] and [File.Write] (its owner is starting) and holds exactly "%d\n" afterwards; its
-// mode is 0644. Linux only. What a stale file said is logged through [slog.Default].
+// The file is empty between [Lock] and [File.Write] (its owner is starting), says "starting" from [File.Suspend] on,
+// and holds exactly "%d\n" else; its mode is 0644. Linux only. What a stale file said is logged through [slog.Default].
 package pidfile
 
 import (
@@ -56,7 +56,7 @@ type File struct {
 // Running is the kill-0/unlink routine: it returns the PID of the live process that owns path, or 0 when nothing runs.
 // The file of a dead owner is logged and unlinked, under its lock and only if path still names it; where the caller
 // may not do that it is left alone, which is no error. An owner that has locked the file but not written its PID yet
-// is a *[HeldError] with PID 0.
+// is a *[HeldError] with PID 0; other errors are those of [Look] and [Lock].
 func Running(path string) (pid int, err error) {
 	st, err := Look(path)
 	if err != nil {
@@ -99,8 +99,8 @@ func Acquire(path string) (*File, error) {
 // held. A live owner is a *[HeldError]; a dead one whose lock is still held, by a child that dies with it, is waited
 // for, a second at most. A path that is a symbolic link, a directory, a FIFO or a device is an error, and is neither
 // followed nor waited for. A file that belongs to neither root nor this process's user is replaced by one of its
-// own; where that cannot be done, and in a sticky directory, it is an error. A relative path means the current
-// directory now, and stays there.
+// own; where that cannot be done, and in a sticky directory, it is an error. So is a directory that does not exist. A
+// relative path means the current directory now, and stays there.
 func Lock(path string) (*File, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -216,8 +216,8 @@ func (f *File) Stale() bool { return f.stale }
 
 // Release ends the watch, unlinks the file if the path still names it, and lets go of the lock: the last thing that
 // an owner does. Where the owner may not unlink it any more, because it has given up its privileges, the file is
-// emptied: like that it stops nobody, and is not taken for what a crash has left. The File cannot be used afterwards; a
-// second Release does nothing.
+// emptied: like that it stops nobody, and is not taken for what a crash has left. An error says that the file is left;
+// the lock has been let go of even so. The File cannot be used afterwards; a second Release does nothing.
 func (f *File) Release() error {
 	f.closeWatch() // which may be about to put another file in the place of f.fd
 	if f.fd < 0 {
@@ -237,7 +237,8 @@ func (f *File) Release() error {
 	return err
 }
 
-// Abandon closes the descriptors and touches nothing else: for a process that has handed the file over.
+// Abandon closes the descriptors and touches nothing else: for a process that has handed the file over. The File cannot
+// be used afterwards, but for Release, which does nothing.
 func (f *File) Abandon() {
 	f.closeWatch()
 	f.witness.close()
@@ -246,7 +247,8 @@ func (f *File) Abandon() {
 }
 
 // Handover returns duplicates of the descriptors that make up f, numbered from 10 and without close-on-exec, for one
-// child process, which calls [Adopt] with them. The caller closes them with done once the child has been started.
+// child process, which calls [Adopt] with them; -1 is one that there is not. The caller closes them with done once the
+// child has been started; after an error there is nothing to be closed. Call it before [File.Watch].
 func (f *File) Handover() (fds [2]int, done func(), err error) {
 	fds = [2]int{-1, -1}
 	done = func() {
@@ -269,8 +271,9 @@ func (f *File) Handover() (fds [2]int, done func(), err error) {
 	return fds, done, nil
 }
 
-// Adopt takes over what the parent process got from Handover; stale is what its File said. The descriptors belong to
-// the File from now on, or are closed when they turn out not to hold the lock on path.
+// Adopt takes over what the parent process got from Handover, or the program before from Suspend; stale is what its
+// [File.Stale] said. The descriptors belong to the File from now on, and are close-on-exec; or they are closed, when
+// they turn out not to hold the lock on path, which is an error.
 func Adopt(path string, fds [2]int, stale bool) (*File, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

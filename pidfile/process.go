@@ -19,7 +19,8 @@ var ErrNotRunning = errors.New("not running")
 // errUnseen is of an owner that holds the file under a PID of another PID namespace.
 var errUnseen = errors.New("cannot be seen from here, as one of a container cannot")
 
-// A Process is the owner of a pidfile, held by a pidfd: a signal reaches it or nobody.
+// A Process is the owner of a pidfile, held by a pidfd: a signal reaches it or nobody. Its methods may be called by any
+// goroutine, until Close.
 type Process struct {
 	PID   int
 	pidfd int
@@ -27,7 +28,8 @@ type Process struct {
 
 // Find returns the owner of path once it is proven to be that: its witness says so, or it runs this program's
 // executable, while the file names it both before and after the pidfd was opened. Nobody there is [ErrNotRunning], an
-// owner that is still starting a *[HeldError]. Linux 5.3 or later.
+// owner that is still starting a *[HeldError], and one of which it cannot be proven another error. The caller
+// closes it. Linux 5.3 or later.
 func Find(path string) (p *Process, err error) {
 	for range 20 { // the file may be deleted and put back between two looks at it
 		if p, err = find(path, unix.PidfdOpen); !errors.Is(err, errMoved) && !errors.Is(err, errUnseen) {
@@ -84,7 +86,7 @@ func isWitness(path string, pid int) bool {
 	return err == nil && told == pid
 }
 
-// Signal sends sig; [ErrNotRunning] when the process has ended.
+// Signal sends sig; [ErrNotRunning] when the process has ended, and an [fs.ErrPermission] when the caller may not.
 func (p *Process) Signal(sig unix.Signal) error { return p.send(sig, sig) }
 
 // May returns what Signal would, and sends nothing.
@@ -100,10 +102,11 @@ func (p *Process) send(sig, named unix.Signal) error {
 	return nil
 }
 
-// Wait waits for the end of the process, for at most timeout, and tells whether it has come. It need not be a child.
+// Wait waits for the end of the process, for at most timeout, and tells whether it has come; zero looks only. It need
+// not be a child, and is not reaped.
 func (p *Process) Wait(timeout time.Duration) bool {
 	return wait.End(p.pidfd, timeout)
 }
 
-// Close lets go of the process.
+// Close lets go of the process, which goes on.
 func (p *Process) Close() error { return unix.Close(p.pidfd) }

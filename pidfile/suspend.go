@@ -37,7 +37,7 @@ func (f *File) Suspend() (fds [2]int, err error) {
 
 // Resume has the file say the PID, and be watched, again. It may be called for a File from [Adopt], in place of
 // [File.Write] and [File.Watch]: unlike Write it does not release a file that cannot be written, which the watch tries
-// again.
+// again; the error says that. log is not nil.
 func (f *File) Resume(log *slog.Logger) error {
 	f.pid = unix.Getpid()
 	err := f.put(f.fd)

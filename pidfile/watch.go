@@ -26,8 +26,9 @@ type watch struct {
 const watched = unix.IN_ATTRIB | unix.IN_MODIFY | unix.IN_MOVE_SELF
 
 // Watch puts the file back, until Release, when it is deleted, truncated, overwritten, replaced or moved away, and
-// logs to log that it did. It needs Write first. It costs nothing while nobody touches the file: no polling. Where the
-// file cannot be put back, for want of space or of its directory, it tries again after 1 ms, 2 ms … 1 min.
+// logs to log, which is not nil, that it did. It needs Write first, and is called once. It costs nothing while nobody
+// touches the file: no polling. Where the file cannot be put back, for want of space or of its directory, it tries
+// again after 1 ms, 2 ms … 1 min. An error says that nobody watches; all else is as it was.
 func (f *File) Watch(log *slog.Logger) error {
 	f.witness.drain() // whether or not the file can be watched
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
