@@ -126,8 +126,14 @@ func TestReloadOfOneThatCannotBeAsked(t *testing.T) {
 // issue 7.A2: what a daemon allows itself, and what is left of it
 func TestBudget(t *testing.T) {
 	w := newWorld(t, "stop-waits") // with a Grace of 20 s
+	if _, err := daemon.AskBudget(w.pidfile, 0); !errors.Is(err, pidfile.ErrNotRunning) {
+		t.Errorf("nobody runs: %v", err)
+	}
 	pid := w.up()
 	w.expect("start")
+	if d, err := daemon.AskBudget(w.pidfile, 0); err != nil || d != 22*time.Second {
+		t.Errorf("with no patience of its own: %v, %v", d, err)
+	}
 	told := func() time.Duration {
 		t.Helper()
 		d, err := daemon.AskBudget(w.pidfile, time.Minute)

@@ -107,18 +107,25 @@ func ask(ctx context.Context, path string, pid int, method string, params, resul
 }
 
 // AskBudget asks the daemon that holds the pidfile path how long it allows itself to end, were it to stop now. It notes
-// who asks, see [Daemon.Askers]. An error means that it could not be asked.
+// who asks, see [Daemon.Askers]. Patience bounds the wait; zero: 5 s. No daemon is [pidfile.ErrNotRunning]; any other
+// error means that it could not be asked.
 func AskBudget(path string, patience time.Duration) (time.Duration, error) {
 	answer, err := askBudget(path, patience)
 	return time.Duration(answer.Seconds * float64(time.Second)), err
 }
 
 func askBudget(path string, patience time.Duration) (answer budgetAnswer, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), orDefault(patience, 5*time.Second))
 	defer cancel()
 	st, err := pidfile.Look(path)
 	if err != nil {
 		return answer, err
+	}
+	switch st.State {
+	case pidfile.Free, pidfile.Stale:
+		return answer, pidfile.ErrNotRunning
+	case pidfile.Starting:
+		return answer, &pidfile.HeldError{Path: path}
 	}
 	err = ask(ctx, path, st.PID, "budget", nil, &answer)
 	return answer, err

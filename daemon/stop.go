@@ -60,7 +60,7 @@ func Stop(path string, o StopOptions) (ran bool, err error) {
 		return true, err
 	}
 	const margin = 5 * time.Second
-	answer, unasked := askBudget(path, orDefault(o.Patience, 5*time.Second))
+	answer, unasked := askBudget(path, o.Patience)
 	budget := time.Duration(answer.Seconds * float64(time.Second))
 	if unasked != nil {
 		budget = orDefault(o.Budget, 12*time.Second)
