@@ -47,8 +47,9 @@ func Reload(path string, patience time.Duration) error {
 
 // AskReload asks the daemon that holds the pidfile path to reload, for which the caller must be allowed to signal it,
 // and waits for its verdict: what it has touched, in its own words, or a *[RefusedError]. No daemon is
-// [pidfile.ErrNotRunning]. Patience bounds the wait; zero: 90 s. A daemon that cannot be asked is sent SIGHUP,
-// and an *[UnaskedError] says so.
+// [pidfile.ErrNotRunning], one that is still starting a *[pidfile.HeldError], and one that the caller may not signal an
+// [fs.ErrPermission]. Patience bounds the wait; zero: 90 s. A daemon that cannot be asked is sent SIGHUP, and an
+// *[UnaskedError] says so; so it does, without a signal, of one that has not answered in time.
 func AskReload(path string, patience time.Duration) (touched string, err error) {
 	return askReload(path, patience, false)
 }

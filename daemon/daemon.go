@@ -77,7 +77,8 @@ type Daemon struct {
 	// nothing; the error is logged. ctx ends with the request to stop. Nil: the request is logged and ignored.
 	Reload func(ctx context.Context) error
 	// Stop ends what Start began, and returns when it has ended. ctx ends after Grace or when a stop is asked for a
-	// second time: what has not ended by then is to be ended by force, within a second. Nil: nothing to stop.
+	// second time: what has not ended by then is to be ended by force, within a second. It is not called when Start, or
+	// anything before it, has failed. Nil: nothing to stop.
 	Stop func(ctx context.Context) error
 	// Dump and Stats are asked for by SIGUSR1 and SIGUSR2: write the state, write the counters. Nil: ignored.
 	Dump, Stats func(ctx context.Context) error
@@ -155,8 +156,9 @@ type Daemon struct {
 func (d *Daemon) Crashed() bool { return d.crashed }
 
 // Run is the life of the daemon. It returns nil after a stop that was asked for by a signal, by ctx or by fail(nil),
-// and otherwise what went wrong, from the first check on; a pidfile that a live process holds is a *pidfile.HeldError.
-// When it returns, nothing of the daemon is left but what a hook has left behind.
+// and otherwise what went wrong, from the first check on; a pidfile that a live process holds is a
+// *[pidfile.HeldError]. In the copy that Detach has made a stop before it is ready is an error as well: that start has
+// failed. When it returns, nothing of the daemon is left but what a hook has left behind. Call it once.
 func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer func() { d.copy.explain(err) }()
 	if status, is := d.Rehearse(); is {

@@ -19,8 +19,9 @@ import (
 // does, waits for its end, and returns what Run of package daemon has; it may be called again. The end of the test
 // stops it in any case, and fails the test if it did not end well.
 //
-// A PIDFile that is zero is one in a temporary directory, and a Log that is nil is the test's own output. Signals,
-// umask and environment belong to the whole process: tests that send signals to it run one at a time.
+// A PIDFile that is zero is one in a temporary directory, and a Log that is nil is the test's own output: d is changed,
+// and used once. Call it from the goroutine of the test. Signals, umask and environment belong to the whole process:
+// tests that send signals to it run one at a time.
 func Run(t testing.TB, d *daemon.Daemon) (stop func() error) {
 	t.Helper()
 	if d.PIDFile == "" {
