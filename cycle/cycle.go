@@ -8,7 +8,8 @@ import (
 
 // Find returns one cycle for each set of names that all need each other, directly or not: a shortest one through the
 // first name of the set, which is its first and its last element. The sets come in the order of their first names. A
-// name may be needed that needs nothing itself. The time is linear in the number of names and needs.
+// name may be needed that needs nothing itself. Nil: there is none. The time is linear in the number of names and
+// needs.
 func Find(needs map[string][]string) [][]string {
 	s := search{needs: needs, visits: make(map[string]*visit, len(needs)), group: map[string]int{}}
 	for _, name := range slices.Sorted(maps.Keys(needs)) {

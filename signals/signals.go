@@ -22,8 +22,9 @@ type Requests struct {
 	Stats  <-chan os.Signal // USR2
 }
 
-// Notify takes the signals, from now until the returned function is called; call it before anything slow. A signal that
-// the caller of this process had set to be ignored (nohup(1) does with HUP) or had blocked is taken all the same.
+// Notify takes the signals, from now until the returned function is called, once; call it before anything slow. A
+// signal that the caller of this process had set to be ignored (nohup(1) does with HUP) or had blocked is taken all the
+// same. Afterwards each does what it did before.
 //
 // A HUP means a reload, but for a process that has a controlling terminal when Notify is called and has lost it when
 // the HUP comes: the terminal was closed, and there is nobody left to run in the foreground for.
@@ -35,7 +36,8 @@ func Notify() (Requests, func()) {
 
 // NotifyFirst is Notify in two steps, for who is waited for: each signal takes a while. It takes those that ask for a
 // stop or a reload, and PIPE, and others takes the rest: call it before the first child is started, which would inherit
-// what is ignored. Until then a USR1 or USR2 does nothing, and one of job control what it does to any process.
+// what is ignored. Until then a USR1 or USR2 does nothing, and one of job control what it does to any process. Both
+// functions are called at most once, by one goroutine.
 func NotifyFirst() (requests Requests, others, release func()) {
 	stop, reload := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	dump, stats := make(chan os.Signal, 1), make(chan os.Signal, 1)
