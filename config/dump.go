@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Dump writes the struct that from points to, as TOML that [Load] reads: defaults filled in, includes merged.
+// Dump writes the struct that from points to, as TOML that [Load] reads: defaults filled in, includes merged. An error
+// is that of w, or of a value's MarshalText.
 func Dump(w io.Writer, from any) error {
 	b, err := appendTable(nil, reflect.ValueOf(from).Elem(), "")
 	if err == nil {
@@ -22,7 +23,7 @@ func Dump(w io.Writer, from any) error {
 	return err
 }
 
-// DumpTable writes one table, the struct that from points to, with its header in brackets.
+// DumpTable writes one table, the struct that from points to, with its header in brackets, and is [Dump] otherwise.
 func DumpTable(w io.Writer, header string, from any) error {
 	b, err := appendHeaded(nil, reflect.ValueOf(from).Elem(), header)
 	if err == nil {

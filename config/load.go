@@ -10,8 +10,8 @@ import (
 )
 
 // Load reads the file, and all that it includes, into the struct that into points to. A relative path means the working
-// directory at the time of the call. Every field with a toml tag is set, to its default if to nothing
-// else, and all others to zero.
+// directory at the time of the call. Every field with a toml tag is set, to its default if to nothing else, and all
+// others to zero. Any goroutine may call it.
 //
 // The error is of type [Errors] and holds every mistake that can be told at once; a file that is not TOML gives its
 // first syntax error only. Then into is as it was. Load panics when the struct is none that the package comment allows.
@@ -29,7 +29,7 @@ func Load(path string, into any) error {
 }
 
 // Document is a file that is read, with what it includes, by somebody who wants to know more than [Load] tells. Its
-// zero value is ready to read, once.
+// zero value is ready to read, once. It is for one goroutine.
 type Document struct {
 	// Format says what is to be done about a file in another format, such as "httpd is configured in TOML, see
 	// httpd.toml(5)".

@@ -79,10 +79,16 @@ func (n *Value) sub(name string) string {
 	return strings.Join(append(parts, QuoteKey(name)), ".")
 }
 
-// IsTable, IsList, IsString and IsInteger tell what the file has.
-func (n *Value) IsTable() bool   { return n.kind == tableKind }
-func (n *Value) IsList() bool    { return n.kind == listKind }
-func (n *Value) IsString() bool  { return n.kind == stringKind }
+// IsTable tells whether the file has a table: [NAME], dotted keys, or { … }.
+func (n *Value) IsTable() bool { return n.kind == tableKind }
+
+// IsList tells whether it has a list, [ … ] or [[NAME]].
+func (n *Value) IsList() bool { return n.kind == listKind }
+
+// IsString tells whether it has a string.
+func (n *Value) IsString() bool { return n.kind == stringKind }
+
+// IsInteger tells whether it has a whole number.
 func (n *Value) IsInteger() bool { return n.kind == integerKind }
 
 // Text is the content of a string, or a number, boolean or time as the file has it; "" for lists and tables.
