@@ -28,7 +28,7 @@ type Destination struct {
 }
 
 // Close gives up a destination that is not wanted after all. After Switch it
-// does nothing, so it can be deferred.
+// does nothing, so it can be deferred. The error is nil, always.
 func (d *Destination) Close() error {
 	if device := d.take(); device != nil {
 		device.close()

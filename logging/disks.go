@@ -23,8 +23,9 @@ type Disks struct {
 	all   chan struct{}
 }
 
-// Open calls open, which opens a file that logs are to be written to, when its disk's turn has come. To find out which
-// disk that is takes no look at it: links to other disks are not followed.
+// Open calls open, which opens a file that logs are to be written to, when its disk's turn has come: it waits for
+// as long as others hang there. Path is absolute. To find out which disk that is takes no look at it: links to
+// other disks are not followed.
 func (d *Disks) Open(path string, open func()) { d.turn(mounted(path)).take(open) }
 
 // turn returns what a disk's calls wait for.

@@ -60,7 +60,8 @@ type Options struct {
 	Disks *Disks
 }
 
-// A Log is an open log. Its methods may be called from any goroutine.
+// A Log is an open log. Its methods may be called from any goroutine. What is logged after Close is dropped, and not
+// counted.
 type Log struct {
 	system system
 	output atomic.Pointer[output] // nil once closed
@@ -219,7 +220,8 @@ func (l *Log) Prepare(o Options) (*Destination, error) {
 // from now on. What was logged before still goes to the old destination, which
 // is closed behind it without being waited for. If both are the same syslog or
 // the same standard error, its connection and queue are kept and only the level
-// changes. A d that was used or closed before changes nothing.
+// changes. A d that was used or closed before changes nothing; after Close it is
+// closed.
 func (l *Log) Switch(d *Destination) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
