@@ -78,9 +78,7 @@ func TestFeedThatDiesInAStop(t *testing.T) {
 			pid := w.expect("f")
 			stopped := make(chan error)
 			go func() { stopped <- w.stop(time.Minute) }()
-			for w.state("a") != "stopping" {
-				time.Sleep(time.Millisecond)
-			}
+			w.is("a", "stopping")
 			unix.Kill(pid, unix.SIGKILL)
 			pid = w.expect("f")
 			if waits {

@@ -159,9 +159,7 @@ func TestImpatience(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	answered := make(chan string)
 	go func() { answered <- w.said(w.set.Down(ctx, of("a"))) }()
-	for w.state("a") != "stopping" {
-		time.Sleep(time.Millisecond) // until it has been asked
-	}
+	w.is("a", "stopping") // it has been asked
 	cancel()
 	expectSaid(t, <-answered, "a stopping done=false failed=false; ")
 	r := of("a")

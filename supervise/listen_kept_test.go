@@ -131,9 +131,7 @@ func TestListenIsKept(t *testing.T) {
 	w.expect("web/web")
 	refused(t, s.Address)
 	update(t, w)
-	for w.state("web") != "gone" {
-		time.Sleep(time.Millisecond)
-	}
+	w.is("web", "gone")
 	refused(t, elsewhere.Listen.Sockets[0].Address)
 }
 
@@ -181,8 +179,6 @@ func TestListenIsClosed(t *testing.T) {
 	pid = w.expect("once/once")
 	unix.Kill(pid, unix.SIGTERM)
 	gone(t, pid)
-	for w.state("once") != "done" {
-		time.Sleep(time.Millisecond)
-	}
+	w.is("once", "done")
 	refused(t, once.Address)
 }

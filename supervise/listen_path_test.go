@@ -50,9 +50,7 @@ func TestListenPath(t *testing.T) {
 	}
 	update(t, w)
 	gone(t, pid)
-	for w.state("web") != "gone" {
-		time.Sleep(time.Millisecond)
-	}
+	w.is("web", "gone")
 	if _, err := os.Lstat(path); err != nil {
 		t.Errorf("what is not ours was removed: %v", err)
 	}
@@ -126,7 +124,9 @@ func TestListenPathInTheWay(t *testing.T) {
 				s.Owner = &supervise.User{Name: "x",
 					Find: func() (*supervise.User, error) { return nil, errors.New("there is no such user") }}
 			}
-			changes := update(t, w, w.listening("web", s))
+			p := w.listening("web", s)
+			p.Backoff = &supervise.Backoff{Min: time.Hour, Max: time.Hour}
+			changes := update(t, w, p)
 			if c.want == "" {
 				w.expect("web/web")
 				answer(t, "unix:"+path)
@@ -137,12 +137,11 @@ func TestListenPathInTheWay(t *testing.T) {
 				!strings.Contains(changes.Failed[0].Error(), c.want) {
 				t.Errorf("got %v, want %s", changes.Failed, c.want)
 			}
-			after, err := os.Lstat(path)
-			for end := time.Now().Add(time.Minute); before == nil && err == nil && time.Now().Before(end); {
-				time.Sleep(time.Millisecond) // it is tried again meanwhile
-				after, err = os.Lstat(path)
-			}
-			if before != nil &&
+			w.until("nothing is tried any more", func() bool { // which has the name for a moment
+				st := w.set.Status()[0]
+				return st.State == "backoff" && st.Failures == 2
+			})
+			if after, err := os.Lstat(path); before != nil &&
 				(err != nil || !os.SameFile(before, after) || after.Mode() != before.Mode()) {
 				t.Errorf("it was %v, and is %v, %v", before, after, err)
 			} else if before == nil && err == nil {

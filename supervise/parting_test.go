@@ -46,9 +46,7 @@ func TestPartingWords(t *testing.T) {
 	}
 	w.apply(programs...)
 	for _, p := range programs {
-		for w.state(p.Name) != "done" {
-			w.logged("; done")
-		}
+		w.is(p.Name, "done")
 	}
 	for _, s := range w.set.Status() {
 		if s.Text != "all is said" {

@@ -71,11 +71,14 @@ type world struct {
 	events *bufio.Reader
 	log    *recorder
 	close  func()
+
+	changed chan struct{} // capacity 1: there is something new in Status
 }
 
 func newWorld(t *testing.T, o supervise.Options) *world {
 	t.Helper()
-	w := &world{t: t, fifo: filepath.Join(t.TempDir(), "fifo"), log: &recorder{lines: make(chan string, 10000)}}
+	w := &world{t: t, fifo: filepath.Join(t.TempDir(), "fifo"), log: &recorder{lines: make(chan string, 10000)},
+		changed: make(chan struct{}, 1)}
 	if err := unix.Mkfifo(w.fifo, 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +91,12 @@ func newWorld(t *testing.T, o supervise.Options) *world {
 	t.Cleanup(w.close)
 	w.pipe, w.events = f, bufio.NewReader(f)
 	o.Log = slog.New(w.log)
+	o.Changed = func() {
+		select {
+		case w.changed <- struct{}{}:
+		default:
+		}
+	}
 	w.set = supervise.New(o)
 	t.Cleanup(func() { w.stop(0) })
 	return w
@@ -192,6 +201,24 @@ func gone(t *testing.T, pid int) {
 			return
 		}
 	}
+}
+
+// until waits until Status tells what is right: it is looked at whenever that changes.
+func (w *world) until(what string, right func() bool) {
+	w.t.Helper()
+	for late := time.After(time.Minute); !right(); {
+		select {
+		case <-w.changed:
+		case <-late:
+			w.t.Fatalf("after a minute it is not so that %s: %+v", what, w.set.Status())
+		}
+	}
+}
+
+// is waits until a program is in a state.
+func (w *world) is(name, state string) {
+	w.t.Helper()
+	w.until(name+" is "+state, func() bool { return w.state(name) == state })
 }
 
 func (w *world) state(name string) string {
