@@ -20,8 +20,9 @@ type Options struct {
 	Log *slog.Logger // nil: slog.Default()
 	// Fail is called, on the goroutine of the Set, with an *[EndedError] when an Essential program has ended for good.
 	Fail func(error)
-	// Changed is called, on the goroutine of the Set, when something has changed that [Set.Status] tells; of a check, when
-	// it has failed. It must not wait. Nil: nobody wants to know.
+	// Changed is called, on the goroutine of the Set, when the state of a program or a hold has changed, or a check has
+	// failed; not for what else [Set.Status] tells, what a program says of itself for one. It must not wait.
+	// Nil: nobody wants to know.
 	Changed func()
 	// Event is called, on the goroutine of the Set, at each change of a program's state, in their order. It must not wait.
 	// Nil: nobody wants to know.
