@@ -46,14 +46,22 @@ type phase struct {
 // State returns in which part of its life the daemon is, to any goroutine: [Starting], [Running], [Stopping];
 // before Run "".
 func (d *Daemon) State() string {
-	if d.public == nil {
+	p := d.public.Load()
+	if p == nil {
 		return ""
 	}
-	return d.public.phase.Load().state
+	return p.phase.Load().state
+}
+
+// publish has others ask from now on.
+func (d *Daemon) publish(over <-chan struct{}) {
+	p := &public{upgrades: make(chan *upgrading), over: over}
+	p.phase.Store(&phase{Starting, true, d.grace(), time.Now()})
+	d.public.Store(p)
 }
 
 func (r *run) enter(state string, busy bool) {
-	r.public.phase.Store(&phase{state, busy, r.grace(), time.Now()})
+	r.public.Load().phase.Store(&phase{state, busy, r.grace(), time.Now()})
 }
 
 // forced is what a stop may take after its Grace: what has not ended is ended by force, and the last lines are logged.
@@ -187,6 +195,7 @@ type budgetAnswer struct {
 }
 
 func (r *run) answerBudget(ctx context.Context, _ json.RawMessage) (any, error) {
-	r.public.note(control.AskerOf(ctx).PID)
-	return budgetAnswer{r.public.phase.Load().budget(time.Now()).Seconds(), r.life.Err() != nil}, nil
+	p := r.public.Load()
+	p.note(control.AskerOf(ctx).PID)
+	return budgetAnswer{p.phase.Load().budget(time.Now()).Seconds(), r.life.Err() != nil}, nil
 }

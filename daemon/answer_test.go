@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -210,4 +211,24 @@ func TestAskerThatHasEnded(t *testing.T) {
 	w.signal(pid, unix.SIGUSR1)
 	w.expect("dump")
 	w.expect("[]")
+}
+
+// promise Q1: whoever asks for the state, on whatever goroutine and however early, gets one
+func TestStateAtAnyTime(t *testing.T) {
+	d := &daemon.Daemon{PIDFile: t.TempDir() + "/pid"}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- d.Run(ctx) }()
+	order := []string{"", daemon.Starting, daemon.Running}
+	for at := 0; at < 2; runtime.Gosched() {
+		i := slices.Index(order, d.State())
+		if i < at {
+			t.Fatalf("%q after %q", d.State(), order[at])
+		}
+		at = i
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }

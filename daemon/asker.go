@@ -36,12 +36,13 @@ func (p *public) note(pid int) {
 // the one does that is about to stop it, and of all their ancestors at this moment. A stop that kills one of these may
 // cut itself off. Any goroutine may ask.
 func (d *Daemon) Askers() (pids []int) {
-	if d.public == nil {
+	p := d.public.Load()
+	if p == nil {
 		return nil
 	}
-	d.public.mu.Lock()
-	askers := slices.Clone(d.public.askers)
-	d.public.mu.Unlock()
+	p.mu.Lock()
+	askers := slices.Clone(p.askers)
+	p.mu.Unlock()
 	for _, asker := range askers {
 		parent, started, ok := readStat(asker.pid)
 		if !ok || started != asker.started {

@@ -148,7 +148,7 @@ type Daemon struct {
 	reopen  func() error    // of the log; nil: it is not ours
 	chown   func(uid, gid int) error
 	crashed bool
-	public  *public // set by Run
+	public  atomic.Pointer[public] // set by Run
 }
 
 // Crashed reports, to the hooks, whether the previous owner of the pidfile has left it behind: what it had started may
@@ -180,7 +180,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	unix.Umask(d.umask())
 	life, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	d.public = &public{upgrades: make(chan *upgrading), over: life.Done()}
+	d.publish(life.Done())
 	if d.Inherited != nil {
 		d.passed = d.Inherited.passed()
 	} else if d.passed == nil {

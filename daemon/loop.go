@@ -28,7 +28,7 @@ func (r *run) loop() error {
 			r.reload()
 		case q := <-r.asked:
 			q.verdict <- r.decide(q.dry)
-		case u := <-r.public.upgrades:
+		case u := <-r.public.Load().upgrades:
 			u.verdict <- r.upgrade(u)
 		case <-r.requests.Dump:
 			r.write("dump", r.Dump)

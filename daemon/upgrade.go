@@ -33,7 +33,8 @@ var errNoUpgrade = errors.New("it cannot be upgraded in place: restart it")
 // It may be called from any goroutine while the daemon runs. It does not return when it has succeeded; an error is an
 // *[UpgradeError], or says that the daemon stops.
 func (d *Daemon) Upgrade(ctx context.Context, binary string, dryRun bool) (Upgraded, error) {
-	if d.public == nil || d.public.upgrades == nil {
+	p := d.public.Load()
+	if p == nil {
 		return Upgraded{}, errors.New("the daemon does not run")
 	}
 	file, err := openBinary(binary)
@@ -43,8 +44,8 @@ func (d *Daemon) Upgrade(ctx context.Context, binary string, dryRun bool) (Upgra
 	defer file.Close()
 	u := &upgrading{ctx: ctx, binary: file, dry: dryRun, verdict: make(chan upgraded, 1)}
 	select {
-	case d.public.upgrades <- u:
-	case <-d.public.over:
+	case p.upgrades <- u:
+	case <-p.over:
 		return Upgraded{}, &control.Error{Code: control.CodeStopping, Message: "it is stopping"}
 	case <-ctx.Done():
 		return Upgraded{}, ctx.Err()
