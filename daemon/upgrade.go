@@ -30,8 +30,8 @@ var errNoUpgrade = errors.New("it cannot be upgraded in place: restart it")
 // program is run as a child, with the arguments of this one, to say within 10 s whether it can take over. With dryRun
 // that is all. When it fails in the midst of taking over, this program is executed again, and goes on.
 //
-// It may be called from any goroutine while the daemon runs. It does not return when it has succeeded; an error is an
-// *[UpgradeError], or says that the daemon stops.
+// It may be called from any goroutine, but that of a hook, which it would wait for. It does not return when it has
+// succeeded; an error is an *[UpgradeError], or that of ctx, or says that the daemon does not run, or stops.
 func (d *Daemon) Upgrade(ctx context.Context, binary string, dryRun bool) (Upgraded, error) {
 	p := d.public.Load()
 	if p == nil {
