@@ -23,7 +23,7 @@ func TestPrometheusScrapes(t *testing.T) {
 			t.Skip("needs Debian's packages prometheus and prometheus-node-exporter: ", err)
 		}
 	}
-	exporter, prometheus := freePort(t), freePort(t)
+	exporter, prometheus := freeAddress(t), freeAddress(t)
 	w := newWorld(t, fmt.Sprintf(`metrics_file = "$DIR/texts/keepalivedd.prom"
 [program.exporter]
 command = ["/usr/bin/prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile",
@@ -70,8 +70,8 @@ func queried(address, query string) bool {
 	return json.NewDecoder(reply.Body).Decode(&found) == nil && len(found.Data.Result) > 0
 }
 
-// freePort is an address on loopback that nobody has.
-func freePort(t *testing.T) string {
+// freeAddress is an address on loopback that nobody has.
+func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
