@@ -9,19 +9,17 @@ import (
 	"time"
 )
 
-// The bounds of a queue, and what is dropped at once when one is reached: an
-// eighth, so that a log that cannot keep up says so in one line of a hundred,
-// not in every second one.
+// The bounds of a queue, and what is dropped at once when one is reached: an eighth, so that a log that cannot keep up
+// says so in one line of a hundred, not in every second one.
 const (
 	maxRecords = 8192
 	maxBytes   = 1 << 20
 	dropShare  = 8
 )
 
-// maxWaiting bounds what is offered: the bytes of a queue and of what its sink has
-// in hand, with about what the memory for a record is beside its line. Whoever
-// offers can wait, so it is no more than keeps a disk busy: there may be thousands
-// of queues, and one disk that hangs fills them all.
+// maxWaiting bounds what is offered: the bytes of a queue and of what its sink has in hand, with about what the memory
+// for a record is beside its line. Whoever offers can wait, so it is no more than keeps a disk busy: there may be
+// thousands of queues, and one disk that hangs fills them all.
 const (
 	maxWaiting = 64 << 10
 	recordCost = 104
@@ -58,13 +56,11 @@ func (r record) cost() int {
 	return len(r.line) + recordCost
 }
 
-// queue holds the records that wait to be written. Pushing never waits; when
-// the queue is full the oldest go, so that the message after a recovery is
-// always among those that get through. Offering waits neither: when there is no
-// room it says so, and the caller waits.
+// queue holds the records that wait to be written. Pushing never waits; when the queue is full the oldest go, so that
+// the message after a recovery is always among those that get through. Offering waits neither: when there is no room it
+// says so, and the caller waits.
 //
-// It is a mutex and a slice, not a channel, because a channel can be bounded
-// neither in bytes nor from its old end.
+// It is a mutex and a slice, not a channel, because a channel can be bounded neither in bytes nor from its old end.
 type queue struct {
 	ready chan struct{} // capacity 1: something was pushed while it was written
 	lost  *losses       // shared by a log's queues
@@ -93,8 +89,7 @@ func newQueue(lost *losses) *queue {
 	return &queue{ready: make(chan struct{}, 1), lost: lost}
 }
 
-// push adds r unless the queue is closed. crowded advises the caller to let
-// others run.
+// push adds r unless the queue is closed. crowded advises the caller to let others run.
 func (q *queue) push(r record) (accepted, crowded bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -112,9 +107,8 @@ func (q *queue) push(r record) (accepted, crowded bool) {
 	return true, q.len() >= maxRecords/dropShare
 }
 
-// admit adds r, of which there may be too many, if half of the queue has room: the
-// other half is for those that are few. What it does not add is counted, and told of
-// where it is missing.
+// admit adds r, of which there may be too many, if half of the queue has room: the other half is for those that are
+// few. What it does not add is counted, and told of where it is missing.
 func (q *queue) admit(r record) (accepted, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -134,8 +128,8 @@ func (q *queue) admit(r record) (accepted, closed bool) {
 	return false, false
 }
 
-// offer adds r if there is room. If there is none, it returns a channel that is
-// closed once there is, or once there is another reason to try again.
+// offer adds r if there is room. If there is none, it returns a channel that is closed once there is, or once there is
+// another reason to try again.
 func (q *queue) offer(r record) (room <-chan struct{}, accepted bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -210,12 +204,10 @@ func (q *queue) add(r record) {
 	q.wake()
 }
 
-// next appends the next records to batch: one, and more as long as their lines
-// take no more than limit bytes together. It appends none when the queue is empty:
-// then write is to return, and is started again when there is something, the end
-// included, unless this was the end: over. Losses come first, as a record without a
-// line and alone: whatever was dropped is older than what is still there. Each
-// batch that it returns is followed by one call of settle.
+// next appends the next records to batch: one, and more as long as their lines take no more than limit bytes together.
+// It appends none when the queue is empty: then write is to return, and is started again when there is something, the
+// end included, unless this was the end: over. Losses come first, as a record without a line and alone: whatever was
+// dropped is older than what is still there. Each batch that it returns is followed by one call of settle.
 func (q *queue) next(batch []record, limit int) (_ []record, over bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -262,8 +254,8 @@ func (q *queue) take(batch []record, limit int) []record {
 	return batch
 }
 
-// settle says how many of the records in hand were written. The next one, if
-// any, was lost; those behind it were not tried, and next returns them again.
+// settle says how many of the records in hand were written. The next one, if any, was lost; those behind it were not
+// tried, and next returns them again.
 func (q *queue) settle(batch []record, written int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -291,8 +283,7 @@ func (q *queue) close(report bool) {
 	q.wake()
 }
 
-// abandon counts as lost all that is queued or in hand. That the latter may
-// arrive after all cannot be known.
+// abandon counts as lost all that is queued or in hand. That the latter may arrive after all cannot be known.
 func (q *queue) abandon() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
