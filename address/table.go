@@ -20,7 +20,8 @@ import (
 )
 
 // Table is who listens where, in the network of this process. What it is asked for it reads once, the first time: it
-// tells of that moment, and costs next to nothing until then. It may be used by several goroutines.
+// tells of that moment, and costs next to nothing until then. The zero value is ready. It may be used by several
+// goroutines.
 type Table struct {
 	mu      sync.Mutex
 	sockets map[string][]socket // by the file in /proc/net
@@ -68,7 +69,7 @@ func (e *InUseError) Is(target error) bool {
 }
 
 // Probe tells why an address cannot be listened on, as far as looking can tell: nothing is done that could be in the
-// way of whoever is about to listen there. An *[InUseError] says who has it.
+// way of whoever is about to listen there. An *[InUseError] says who has it; nil: nobody, and nothing else is wrong.
 func (t *Table) Probe(a Address) error {
 	if a.Network == "unix" {
 		return t.probePath(a)
