@@ -34,8 +34,9 @@ const (
 )
 
 // Detach starts a copy of this program, with the same arguments, that runs in the background: in a session of its own,
-// without a terminal, with nothing of the caller's but its environment and, until it is ready, its directory. Call it
-// early in main, before any goroutine or descriptor is made, and leave with the status when launched is true:
+// without a terminal, with nothing of the caller's but its environment, what it has passed for that, see
+// [Daemon.Passed], and, until it is ready, its directory. Call it early in main, before any goroutine or descriptor is
+// made, and leave with the status when launched is true:
 //
 //   - in the process that was called, launched is true, and the status is 0 when the copy is ready: Start has returned,
 //     and the pidfile names it. Otherwise nothing is left running and no pidfile left behind, the reason has been
