@@ -190,8 +190,9 @@ func TestProbeBothFamilies(t *testing.T) {
 	}
 }
 
-// promise U1: who asks about what it has itself is not to wait for a look at all processes of the machine: an upgrade does, in
-// the time in which nobody looks after the programs. Who else has it, such as its own program, is not looked for then.
+// promise U1: who asks about what it has itself is not to wait for a look at all processes of the machine: an upgrade
+// does, in the time in which nobody looks after the programs. Who else has it, such as its own program, is not looked
+// for then.
 func TestProbeOfOnesOwn(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))

@@ -60,8 +60,8 @@ type Document struct {
 	active   []string                 // the files being read, each included by the one before it
 }
 
-// Read fills the struct that into points to with what can be understood: whatever is wrong or cannot be read has its default.
-// See [Document.Mistakes]. Each file is read once: the bytes that are checked are the bytes that are used.
+// Read fills the struct that into points to with what can be understood: whatever is wrong or cannot be read has its
+// default. See [Document.Mistakes]. Each file is read once: the bytes that are checked are the bytes that are used.
 //
 // A struct that is none that the package comment allows makes Read panic when it comes to the table which that is, as a
 // start with few of many tables is not to wait for the rest; [Load] and [Keys] look at all of them at once.

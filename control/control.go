@@ -50,8 +50,9 @@ const (
 func Path(pidfile string) string { return strings.TrimSuffix(pidfile, ".pid") + ".sock" }
 
 // A Method carries out a request; each call has a goroutine of its own, several at once. What it returns is marshalled
-// as the result; an error that is not an *[Error] becomes one with CodeInternal. ctx ends when the server is closed, and
-// soon after the asker has left; [AskerOf] tells from it who asks. params are nil when there are none, see [Params].
+// as the result; an error that is not an *[Error] becomes one with CodeInternal. ctx ends when the server is closed,
+// and soon after the asker has left; [AskerOf] tells from it who asks. params are nil when there are none, see
+// [Params].
 type Method func(ctx context.Context, params json.RawMessage) (any, error)
 
 // Error is what a daemon answers in the place of a result.

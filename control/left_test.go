@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// promise Q2: who has left without waiting for an answer has no place any more; who only says that nothing more will be asked
-// is waited for
+// promise Q2: who has left without waiting for an answer has no place any more; who only says that nothing more will be
+// asked is waited for
 func TestAskersWhoHaveLeft(t *testing.T) {
 	path := socket(t)
 	began, ended := make(chan context.Context), make(chan struct{}, mostConnections)

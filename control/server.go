@@ -271,9 +271,9 @@ func (s *Server) serve(c *conn) {
 	}
 }
 
-// whileThere returns a context that ends when the asker has left altogether: nobody is to have a place for as long as somebody
-// would have waited who does not any more. It is for a request of which the line has come; most are answered before that is
-// looked at.
+// whileThere returns a context that ends when the asker has left altogether: nobody is to have a place for as long as
+// somebody would have waited who does not any more. It is for a request of which the line has come; most are answered
+// before that is looked at.
 func whileThere(ctx context.Context, file *os.File) (here context.Context, over func()) {
 	here, leave := context.WithCancel(ctx)
 	file.SetReadDeadline(time.Time{})

@@ -33,8 +33,8 @@ func closeOnExec() error {
 	return nil
 }
 
-// spareDescriptors is what it takes to start or to take over: those of the pidfile, of the poller, of what is watched and
-// read, a file at a time.
+// spareDescriptors is what it takes to start or to take over: those of the pidfile, of the poller, of what is watched
+// and read, a file at a time.
 const spareDescriptors = 16
 
 // spare returns what there is not enough of, before the Go runtime finds out, which ends the process then.

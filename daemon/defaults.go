@@ -44,8 +44,9 @@ func printable(text string) string {
 	}, text)
 }
 
-// surviveUnread is for a process that is about to exit, with a status that is to be had though nobody reads its standard
-// error any more: to write there would be deadly. What it starts yet is only a copy of it, which takes PIPE anew.
+// surviveUnread is for a process that is about to exit, with a status that is to be had though nobody reads its
+// standard error any more: to write there would be deadly. What it starts yet is only a copy of it, which takes PIPE
+// anew.
 func surviveUnread() { signal.Ignore(syscall.SIGPIPE) }
 
 func (d *Daemon) umask() int {

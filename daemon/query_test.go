@@ -87,7 +87,8 @@ func TestStatusThatShouts(t *testing.T) {
 	}
 }
 
-// promises Q1, Q2, T1: a Status that hangs holds up no other answer, no reload and no stop; nor does About hold up a stop
+// promises Q1, Q2, T1: a Status that hangs holds up no other answer, no reload and no stop; nor does About hold up a
+// stop
 func TestStatusThatHangs(t *testing.T) {
 	w := newWorld(t, "status-hangs")
 	notify := filepath.Join(filepath.Dir(w.pidfile), "notify")

@@ -43,8 +43,8 @@ func (h *heard) hear(said []byte) (text []byte, ready bool) {
 	return text, ready
 }
 
-// untold is the reason, unless the copy has told the caller as much in its own way. One that has said nothing at all has
-// left from within a hook.
+// untold is the reason, unless the copy has told the caller as much in its own way. One that has said nothing at all
+// has left from within a hook.
 func (h *heard) untold(status int) error {
 	if len(h.reason)+len(h.text) == 0 {
 		return fmt.Errorf("it ended with status %d before it was ready, and did not say why", status)

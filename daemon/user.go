@@ -41,8 +41,8 @@ func (d *Daemon) account() (*account, error) {
 	return a, nil
 }
 
-// CheckUser tells why no Daemon could become User on this system, for who checks a configuration: nil if one could that is
-// started by root, or "", which is nobody else. Any user may ask.
+// CheckUser tells why no Daemon could become User on this system, for who checks a configuration: nil if one could that
+// is started by root, or "", which is nobody else. Any user may ask.
 func CheckUser(spec string) error {
 	if spec == "" {
 		return nil

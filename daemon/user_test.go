@@ -80,8 +80,8 @@ func TestUser(t *testing.T) {
 	w.end(pid)
 }
 
-// promises A1, P3, U1: a daemon that is nobody, and has become another program, is what it was: nobody, with its lock, put
-// back, refusing a second start, and asked by root
+// promises A1, P3, U1: a daemon that is nobody, and has become another program, is what it was: nobody, with its lock,
+// put back, refusing a second start, and asked by root
 func TestUserUpgrades(t *testing.T) {
 	w := userWorld(t, "")
 	dir := filepath.Dir(w.pidfile)

@@ -12,8 +12,8 @@ import (
 
 // Verb asks the daemon that holds PIDFile for what an init script does, status, reload, upgrade or stop, says on
 // standard output, or by Report, what came of it, and returns the status to leave with: of status that of [LSB], else
-// that of [ExitStatus]. A verb that there is none of is 2. It is for a process that was started to ask, and needs no more
-// of d than PIDFile, Name and Report.
+// that of [ExitStatus]. A verb that there is none of is 2. It is for a process that was started to ask, and needs no
+// more of d than PIDFile, Name and Report.
 //
 // upgrade has the daemon become the program that its file is now, see [Daemon.Upgrade]; one without [Upgrades] refuses,
 // which is 1, as any upgrade is after which the program goes on that ran.

@@ -88,7 +88,8 @@ func TestFindAnOwnerThatIsNotProven(t *testing.T) {
 	}
 }
 
-// An owner that is being killed has lost its executable before it lets go of the lock: it is found, or it is not running.
+// An owner that is being killed has lost its executable before it lets go of the lock: it is found, or it is not
+// running.
 func TestFindADyingOwner(t *testing.T) {
 	for range 100 {
 		p := path(t)

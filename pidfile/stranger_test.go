@@ -184,8 +184,8 @@ func TestStrangersFileInPlaceOfOurs(t *testing.T) {
 	untilRestored(t, p, fmt.Sprintln(owner.pid()), put2)
 }
 
-// promise P3, issue 11.2: an owner that has given up its privileges, and has become another program since, is proven by its
-// witness as before: so it is refused a second time, and can be asked, though its file was deleted
+// promise P3, issue 11.2: an owner that has given up its privileges, and has become another program since, is proven by
+// its witness as before: so it is refused a second time, and can be asked, though its file was deleted
 func TestWitnessOutlivesPrivileges(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: it becomes somebody else")

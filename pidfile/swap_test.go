@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// promise P2: whoever may write in the directory may put something else there between the look at the path and its opening.
+// promise P2: whoever may write in the directory may put something else there between the look at the path and its
+// opening.
 func TestSwappedWhileItIsOpened(t *testing.T) {
 	const stranger = 1234
 	dir := t.TempDir()

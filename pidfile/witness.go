@@ -141,13 +141,14 @@ func believed(cred *unix.Ucred) bool { return cred.Uid == 0 || int(cred.Uid) == 
 // namespace, is taken for alive.
 func lives(cred *unix.Ucred) bool { return cred.Pid == 0 || alive(int(cred.Pid)) }
 
-// adopt makes this process the one that SO_PEERCRED names: listen(2) notes its caller each time. One that was named already
-// may have given up its privileges since, and would not be believed any more.
+// adopt makes this process the one that SO_PEERCRED names: listen(2) notes its caller each time. One that was named
+// already may have given up its privileges since, and would not be believed any more.
 func (w *witness) adopt() {
 	if w.fd < 0 {
 		return
 	}
-	if cred, err := unix.GetsockoptUcred(w.fd, unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil && int(cred.Pid) == unix.Getpid() {
+	cred, err := unix.GetsockoptUcred(w.fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err == nil && int(cred.Pid) == unix.Getpid() {
 		return
 	}
 	unix.Listen(w.fd, unix.SOMAXCONN)

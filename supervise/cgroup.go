@@ -69,7 +69,8 @@ func cgroupMount() (mount, root string, err error) {
 func isCgroupRoot(path string) bool {
 	var fs unix.Statfs_t
 	var st unix.Stat_t
-	return unix.Statfs(path, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC && unix.Stat(path, &st) == nil && st.Ino == 1
+	return unix.Statfs(path, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC &&
+		unix.Stat(path, &st) == nil && st.Ino == 1
 }
 
 // listedCgroupMount goes through the list of all mounts, which the kernel takes long to make.

@@ -87,8 +87,8 @@ func TestForkIsForkExec(t *testing.T) {
 	}
 }
 
-// promise C3: a child that shares the descriptors until it has its own changes none of ours, whether it executes anything
-// or not, and gets none above its files
+// promise C3: a child that shares the descriptors until it has its own changes none of ours, whether it executes
+// anything or not, and gets none above its files
 func TestForkSharesDescriptors(t *testing.T) {
 	mine, err := os.Open(os.DevNull)
 	if err != nil {
@@ -117,7 +117,8 @@ func TestForkSharesDescriptors(t *testing.T) {
 	onThread(func() {
 		files := []uintptr{mine.Fd(), uintptr(w), uintptr(w), noFile}
 		for _, path := range []string{"/bin/sh", "/nowhere"} {
-			pid, err := (&fork{few: true}).forkExec(path, []string{"sh", "-c", "echo /proc/$$/fd/*"}, &syscall.ProcAttr{Files: files})
+			pid, err := (&fork{few: true}).forkExec(path, []string{"sh", "-c", "echo /proc/$$/fd/*"},
+				&syscall.ProcAttr{Files: files})
 			if (err == nil) != (path == "/bin/sh") {
 				t.Errorf("%s: %v", path, err)
 			}
@@ -131,7 +132,8 @@ func TestForkSharesDescriptors(t *testing.T) {
 	}
 	buf := make([]byte, 1000)
 	n, _ := unix.Read(r, buf)
-	if said := string(buf[:max(n, 0)]); !strings.Contains(said, "/fd/2") || strings.Contains(said, "/fd/"+strconv.Itoa(above)) {
+	said := string(buf[:max(n, 0)])
+	if !strings.Contains(said, "/fd/2") || strings.Contains(said, "/fd/"+strconv.Itoa(above)) {
 		t.Errorf("the child has %s", said)
 	}
 }

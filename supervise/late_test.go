@@ -21,8 +21,8 @@ func (u *unheard) lastWords(*loop, *program) (words []notice) {
 	return words
 }
 
-// promise C7: what a process has said in time is heard before its silence is judged, though the loop was late: the daemon was
-// stopped, or the machine had no time for it
+// promise C7: what a process has said in time is heard before its silence is judged, though the loop was late: the
+// daemon was stopped, or the machine had no time for it
 func TestSilenceForALateLoop(t *testing.T) {
 	for name, c := range map[string]struct {
 		state  state
@@ -30,14 +30,16 @@ func TestSilenceForALateLoop(t *testing.T) {
 		says   *message
 		want   state
 	}{
-		"ready in time":    {starting, func(l *loop, p *program) { l.awaitReady(p, 0) }, &message{ready: true}, up},
-		"more time wanted": {starting, func(l *loop, p *program) { l.awaitReady(p, 0) }, &message{extend: time.Hour}, starting},
-		"never ready":      {starting, func(l *loop, p *program) { l.awaitReady(p, 0) }, nil, stopping},
-		"alive":            {up, func(l *loop, p *program) { l.awaitWatchdog(p, 0, time.Hour) }, &message{alive: true}, up},
+		"ready in time": {starting, func(l *loop, p *program) { l.awaitReady(p, 0) }, &message{ready: true}, up},
+		"more time wanted": {starting, func(l *loop, p *program) { l.awaitReady(p, 0) },
+			&message{extend: time.Hour}, starting},
+		"never ready": {starting, func(l *loop, p *program) { l.awaitReady(p, 0) }, nil, stopping},
+		"alive":       {up, func(l *loop, p *program) { l.awaitWatchdog(p, 0, time.Hour) }, &message{alive: true}, up},
 		"no watchdog any more": {up, func(l *loop, p *program) { l.awaitWatchdog(p, 0, time.Hour) },
 			&message{watchdog: new(time.Duration)}, up},
-		"something else": {up, func(l *loop, p *program) { l.awaitWatchdog(p, 0, time.Hour) }, &message{text: new(string)}, stopping},
-		"silence":        {up, func(l *loop, p *program) { l.awaitWatchdog(p, 0, time.Hour) }, nil, stopping},
+		"something else": {up, func(l *loop, p *program) { l.awaitWatchdog(p, 0, time.Hour) },
+			&message{text: new(string)}, stopping},
+		"silence": {up, func(l *loop, p *program) { l.awaitWatchdog(p, 0, time.Hour) }, nil, stopping},
 	} {
 		t.Run(name, func(t *testing.T) {
 			process := exec.Command("sleep", "1000")

@@ -9,12 +9,14 @@ import (
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-// promise K1: what is listened on for a program stays when that is renamed, and when two change places: who waits is answered,
-// nobody is refused, and the address is not in the way of its next user. What nobody wants any more is closed.
+// promise K1: what is listened on for a program stays when that is renamed, and when two change places: who waits is
+// answered, nobody is refused, and the address is not in the way of its next user. What nobody wants any more is
+// closed.
 func TestListenForAnotherName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, supervise.Options{Helper: true})
-	a, b := supervise.Socket{Address: "tcp:" + loopback()}, supervise.Socket{Address: "unix:" + filepath.Join(t.TempDir(), "s")}
+	a := supervise.Socket{Address: "tcp:" + loopback()}
+	b := supervise.Socket{Address: "unix:" + filepath.Join(t.TempDir(), "s")}
 	apply := func(programs ...supervise.Program) map[string]string {
 		t.Helper()
 		if c := update(t, w, programs...); len(c.Failed) > 0 {

@@ -12,10 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Measure fills in Cgroup, CPUSeconds, CPUSecondsBefore and MemoryBytes of programs as a Set has just told them, as they are now. What is
-// not known stays nil. It reads a few small files of /proc and of cgroups for each program, so it is for the goroutine
-// of who wants to know, and not for one that must not wait. Of a program that has used no processor time since it was
-// measured last, MemoryBytes may be up to a minute old, unless the kernel counts the memory of cgroups.
+// Measure fills in Cgroup, CPUSeconds, CPUSecondsBefore and MemoryBytes of programs as a Set has just told them, as
+// they are now. What is not known stays nil. It reads a few small files of /proc and of cgroups for each program, so it
+// is for the goroutine of who wants to know, and not for one that must not wait. Of a program that has used no
+// processor time since it was measured last, MemoryBytes may be up to a minute old, unless the kernel counts the memory
+// of cgroups.
 func Measure(programs []Status) {
 	m := measurer{buf: make([]byte, 4096), page: int64(os.Getpagesize()), now: sinceBoot(), dir: -1}
 	defer m.enter("")

@@ -12,7 +12,8 @@ func (l *loop) hear(word any) {
 	}
 }
 
-// hearLast takes what a process has said before its end is told, or its silence: whoever reads may not have got to it yet.
+// hearLast takes what a process has said before its end is told, or its silence: whoever reads may not have got to it
+// yet.
 func (l *loop) hearLast(p *program) {
 	l.heedEarly()
 	for _, n := range l.kernel.lastWords(l, p) {

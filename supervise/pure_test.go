@@ -93,7 +93,8 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// issue 9, promise R5: whatever a program has that is new is told of, bounds and all else that needs no restart included
+// issue 9, promise R5: whatever a program has that is new is told of, bounds and all else that needs no restart
+// included
 func TestPlanTellsOfEachSetting(t *testing.T) {
 	of := reflect.TypeFor[Program]()
 	for i := range of.NumField() {

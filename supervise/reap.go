@@ -37,8 +37,8 @@ func (l *loop) reap() {
 	}
 }
 
-// reapFirst is for SIGCHLD. It leaves the others, if there are any, until the first one's successor is on its way: mostly
-// there is nobody else, and with many children the kernel takes long to tell.
+// reapFirst is for SIGCHLD. It leaves the others, if there are any, until the first one's successor is on its way:
+// mostly there is nobody else, and with many children the kernel takes long to tell.
 func (l *loop) reapFirst() {
 	switch {
 	case !l.Orphans || l.flight != nil:

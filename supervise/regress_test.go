@@ -183,8 +183,8 @@ func TestFoundWithoutCgroups(t *testing.T) {
 	}
 }
 
-// promise C6: of two that die together, one is launched again before the other is looked at; that its exec hangs, or that
-// it is not to be launched any more, does not keep the other unreaped.
+// promise C6: of two that die together, one is launched again before the other is looked at; that its exec hangs, or
+// that it is not to be launched any more, does not keep the other unreaped.
 func TestDiesTogether(t *testing.T) {
 	a, b := Program{Name: "a", Command: []string{"/main", "a"}}, Program{Name: "b", Command: []string{"/main", "b"}}
 	hangs := fate{life: -1, hanging: 4900 * time.Millisecond}
@@ -225,8 +225,8 @@ func seedWith(cgroups bool) (seed uint64) {
 	}
 }
 
-// issue 8.5: a program that is to be ended alone leaves somebody in its cgroup, and is gone; the next of its name has no
-// bounds, and does not get those.
+// issue 8.5: a program that is to be ended alone leaves somebody in its cgroup, and is gone; the next of its name has
+// no bounds, and does not get those.
 func TestBoundsGoWithTheirProgram(t *testing.T) {
 	next := Program{Name: "a", Command: []string{"/main", "a"}, Kill: KillProcess}
 	bounded := next

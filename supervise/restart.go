@@ -49,8 +49,8 @@ func (l *loop) fails(p *program, what string, level slog.Level, e event) {
 	l.failure(p, what, level, e)
 }
 
-// endedForGood is what is said of the end of an Essential program. One that has failed is no success, though it may have
-// had no process, or one that ended with 0 when it was stopped for a fault.
+// endedForGood is what is said of the end of an Essential program. One that has failed is no success, though it may
+// have had no process, or one that ended with 0 when it was stopped for a fault.
 func (p *program) endedForGood() *EndedError {
 	e := &EndedError{p.spec.Name, p.last, p.status}
 	if p.outcome != gaveUp {

@@ -95,7 +95,8 @@ func TestDetailHints(t *testing.T) {
 	if got := of("backoff", 0, supervise.Exits{Succeeded: 3}); !strings.Contains(got, hint) {
 		t.Error(got)
 	}
-	for _, got := range []string{of("backoff", 1, supervise.Exits{Succeeded: 3}), of("up", 0, supervise.Exits{Succeeded: 1}),
+	for _, got := range []string{of("backoff", 1, supervise.Exits{Succeeded: 3}),
+		of("up", 0, supervise.Exits{Succeeded: 1}),
 		of("down", 0, supervise.Exits{Stopped: 1}), of("backoff", 0, supervise.Exits{Unhealthy: 1})} {
 		if strings.Contains(got, "hint") {
 			t.Error(got)

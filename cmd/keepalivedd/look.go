@@ -84,8 +84,8 @@ func look(path string, names []string) *sight {
 	return s
 }
 
-// hasCrashed tells whether the daemon has left word of a crash. In a directory where others may make files, one of theirs
-// is none.
+// hasCrashed tells whether the daemon has left word of a crash. In a directory where others may make files, one of
+// theirs is none.
 func hasCrashed(path string) bool {
 	var left, word unix.Stat_t
 	return unix.Lstat(path, &left) == nil && unix.Lstat(daemon.CrashFile(path), &word) == nil &&

@@ -19,8 +19,8 @@ type metricsAnswer struct {
 	Text string `json:"text"`
 }
 
-// metricsIn is the text in such an answer. Of thousands of programs it has megabytes, and a decoder takes longer for them
-// than the daemon did for all of it: what there is to undo in text of ours is undone here.
+// metricsIn is the text in such an answer. Of thousands of programs it has megabytes, and a decoder takes longer for
+// them than the daemon did for all of it: what there is to undo in text of ours is undone here.
 func metricsIn(answer []byte) (string, error) {
 	if text, is := bytes.CutPrefix(answer, []byte(`{"text":"`)); is {
 		if text, is = bytes.CutSuffix(text, []byte(`"}`)); is && utf8.Valid(text) {

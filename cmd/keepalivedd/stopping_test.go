@@ -20,7 +20,9 @@ timeout = "15s"
 	d := w.up()
 	unix.Kill(d.pid, unix.SIGTERM)
 	w.await(filepath.Join(w.dir, "there"), `\n`)
-	for _, verb := range []string{"up", "down", "restart", "restart --together", "signal HUP", "logs", "events", "status"} {
+	for _, verb := range []string{
+		"up", "down", "restart", "restart --together", "signal HUP", "logs", "events", "status",
+	} {
 		c := w.command(append(strings.Fields(verb), "one")...)
 		var out strings.Builder
 		c.Stdout = &out
@@ -37,7 +39,8 @@ timeout = "15s"
 	w.await(w.log, `stop: shutdown: /bin/sh: killed by the end of the stop"`)
 }
 
-// promise Q1: restart is refused while the daemon starts, and is no success because there is nothing to be restarted yet
+// promise Q1: restart is refused while the daemon starts, and is no success because there is nothing to be restarted
+// yet
 func TestRestartDuringAStart(t *testing.T) {
 	w := newWorld(t, oneProgram+`
 [startup]
@@ -64,7 +67,8 @@ timeout = "60s"
 	w.down(w.daemon())
 }
 
-// promise T5: a stop that is asked for twice is one stop, in which programs have their time; a second signal is what ends that
+// promise T5: a stop that is asked for twice is one stop, in which programs have their time; a second signal is what
+// ends that
 func TestTwoStops(t *testing.T) {
 	w := newWorld(t, `
 [program.slow]
