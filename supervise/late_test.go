@@ -91,3 +91,29 @@ func TestReadyForALateLoop(t *testing.T) {
 		t.Errorf("it is %v", p.state)
 	}
 }
+
+// promise Q1: a process that has died in its first second is not said to be up because the loop did not get to its end yet
+func TestUpForALateLoop(t *testing.T) {
+	process := exec.Command("false")
+	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := process.Process.Pid
+	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{}, &linux{})
+	p := &program{state: up, spec: &Program{Name: "a"}, pid: pid, born: -time.Hour, since: time.Now()}
+	p.wanted = p.spec
+	l.byPID[pid], l.programs["a"] = p, p
+	r := &operating{Request: Request{Names: []string{"a"}}, what: lift, reply: make(chan operated, 1)}
+	l.operate(r)
+	select {
+	case a := <-r.reply:
+		if a.outcomes[0].Done {
+			t.Errorf("%+v", a.outcomes)
+		}
+	default:
+	}
+}

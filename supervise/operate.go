@@ -124,6 +124,7 @@ func (l *loop) operate(r *operating) {
 		r.reply <- operated{err: err}
 		return
 	}
+	l.reap() // who has died is not up, though this loop was late
 	l.stops++
 	r.outcomes, r.left = make([]Outcome, len(programs)), len(programs)
 	for i, p := range programs {

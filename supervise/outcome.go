@@ -111,7 +111,7 @@ func (l *loop) outcome(a *wish) (o Outcome, known bool) {
 	case p.isChanging():
 	case p.state == up && p.pid != 0:
 		if left := aliveFor - (time.Since(l.epoch) - p.born); !p.spec.Ready.tells() && left > 0 {
-			l.alarms.in(left, &a.life, func() { l.answer(p) })
+			l.alarms.in(left, &a.life, func() { l.reap(); l.answer(p) })
 			return o, false
 		}
 		o.Done = true

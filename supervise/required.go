@@ -41,7 +41,11 @@ func (l *loop) prove(p *program) {
 	case p.spec.Ready.tells():
 		l.verdict(p, nil)
 	default:
-		l.alarms.in(aliveFor, &p.withFeatures().proof, func() { l.verdict(p, nil) })
+		l.alarms.in(aliveFor, &p.withFeatures().proof, func() {
+			if l.reap(); p.pid != 0 { // else it has died before, which is the verdict
+				l.verdict(p, nil)
+			}
+		})
 	}
 }
 
