@@ -73,14 +73,28 @@ func (s *soak) breakReload() {
 		"[program.new]\ncommand = [\"/bin/true\"]\nuser = \"no-such-user\"\n",
 		"[program.new]\ncommand = [\"/bin/true\"]\nafter = [\"new\"]\n",
 	}[s.IntN(4)])
-	before, _ := s.ask()
+	before, unasked := s.ask()
 	status, stderr := s.run("reload")
 	after, err := s.ask()
 	if status != misconfigured {
 		s.t.Errorf("a broken reload: status %d, %q", status, stderr)
 	}
-	if err == nil && len(after) != len(before) {
-		s.t.Errorf("a broken reload has changed %d programs into %d", len(before), len(after))
+	if err != nil || unasked != nil {
+		return
+	}
+	was, is := map[string]bool{}, map[string]bool{}
+	for _, p := range before {
+		was[p.Name] = true
+	}
+	for _, p := range after {
+		if is[p.Name] = true; !was[p.Name] {
+			s.t.Errorf("a broken reload has made %s, which is %s", p.Name, p.State)
+		}
+	}
+	for _, p := range before {
+		if !is[p.Name] && p.State != "stopping" { // it went with a reload before, and was on its way
+			s.t.Errorf("a broken reload has ended %s, which was %s", p.Name, p.State)
+		}
 	}
 }
 
