@@ -92,7 +92,8 @@ func TestReadyForALateLoop(t *testing.T) {
 	}
 }
 
-// promise Q1: a process that has died in its first second is not said to be up because the loop did not get to its end yet
+// promise Q1: a process that has died in its first second is not said to be up because the loop did not get to its end
+// yet
 func TestUpForALateLoop(t *testing.T) {
 	process := exec.Command("false")
 	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
