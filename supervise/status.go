@@ -87,6 +87,7 @@ func (l *loop) tell(p *program, boot time.Time, st *Status) {
 	if p.held() {
 		st.Held = p.hold
 	}
+	st.Removed = l.removed(p)
 	st.Listen = l.listening(p)
 	st.Why = l.because(p)
 	l.output(p, st)
@@ -135,10 +136,16 @@ func (l *loop) because(p *program) string {
 		if p.why != "" {
 			how = p.why + "; " + how
 		}
+		if l.removed(p) {
+			how = "removed; " + how
+		}
 		return how
 	}
 	return ""
 }
+
+// removed tells of a program that an Update has left out. At the end of all nobody is.
+func (l *loop) removed(p *program) bool { return p.wanted == nil && l.stopping == nil }
 
 // survivors are the programs that p has to wait for before it may stop.
 func (l *loop) survivors(p *program) (names []string) {

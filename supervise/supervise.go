@@ -174,6 +174,7 @@ type Status struct {
 	Check    *CheckStatus `json:"check,omitempty"`     // nil: it has none
 	Gate     *GateStatus  `json:"gate,omitempty"`      // nil: it has none
 	Held     *Hold        `json:"held,omitempty"`      // nil: it is not held
+	Removed  bool         `json:"removed,omitempty"`   // from the configuration: it ends
 
 	Listen []ListenStatus `json:"listen,omitempty"`
 

@@ -127,17 +127,20 @@ func (s *sight) judge(named bool) {
 	}
 	s.status = statusRunning
 	for i := range s.state.Programs {
-		if s.state.Programs[i].well() {
-			continue
-		}
-		if s.status = statusPartly; named {
+		switch p := &s.state.Programs[i]; {
+		case named && (p.Removed || !p.well()):
 			s.status = statusStopped
+		case !p.well():
+			s.status = statusPartly
 		}
 	}
 }
 
-// well tells whether the program is as it should be. One that is held is: somebody wants it to be down.
-func (p *programState) well() bool { return p.State == "up" || p.State == "done" || p.isHeld() }
+// well tells whether the program is as it should be. One that is held is, or that a reload has removed: somebody wants
+// it to be down.
+func (p *programState) well() bool {
+	return p.State == "up" || p.State == "done" || p.isHeld() || p.Removed
+}
 
 func (p *programState) isHeld() bool { return p.Held != nil }
 
@@ -212,9 +215,11 @@ func (s *sight) lines(names []string, before *sight, paint painter) []string {
 
 // tally counts the programs that are up, of those that are wanted, and says how many of these are done.
 func (a *state) tally() string {
-	up, done, held := 0, 0, 0
+	up, done, held, removed := 0, 0, 0, 0
 	for i := range a.Programs {
 		switch p := &a.Programs[i]; {
+		case p.Removed:
+			removed++
 		case p.isHeld():
 			held++
 		case p.State == "up":
@@ -224,7 +229,7 @@ func (a *state) tally() string {
 		}
 	}
 	words := "none wanted"
-	if wanted := len(a.Programs) - held; wanted > 0 {
+	if wanted := len(a.Programs) - held - removed; wanted > 0 {
 		words = fmt.Sprintf("%d of %d", up, wanted)
 	}
 	if done > 0 {
