@@ -1,7 +1,6 @@
 package supervise
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -342,15 +341,4 @@ func (l *loop) settle(p *program) {
 	}
 	l.readmitDependents(p)
 	l.releaseLingering(p, was)
-}
-
-// debug does not format a line that nobody reads: there is one for each program at a start, and at a stop.
-func (l *loop) debug(p *program, pid int, format string, args ...any) {
-	if l.Log.Enabled(context.Background(), slog.LevelDebug) {
-		l.Log.Debug(p.says(format, args...), "pid", pid)
-	}
-}
-
-func (p *program) says(format string, args ...any) string {
-	return "program " + p.spec.Name + ": " + fmt.Sprintf(format, args...)
 }

@@ -1,7 +1,9 @@
 package supervise
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"syscall"
 	"time"
 
@@ -33,4 +35,15 @@ func lifetime(d time.Duration) time.Duration {
 		return d.Round(time.Microsecond)
 	}
 	return d.Round(time.Millisecond)
+}
+
+// debug does not format a line that nobody reads: there is one for each program at a start, and at a stop.
+func (l *loop) debug(p *program, pid int, format string, args ...any) {
+	if l.Log.Enabled(context.Background(), slog.LevelDebug) {
+		l.Log.Debug(p.says(format, args...), "pid", pid)
+	}
+}
+
+func (p *program) says(format string, args ...any) string {
+	return "program " + p.spec.Name + ": " + fmt.Sprintf(format, args...)
 }
