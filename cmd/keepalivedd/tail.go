@@ -57,7 +57,7 @@ func (t *tails) take(programs []logSource) error {
 	defer t.mu.Unlock()
 	named := map[string]string{}
 	for _, p := range programs {
-		if p.File != "" {
+		if p.File != "" && !isDevice(p.File) {
 			named[p.Name] = p.File
 		}
 	}
@@ -68,7 +68,7 @@ func (t *tails) take(programs []logSource) error {
 		}
 	}
 	for _, p := range programs {
-		if p.File == "" || t.files[p.Name] != nil {
+		if named[p.Name] == "" || t.files[p.Name] != nil {
 			continue
 		}
 		f := &tail{program: p.Name, path: p.File}
@@ -78,6 +78,12 @@ func (t *tails) take(programs []logSource) error {
 		}
 	}
 	return nil
+}
+
+// isDevice tells what keeps nothing that could be read: /dev/null, or a console.
+func isDevice(path string) bool {
+	st, err := os.Lstat(path)
+	return err == nil && st.Mode()&fs.ModeDevice != 0
 }
 
 func (t *tails) begin(f *tail) error {
