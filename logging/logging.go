@@ -266,9 +266,19 @@ func (l *Log) Switch(d *Destination) {
 	}()
 }
 
-// Flush waits until all that was logged before is written, or is lost: for a process that is about to become another
-// program, and may go on after all. The error says how many messages nobody has been told of: those that ctx was too
-// short for, and those that were lost before.
+// UnwrittenError is of [Log.Flush].
+type UnwrittenError struct {
+	Left   uint64 // messages that are not written yet: lost, if the process ends, and counted as such by nobody
+	Untold uint64 // messages that were lost before, and that no line of the log tells of yet
+}
+
+func (e *UnwrittenError) Error() string {
+	return fmt.Sprintf("%d log messages are not written", e.Left+e.Untold)
+}
+
+// Flush waits until all that was logged before is written, or is lost, or there is no syslogd to take it: for a process
+// that is about to become another program, and may go on after all. The error is an *[UnwrittenError]: what ctx was too
+// short for, what nobody is there for, and what was lost before.
 func (l *Log) Flush(ctx context.Context) error {
 	l.mu.Lock()
 	sinks := slices.Clone(l.retired) // switched away from
@@ -276,14 +286,20 @@ func (l *Log) Flush(ctx context.Context) error {
 		sinks = append(sinks, out.sink)
 	}
 	l.mu.Unlock()
-	left := uint64(0)
+	e := &UnwrittenError{}
 	for _, s := range sinks {
-		left += s.queue.drain(ctx)
+		e.Left += s.queue.drain(ctx)
 	}
-	if n := l.lost.untold.Load() + left; n > 0 {
-		return fmt.Errorf("%d log messages are not written", n)
+	if e.Untold = l.lost.untold.Load(); e.Left+e.Untold > 0 {
+		return e
 	}
 	return nil
+}
+
+// Lose counts messages as lost that somebody else was to write, as an [UnwrittenError] says: for a Log that goes on
+// where another has ended. The line that tells of losses tells of these too.
+func (l *Log) Lose(messages uint64) {
+	l.lost.add(record{weight: messages})
 }
 
 // Close writes what can be written within a second and closes the log. The

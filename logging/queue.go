@@ -1,7 +1,6 @@
 package logging
 
 import (
-	"context"
 	"log/slog"
 	"slices"
 	"sync"
@@ -76,7 +75,8 @@ type queue struct {
 	inHandFor int           // and its cost
 	held      int           // cost of all that is here or in hand
 	room      chan struct{} // somebody waits for room; closed when there is
-	drained   chan struct{} // somebody waits for all to be written; closed then
+	drains    *drain        // somebody waits for all to be written
+	absent    bool          // nobody takes what is here, for now
 	hurried   bool          // nobody is to wait any more
 	closed    bool
 	over      bool // closed, and all is written: write is not started again
@@ -154,36 +154,6 @@ func (q *queue) hurry() {
 	q.makeRoom()
 }
 
-// drain waits until nothing is queued or in hand, and returns what is when ctx ends.
-func (q *queue) drain(ctx context.Context) (left uint64) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.writing || q.abandoned || q.over {
-		return 0
-	}
-	if q.drained == nil {
-		q.drained = make(chan struct{})
-	}
-	drained := q.drained
-	q.mu.Unlock()
-	select {
-	case <-drained:
-	case <-ctx.Done():
-	}
-	q.mu.Lock()
-	if q.drained == nil {
-		return 0
-	}
-	left = q.inHand
-	for _, r := range q.front {
-		left += r.weight
-	}
-	for _, r := range q.records[q.head:] {
-		left += r.weight
-	}
-	return left
-}
-
 // makeRoom wakes whoever waits, when half of the room is there.
 func (q *queue) makeRoom() {
 	if q.room != nil && (q.held <= maxWaiting/2 || q.closed || q.hurried) {
@@ -225,10 +195,7 @@ func (q *queue) next(batch []record, limit int) (_ []record, over bool) {
 	if len(batch) == 0 {
 		over = q.closed
 		q.writing, q.over = over, over
-		if q.drained != nil {
-			close(q.drained)
-			q.drained = nil
-		}
+		q.endDrain()
 	}
 	return batch, over
 }
@@ -259,7 +226,7 @@ func (q *queue) take(batch []record, limit int) []record {
 func (q *queue) settle(batch []record, written int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.inHand = 0
+	q.inHand, q.absent = 0, false
 	if q.abandoned {
 		return
 	}

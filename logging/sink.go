@@ -119,6 +119,7 @@ func (s *sink) deliver(batch []record) int {
 			s.queue.abandon()
 			return written
 		}
+		s.queue.stall()
 		s.pause()
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -131,9 +132,9 @@ func (o *outputs) close(ctx context.Context) {
 	}
 }
 
-// flush waits until all is written. An error says whose is not, of those whose programs wait for that.
-// The others may lose some.
-func (o *outputs) flush(ctx context.Context) error {
+// flush waits until all is written. An error says whose is not, of those whose programs wait for that. The others may
+// lose some: unwritten is how many lines.
+func (o *outputs) flush(ctx context.Context) (unwritten uint64, err error) {
 	o.mu.Lock()
 	all := o.list()
 	o.mu.Unlock()
@@ -141,13 +142,13 @@ func (o *outputs) flush(ctx context.Context) error {
 		select {
 		case <-t.opened:
 		case <-ctx.Done():
-			return fmt.Errorf("program %s: its output is not opened yet: %s", t.program, t.options.To)
+			return 0, fmt.Errorf("program %s: its output is not opened yet: %s", t.program, t.options.To)
 		}
 		if t.closing.Load() {
 			select {
 			case <-t.closed:
 			case <-ctx.Done():
-				return fmt.Errorf("program %s: its last output is not written: %s", t.program, t.options.To)
+				return 0, fmt.Errorf("program %s: its last output is not written: %s", t.program, t.options.To)
 			}
 			continue
 		}
@@ -155,11 +156,22 @@ func (o *outputs) flush(ctx context.Context) error {
 		if log == nil {
 			continue
 		}
-		if err := log.Flush(ctx); err != nil && ctx.Err() != nil && t.file() {
-			return fmt.Errorf("program %s: its output is not written: %w", t.program, err)
+		err := log.Flush(ctx)
+		if err != nil && ctx.Err() != nil && t.file() {
+			return 0, fmt.Errorf("program %s: its output is not written: %w", t.program, err)
 		}
+		unwritten += unwrittenOf(err).Left
 	}
-	return nil
+	return unwritten, nil
+}
+
+// unwrittenOf is what an error of [logging.Log.Flush] says.
+func unwrittenOf(err error) (of logging.UnwrittenError) {
+	var e *logging.UnwrittenError
+	if errors.As(err, &e) {
+		of = *e
+	}
+	return of
 }
 
 // goneOn says that what is opened from now on begins anew.

@@ -45,7 +45,8 @@ type serviceState struct {
 	Began    time.Time       `json:"began"`
 	Reloads  reloadState     `json:"reloads"`
 	Events   uint64          `json:"events"`
-	Dropped  uint64          `json:"dropped,omitempty"`  // what the log has lost
+	Dropped  uint64          `json:"dropped,omitempty"`  // what the log has lost, and told of
+	Untold   uint64          `json:"untold,omitempty"`   // what it has lost beside that, or not written yet
 	Noted    bool            `json:"noted,omitempty"`    // the sessions of programs are noted beside the pidfile
 	Leftover int             `json:"leftover,omitempty"` // the descriptor of what the startup command has left behind writes to
 }
@@ -113,12 +114,12 @@ func (s *service) copyState(ctx context.Context) (json.RawMessage, error) {
 		return nil, err
 	}
 	defer f.Thaw()
-	return s.state(f.State, 0)
+	return s.state(f.State, &serviceState{Dropped: s.dropped()})
 }
 
-func (s *service) state(programs []byte, leftover int) (json.RawMessage, error) {
-	st := serviceState{Version: serviceStateVersion, Began: s.began, Events: s.events.last(), Noted: s.noted.begun(),
-		Dropped: s.dropped(), Leftover: leftover}
+// state fills st in, and appends the state of the Set.
+func (s *service) state(programs []byte, st *serviceState) (json.RawMessage, error) {
+	st.Version, st.Began, st.Events, st.Noted = serviceStateVersion, s.began, s.events.last(), s.noted.begun()
 	if now := s.reloads.state(); now != nil {
 		st.Reloads = *now
 	}
@@ -139,8 +140,8 @@ func (s *service) keepLeftover() (fd int) {
 	return fd
 }
 
-// flushPatience is how long those are waited for who take what was written: a disk;
-// syslog and a terminal may lose some.
+// flushPatience is how long those are waited for who take what was written: a disk; syslog and a terminal may lose
+// some, which is counted.
 const flushPatience = 5 * time.Second
 
 // save freezes the programs, and waits until all is written that they have said.
@@ -151,7 +152,7 @@ func (s *service) save(ctx context.Context) (*daemon.Saved, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, flushPatience)
 	defer cancel()
-	err = s.outputs.flush(ctx)
+	unwritten, err := s.outputs.flush(ctx)
 	files, leftover := f.Files, s.keepLeftover()
 	resume := func() {
 		if leftover > 0 {
@@ -161,7 +162,9 @@ func (s *service) save(ctx context.Context) (*daemon.Saved, error) {
 	}
 	var state json.RawMessage
 	if err == nil {
-		state, err = s.state(f.State, leftover)
+		own := unwrittenOf(s.log.Flush(ctx))
+		state, err = s.state(f.State, &serviceState{Leftover: leftover, Dropped: s.dropped() - own.Untold,
+			Untold: own.Untold + own.Left + unwritten})
 	}
 	if err != nil {
 		resume()
@@ -170,7 +173,6 @@ func (s *service) save(ctx context.Context) (*daemon.Saved, error) {
 	if leftover > 0 {
 		files = append(files, leftover)
 	}
-	s.log.Flush(ctx)
 	return &daemon.Saved{State: state, Descriptors: files, Resume: resume}, nil
 }
 
@@ -189,6 +191,7 @@ func (s *service) goOn(fail context.CancelCauseFunc, in *daemon.Inherited) error
 	s.outputs.continues = true
 	s.outputs.begin(s.config.Log.Facility, s.log)
 	s.began, s.droppedBefore = st.Began, st.Dropped
+	s.log.Lose(st.Untold)
 	s.events.goOn(st.Events)
 	if s.set, err = supervise.Restore(s.setOptions(fail, cgroup), st.Programs, s.programs(s.config)); err != nil {
 		return err
