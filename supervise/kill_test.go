@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -263,10 +264,12 @@ func TestEndLeftoversSparesAncestors(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
 	mark := "SUPERVISE_TEST=" + w.fifo
 	c := w.role("start", "ROLE_MARK="+mark, mark)
+	there := filepath.Join(t.TempDir(), "there")
 	inner := exec.Command("/bin/sh", "-c",
-		`NAME=other sh -c '`+announce+hold+`' & sh -c 'sh -c "\"$0\"; echo inner" "$0"; echo middle' "$0"; echo outer`,
+		`NAME=other sh -c '`+announce+`: >"$THERE"; `+hold+`' & until test -e "$THERE"; do sleep 0.01; done
+		sh -c 'sh -c "\"$0\"; echo inner" "$0"; echo middle' "$0"; echo outer`,
 		c.Path)
-	inner.Env = c.Env
+	inner.Env = append(c.Env, "THERE="+there)
 	out, err := inner.Output()
 	other := w.expect("other")
 	t.Cleanup(func() { unix.Kill(other, unix.SIGKILL) })
