@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing/synctest"
@@ -192,6 +194,13 @@ func (m *machine) Handle(_ context.Context, r slog.Record) error {
 	m.say("  log: %s", r.Message)
 	if strings.Contains(r.Message, "bug: ") {
 		m.breaks("%s", r.Message)
+	}
+	if names, is := strings.CutPrefix(r.Message, "programs: up: "); is {
+		all := slices.Collect(maps.Keys(m.judge.refs))
+		if !strings.HasSuffix(names, " more") {
+			all = strings.Split(names, ", ")
+		}
+		m.judge.takenUp(all)
 	}
 	return nil
 }

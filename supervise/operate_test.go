@@ -112,6 +112,16 @@ func (j *judge) askedFor(what string, names []string) (turn int) {
 	return j.turnNo
 }
 
+// takenUp is told when an up is carried out. Whoever has died before is reaped by then, and is started anew.
+func (j *judge) takenUp(names []string) {
+	for _, name := range names {
+		if r := j.refs[name]; r != nil && r.x == nil && !r.hold && j.wanted[name] != nil {
+			r.deaths = nil
+			r.anew(j.m.now())
+		}
+	}
+}
+
 // holdAgainst holds an answer against what is, unless somebody has asked for something else since.
 func (l *life) holdAgainst(what string, names []string, outcomes []Outcome, turn int) {
 	var of []string
