@@ -73,12 +73,14 @@ func (l *loop) surveyed(r surveyed) {
 		if l.sweeps[s.dir] != s {
 			continue // given up
 		}
-		switch strays, unsure := l.strayed(s, r.found); {
+		strays, unsure := l.strayed(s, r.found)
+		switch {
 		case len(strays) == 0 && unsure:
 			l.sweepLater(s)
 		case l.sweepOver(s, strays):
 			l.readmit(s)
 		}
+		s.seen = !unsure
 	}
 }
 

@@ -148,6 +148,8 @@ func TestFoundWithoutCgroups(t *testing.T) {
 	alone.Kill, alone.StopTimeout = KillProcess, time.Second
 	// that is when it is launched
 	hooked.Hook, hooked.Ready = &Hook{Command: []string{"/hook", "a"}}, &Ready{After: 500 * time.Millisecond}
+	hasty, young := hooked, hooked
+	hasty.StopTimeout, young.StopTimeout, young.Ready = -1, -1, nil
 	stubborn := fate{life: -1, onTerm: -1, stray: true}
 	for _, test := range []struct {
 		promise string
@@ -166,6 +168,13 @@ func TestFoundWithoutCgroups(t *testing.T) {
 		{"T4: a hook of its own that hangs in its exec does not put off the end of what it has left",
 			fates{"main a 1": {life: time.Second, status: wsOne}, "helper a": stubborn, "hook a 3": {hanging: 9 * time.Second}},
 			[]operation{{what: "update", next: []Program{hooked}}}, true},
+		{"T4: what is looked for late, because of a launch, has its time from then on",
+			fates{"main a 1": {life: time.Second, status: wsOne}, "helper a": stubborn, "hook a 4": {hanging: 9 * time.Second}},
+			[]operation{{what: "update", next: []Program{hasty}}}, true},
+		{"T4: what may be what is launched has its time from when that is over",
+			fates{"main a 1": {life: 20 * time.Millisecond, status: wsOne}, "helper a": stubborn,
+				"hook a 3": {hanging: 4 * time.Second}},
+			[]operation{{what: "update", next: []Program{young}}}, true},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
 			l, wrong, trace := liveWith(t, test.fates, seed, append(test.ops, operation{what: "stop", after: time.Minute}), true)

@@ -14,11 +14,15 @@ type sweep struct {
 	name    string
 	session int               // of the program's last process; 0: it tells nothing
 	asked   map[identity]bool // to end
+	seen    bool              // without a cgroup: the last look has told of all who were left
 	forcing bool              // KILL from now on
 	limit   alarm             // of asking, then of forcing
 	again   alarm
 	wait    time.Duration
 }
+
+// leastPatience is what everybody has from TERM to KILL, however little is left of StopTimeout.
+const leastPatience = 200 * time.Millisecond
 
 // cgroup is that of a program's processes; "": none.
 func (l *loop) cgroup(p *Program) string {
@@ -85,7 +89,7 @@ func (l *loop) sweep(p *program, was *Program) bool {
 		patience -= time.Since(l.epoch) - p.told
 	}
 	l.sweeps[s.dir] = s
-	l.alarms.in(max(patience, 200*time.Millisecond), &s.limit, func() { l.forceSweep(s) })
+	l.alarms.in(max(patience, leastPatience), &s.limit, func() { l.forceSweep(s) })
 	return l.sweepOn(s)
 }
 
@@ -96,6 +100,16 @@ func (l *loop) forceSweep(s *sweep) {
 	s.forcing, s.wait = true, 0
 	l.alarms.in(10*time.Second, &s.limit, func() { l.sweepFails(s) })
 	l.sweepAgain(s)
+}
+
+// giveTime is for those who were asked to end as soon as they were found, and that was late.
+func (l *loop) giveTime(s *sweep) {
+	left := leastPatience
+	if !s.forcing {
+		left = max(left, time.Until(s.limit.at))
+	}
+	s.forcing = false
+	l.alarms.in(left, &s.limit, func() { l.forceSweep(s) })
 }
 
 func (l *loop) sweepFails(s *sweep) {
@@ -126,8 +140,10 @@ func (l *loop) sweepOver(s *sweep, members []proc) bool {
 		l.sweepIsOver(s)
 		return true
 	}
-	switch fresh := note(s.asked, left); {
-	case s.forcing:
+	fresh := note(s.asked, left)
+	late := len(fresh) > 0 && !s.seen && !s.inCgroup() // else they were forked since the last look
+	switch {
+	case s.forcing && !late:
 		if spares || !s.inCgroup() {
 			for _, p := range left {
 				l.kernel.signal(p, unix.SIGKILL)
@@ -146,6 +162,9 @@ func (l *loop) sweepOver(s *sweep, members []proc) bool {
 		l.Log.Info(text)
 		for _, p := range fresh {
 			l.kernel.signal(p, unix.SIGTERM, unix.SIGCONT)
+		}
+		if late {
+			l.giveTime(s)
 		}
 	}
 	l.sweepLater(s)
