@@ -90,7 +90,7 @@ func (j *judge) bury(r *ref) {
 	case j.wanted[x.name] == nil:
 		delete(j.refs, x.name)
 		return
-	case x.unwanted >= 0:
+	case x.unwanted >= 0 && !x.early:
 		r.anew(now)
 		return
 	}

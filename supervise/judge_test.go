@@ -52,6 +52,7 @@ type mainOf struct {
 	reapedAt  time.Duration
 	unwanted  time.Duration // -1: it is wanted as it is
 	toldAt    int           // turnNo then
+	early     bool          // the loop has not come to that, and it is dead
 	faulty    time.Duration // since when something is wrong with it for which it is to be stopped; -1
 	stuck     time.Duration // since when nothing keeps it from being stopped; -1
 	bad       int           // checks in a row

@@ -195,12 +195,16 @@ func (m *machine) Handle(_ context.Context, r slog.Record) error {
 	if strings.Contains(r.Message, "bug: ") {
 		m.breaks("%s", r.Message)
 	}
-	if names, is := strings.CutPrefix(r.Message, "programs: up: "); is {
+	for _, what := range []string{"up", "down", "restart"} {
+		names, is := strings.CutPrefix(r.Message, "programs: "+what+": ")
+		if !is {
+			continue
+		}
 		all := slices.Collect(maps.Keys(m.judge.refs))
 		if !strings.HasSuffix(names, " more") {
 			all = strings.Split(names, ", ")
 		}
-		m.judge.takenUp(all)
+		m.judge.carriedOut(all)
 	}
 	return nil
 }

@@ -106,16 +106,21 @@ func (j *judge) askedFor(what string, names []string) (turn int) {
 		case x == nil:
 			r.anew(now)
 		case x.unwanted < 0 && (leaving || what != "up"):
-			x.unwanted, x.toldAt = now, j.turnNo
+			x.unwanted, x.toldAt, x.early = now, j.turnNo, x.dead
 		}
 	}
 	return j.turnNo
 }
 
-// takenUp is told when an up is carried out. Whoever has died before is reaped by then, and is started anew.
-func (j *judge) takenUp(names []string) {
+// carriedOut is told when what was asked for is done. Whoever had died before is reaped by then, as what it was: it has
+// ended by its own will, and perhaps for good.
+func (j *judge) carriedOut(names []string) {
 	for _, name := range names {
-		if r := j.refs[name]; r != nil && r.x == nil && !r.hold && j.wanted[name] != nil {
+		switch r := j.refs[name]; {
+		case r == nil:
+		case r.x != nil:
+			r.x.early = false
+		case j.wanted[name] != nil:
 			r.deaths = nil
 			r.anew(j.m.now())
 		}
