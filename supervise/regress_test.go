@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"regexp"
 	"strings"
@@ -249,6 +250,35 @@ func TestBoundsGoWithTheirProgram(t *testing.T) {
 		t.Errorf("%v\n%s", wrong, text)
 	}
 }
+
+// promise R4: who has no cgroup yet, or not any more, is not said to run on with other bounds, unless it does.
+func TestBoundsThatCannotBeHad(t *testing.T) {
+	const dir = "/set/a.group"
+	r := &Resources{PIDs: 5}
+	b := binding{"a", r}
+	for name, c := range map[string]struct {
+		pid    int
+		queued map[string]binding
+		says   bool
+	}{"it runs": {pid: 5, says: true}, "it does not run": {},
+		"it was being launched, and is bound anew": {pid: 5, queued: map[string]binding{dir: b}}} {
+		var log strings.Builder
+		l := newLoop(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Cgroup: "/set"}, &Set{}, &unbound{})
+		l.programs["a"] = &program{pid: c.pid, starts: 1, spec: &Program{Name: "a", Resources: r}}
+		if c.queued != nil {
+			l.binding = c.queued
+		}
+		l.haveBound(boundNow{map[string]binding{dir: b}, map[string]error{dir: unix.ENOENT}})
+		if said := strings.Contains(log.String(), "runs on with the bounds that it had"); said != c.says {
+			t.Errorf("%s: %q", name, log.String())
+		}
+	}
+}
+
+// unbound is a kernel that never gets to the bounds.
+type unbound struct{ *linux }
+
+func (*unbound) bind(map[string]binding, func(boundNow)) {}
 
 // fates are those that processes have, by kind, name and number, or by kind and name; the others live for long and
 // obey. A program has a helper in its group if one has a fate.

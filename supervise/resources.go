@@ -242,11 +242,12 @@ func (l *loop) haveBound(said boundNow) {
 		if p == nil || l.cgroup(p.spec) != dir {
 			continue
 		}
-		if err := said.errs[dir]; err != nil {
-			l.Log.Error(p.says("runs on with the bounds that it had: %v", err))
-		}
-		if !b.same(p.spec.Resources) {
+		_, again := l.binding[dir]
+		switch err := said.errs[dir]; {
+		case !b.same(p.spec.Resources):
 			l.bind(p) // a launch may have come in between
+		case err != nil && p.pid != 0 && !again: // else who is launched gets them, or fails
+			l.Log.Error(p.says("runs on with the bounds that it had: %v", err))
 		}
 	}
 	l.bindNext()
