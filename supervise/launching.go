@@ -220,6 +220,9 @@ func (l *loop) launchProgram(p *program) {
 		}
 		p.spent = x.spent
 		l.runs(p, pid)
+		if !c.bounds.same(p.spec.Resources) {
+			l.bind(p) // anew: the launch may have come after it
+		}
 	}
 	l.handOver(x)
 }

@@ -241,11 +241,16 @@ func (m *machine) bind(all map[string]binding, then func(boundNow)) {
 		if gen != m.gen {
 			return // as with a look
 		}
+		errs := map[string]error{}
 		for dir, b := range all {
-			m.bounds[dir] = *b.Resources
+			if _, made := m.bounds[dir]; made {
+				m.bounds[dir] = *b.Resources
+			} else if b.binds() {
+				errs[dir] = unix.ENOENT
+			}
 		}
 		m.binding = false
-		then(boundNow{done: all})
+		then(boundNow{all, errs})
 	})
 }
 

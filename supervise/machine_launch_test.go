@@ -66,9 +66,6 @@ func (m *machine) child(l *launch) *process {
 	f.life = -1
 	x := m.spawn(kind, name, n, f, nil)
 	x.life = life
-	if l.bounds != nil && l.group != "" {
-		m.bounds[l.group] = *l.bounds
-	}
 	if p := l.program; p != nil {
 		m.latest[p] = x
 		x.p, x.start, x.spec, x.spared, x.marked, x.cgroup = p, p.starts, p.spec, l.spare, !l.spare, l.group
@@ -149,8 +146,14 @@ func (m *machine) release(_ *loop, p *program) {
 	}
 }
 
-// lands has the Set told of what has come of a launch.
+// lands has the Set told of what has come of a launch. As long as that takes its cgroup may take to be made and bound.
 func (m *machine) lands(x *process, l *launch, r launched) {
+	if bounds, made := m.bounds[l.group]; l.group != "" && (!made || l.bounds != nil) {
+		if l.bounds != nil {
+			bounds = *l.bounds
+		}
+		m.bounds[l.group] = bounds
+	}
 	m.later(x.telling, func() {
 		m.say("  the launch of %s is over: %v", x, r.err)
 		m.flight, m.landed = nil, m.now()

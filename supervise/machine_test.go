@@ -46,7 +46,7 @@ type machine struct {
 	zombies   []*process // ours, in the order of their deaths
 	lastPID   int
 	counts    map[string]int       // of checks and the like
-	bounds    map[string]Resources // of cgroups
+	bounds    map[string]Resources // of the cgroups that there are
 	looking   bool                 // at orphans
 	gen       int                  // counts the Sets, one of which goes on where another was
 	binding   bool                 // some are being bound

@@ -251,6 +251,24 @@ func TestBoundsGoWithTheirProgram(t *testing.T) {
 	}
 }
 
+// promise R4: a program that is on its way to its executable gets the bounds that it is to have by now, whatever it was
+// launched with.
+func TestBoundsOfALaunch(t *testing.T) {
+	for _, bounds := range [][2]*Resources{{{PIDs: 5}, {PIDs: 6}}, {{PIDs: 5}, nil}, {nil, {PIDs: 6}}} {
+		was := Program{Name: "a", Command: []string{"/main", "a"}, Resources: bounds[0]}
+		next := was
+		next.Resources = bounds[1]
+		l, wrong, trace := liveWith(t, fates{"main a": {life: -1, hanging: 4900 * time.Millisecond}}, seedWith(true),
+			[]operation{{what: "update", next: []Program{was}}, {what: "update", after: time.Second, next: []Program{next}},
+				{what: "calm"}, {what: "stop", after: time.Hour}}, true)
+		text := strings.Join(trace, "\n")
+		if len(wrong) > 0 || !l.cgroups || strings.Count(text, "launch main a#1") != 1 ||
+			strings.Contains(text, "bounds that it had") {
+			t.Errorf("%v, then %v: %v\n%s", bounds[0], bounds[1], wrong, text)
+		}
+	}
+}
+
 // promise R4: who has no cgroup yet, or not any more, is not said to run on with other bounds, unless it does.
 func TestBoundsThatCannotBeHad(t *testing.T) {
 	const dir = "/set/a.group"
