@@ -251,6 +251,23 @@ func TestBoundsGoWithTheirProgram(t *testing.T) {
 	}
 }
 
+// issue 8.5: what has left its group ends after its program was removed, and added anew without bounds: that does not
+// get those of the one before.
+func TestBoundsGoWithWhoIsSwept(t *testing.T) {
+	next := Program{Name: "a", Command: []string{"/main", "a"}, StopTimeout: 5 * time.Second}
+	bounded := next
+	bounded.Resources = &Resources{PIDs: 5}
+	l, wrong, trace := liveWith(t, fates{"helper a": {life: -1, onTerm: 2 * time.Second, stray: true}}, seedWith(true),
+		[]operation{{what: "update", next: []Program{bounded}}, {what: "update", after: time.Minute},
+			{what: "update", after: time.Second, next: []Program{next}}, {what: "calm"},
+			{what: "stop", after: time.Hour}}, true)
+	text := strings.Join(trace, "\n")
+	if len(wrong) > 0 || !l.cgroups || !strings.Contains(text, "had left its group, and are asked to end") ||
+		strings.Contains(text, "SIGKILL") || strings.Count(text, "launch main a#1") != 2 {
+		t.Errorf("%v\n%s", wrong, text)
+	}
+}
+
 // promise R4: a program that is on its way to its executable gets the bounds that it is to have by now, whatever it was
 // launched with.
 func TestBoundsOfALaunch(t *testing.T) {

@@ -190,8 +190,8 @@ func (l *loop) sweepIsOver(s *sweep) {
 		return
 	}
 	// After cgroup.kill the kernel goes on to kill whom clone3 puts into the group (seen with Linux 6.18): it is made
-	// anew.
-	if p := l.programs[s.name]; s.forcing || p == nil || l.cgroup(p.spec) != s.dir {
+	// anew. And so it is for another program of that name, which may have no bounds.
+	if p := l.programs[s.name]; s.forcing || p == nil || p.starts == 0 || l.cgroup(p.spec) != s.dir {
 		if !l.kernel.removeCgroup(s.dir) {
 			l.inhabited[s.dir] = KillGroup // by who is spared
 		}
