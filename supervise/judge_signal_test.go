@@ -109,6 +109,9 @@ func (j *judge) mayTerm(x *process) {
 		return
 	case rd != nil && rd.FD > 0 && x.readied < 0 && now-x.born >= rd.Timeout && x.unwanted < 0:
 		return
+	case x.unwanted < 0 && x.mayReload && now-x.readied < soon: // the loop had not heard of that when it was changed
+		x.unwanted, x.toldAt, x.mayReload = now, j.turnNo, false
+		j.refs[x.name].anew(now)
 	case x.unwanted < 0:
 		j.breaks("R4: %s is stopped, and nobody wants that", x)
 		return
