@@ -164,6 +164,27 @@ func TestForkFails(t *testing.T) {
 	})
 }
 
+// A child that could not execute anything is forgotten while its number is still its own: who is to kill it when it
+// hangs must not kill the next one of that number.
+func TestForkIsForgottenBeforeItIsReaped(t *testing.T) {
+	forgotten := false
+	x := &fork{}
+	x.forget = func() {
+		forgotten = true
+		if err := unix.Waitid(unix.P_PID, x.child(), nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+			t.Errorf("it has been reaped: %v", err)
+		}
+	}
+	onThread(func() {
+		if _, err := x.forkExec("/nowhere", []string{"nowhere"}, &syscall.ProcAttr{}); !errors.Is(err, unix.ENOENT) {
+			t.Errorf("it is started: %v", err)
+		}
+	})
+	if !forgotten {
+		t.Error("it is not forgotten")
+	}
+}
+
 // issue 8.2: an exec that hangs stops no goroutine and no garbage collector, and can be ended.
 func TestForkThatHangs(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
