@@ -51,7 +51,9 @@ func TestWhoGoesToTheBackgroundIsTold(t *testing.T) {
 	dir := cgroup(t)
 	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: dir})
 	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-	w.apply(w.program("forks", away("stray", "trap '' TERM; "+hold)+announce+"exit 0"))
+	there := filepath.Join(t.TempDir(), "there") // until then it may be killed with the group
+	w.apply(w.program("forks", away("stray", ": >"+there+"; "+hold)+announce+
+		"until test -e "+there+"; do sleep 0.01; done; exit 0"))
 	w.collect(2)
 	line := w.logged(`program forks: had left its group, and are asked to end: `)
 	if !strings.Contains(line, `; a program has to stay in the foreground`) {
