@@ -48,16 +48,21 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// bystander is the PID of a process that has nothing to do with a pidfile.
+func bystander(t *testing.T) int {
+	t.Helper()
+	c := exec.Command("sleep", "1000")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
+	return c.Process.Pid
+}
+
 // The number of somebody else in the file is nobody's to signal.
 func TestFindAStranger(t *testing.T) {
 	p := path(t)
-	stranger := exec.Command("sleep", "1000")
-	if err := stranger.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer stranger.Wait()
-	defer stranger.Process.Kill()
-	put(t, p, fmt.Sprintln(stranger.Process.Pid))
+	put(t, p, fmt.Sprintln(bystander(t)))
 	if _, err := pidfile.Find(p); !errors.Is(err, pidfile.ErrNotRunning) {
 		t.Error(err)
 	}
@@ -66,13 +71,7 @@ func TestFindAStranger(t *testing.T) {
 // A lock says that somebody owns the file, and not that it is who the file names.
 func TestFindAnOwnerThatIsNotProven(t *testing.T) {
 	p := path(t)
-	stranger := exec.Command("sleep", "1000")
-	if err := stranger.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer stranger.Wait()
-	defer stranger.Process.Kill()
-	put(t, p, fmt.Sprintln(stranger.Process.Pid))
+	put(t, p, fmt.Sprintln(bystander(t)))
 	f, err := os.OpenFile(p, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -157,13 +156,9 @@ func TestStrangersFileInPlaceOfOurs(t *testing.T) {
 	p := filepath.Join(d, "pid")
 	owner := start(t, p)
 	owner.must("acquire")
-	bystander := exec.Command("sleep", "1000")
-	if err := bystander.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { bystander.Process.Kill(); bystander.Wait() }()
+	pid := bystander(t)
 	put2 := func() {
-		theirs, f := strangersFile(t, d, somebody, fmt.Sprintln(bystander.Process.Pid))
+		theirs, f := strangersFile(t, d, somebody, fmt.Sprintln(pid))
 		lock(t, f)
 		if err := os.Rename(theirs, p); err != nil {
 			t.Fatal(err)
