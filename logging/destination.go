@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"log/syslog"
-	"net"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -57,7 +56,7 @@ func (t target) file() bool { return t.to != "syslog" && t.to != "stderr" }
 
 // system is what the package touches outside itself.
 type system struct {
-	dial   func() (net.Conn, error) // to syslogd
+	dial   func() (*os.File, error) // to syslogd
 	put    func(fd int, p []byte) (int, error)
 	stderr int
 	retry  time.Duration // at least between two attempts to reach syslogd
@@ -67,7 +66,7 @@ type system struct {
 
 func host() system {
 	return system{
-		dial:   func() (net.Conn, error) { return dialSyslogd(syslogSockets()) },
+		dial:   func() (*os.File, error) { return dialSyslogd(syslogSockets()) },
 		put:    unix.Write,
 		stderr: unix.Stderr,
 		retry:  time.Second,

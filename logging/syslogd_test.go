@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // fakeSyslogd is a place where a syslogd can listen, or not.
@@ -31,8 +33,8 @@ func newFakeSyslogd(t *testing.T) *fakeSyslogd {
 func (f *fakeSyslogd) system() system {
 	sys := host()
 	sys.retry = 0
-	sys.dial = func() (net.Conn, error) {
-		w, err := net.Dial("unixgram", f.path)
+	sys.dial = func() (*os.File, error) {
+		w, err := dialUnix(unix.SOCK_DGRAM, f.path)
 		if err != nil {
 			select {
 			case f.failed <- struct{}{}:
