@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -128,8 +129,12 @@ func readSessions(path string) (sessions []supervise.Session) {
 		return nil
 	}
 	for line := range strings.Lines(text) {
+		pid, start, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		var s supervise.Session
-		if n, err := fmt.Sscanf(line, "%d %d\n", &s.PID, &s.Start); n != 2 || err != nil {
+		var err, err2 error
+		s.PID, err = strconv.Atoi(pid)
+		s.Start, err2 = strconv.ParseUint(start, 10, 64)
+		if err != nil || err2 != nil {
 			return nil
 		}
 		sessions = append(sessions, s)
