@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -235,11 +236,16 @@ func (t *Table) whose(inodes []uint64) (holders []Holder) {
 		}
 		of = t.holders
 	}
+	names := map[int]string{}
 	for _, inode := range inodes {
-		holders = append(holders, of[inode]...)
+		for _, h := range of[inode] {
+			names[h.PID] = h.Name
+		}
 	}
-	slices.SortFunc(holders, func(a, b Holder) int { return a.PID - b.PID })
-	return slices.Compact(holders)
+	for _, pid := range slices.Sorted(maps.Keys(names)) {
+		holders = append(holders, Holder{pid, names[pid]})
+	}
+	return holders
 }
 
 func readAllHolders() map[uint64][]Holder {

@@ -11,14 +11,18 @@ import (
 // name may be needed that needs nothing itself. Nil: there is none. The time is linear in the number of names and
 // needs.
 func Find(needs map[string][]string) [][]string {
-	s := search{needs: needs, visits: make(map[string]*visit, len(needs)), group: map[string]int{}}
+	s := search{needs: needs, visits: make(map[string]*visit, len(needs)), group: map[string]int{},
+		found: map[string][]string{}}
 	for _, name := range slices.Sorted(maps.Keys(needs)) {
 		if s.visits[name] == nil {
 			s.visit(name)
 		}
 	}
-	slices.SortFunc(s.found, func(a, b []string) int { return slices.Compare(a[:1], b[:1]) })
-	return s.found
+	var found [][]string
+	for _, first := range slices.Sorted(maps.Keys(s.found)) {
+		found = append(found, s.found[first])
+	}
+	return found
 }
 
 // search is Tarjan's algorithm for strongly connected components, without recursion.
@@ -27,7 +31,7 @@ type search struct {
 	visits map[string]*visit
 	group  map[string]int // of those whose set is complete, the number of it
 	stack  []string
-	found  [][]string
+	found  map[string][]string // cycles, by their first names
 }
 
 type visit struct{ index, low int }
@@ -76,7 +80,7 @@ func (s *search) complete(last string, number int) {
 		first = min(first, name)
 	}
 	if size > 1 || slices.Contains(s.needs[first], first) {
-		s.found = append(s.found, s.shortest(first))
+		s.found[first] = s.shortest(first)
 	}
 }
 

@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -95,9 +96,9 @@ func (l *loop) strayed(s *sweep, found []orphan) (strays []proc, unsure bool) {
 	for i := range found {
 		byPID[found[i].pid] = &found[i]
 	}
-	for i := range found {
+	for _, pid := range slices.Sorted(maps.Keys(byPID)) {
 		its, young := false, false
-		for o, far := &found[i], 0; o != nil && far <= len(found); o, far = byPID[o.parent], far+1 {
+		for o, far := byPID[pid], 0; o != nil && far <= len(found); o, far = byPID[o.parent], far+1 {
 			// a chain that changes may be a ring
 			if l.isKnown(o.pid) { // it has been launched meanwhile
 				its = false
@@ -118,10 +119,9 @@ func (l *loop) strayed(s *sweep, found []orphan) (strays []proc, unsure bool) {
 		case its && young:
 			unsure = true
 		case its:
-			strays = append(strays, found[i].proc)
+			strays = append(strays, byPID[pid].proc)
 		}
 	}
-	slices.SortFunc(strays, func(a, b proc) int { return a.pid - b.pid })
 	return strays, unsure
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -100,10 +101,13 @@ func (n *notedSessions) end() {
 const sessionsHead = "keepalivedd sessions 1 "
 
 func sessionsText(era string, sessions []supervise.Session) []byte {
-	slices.SortFunc(sessions, func(a, b supervise.Session) int { return a.PID - b.PID })
-	b := []byte(sessionsHead + era + "\n")
+	starts := make(map[int]uint64, len(sessions))
 	for _, s := range sessions {
-		b = fmt.Appendf(b, "%d %d\n", s.PID, s.Start)
+		starts[s.PID] = s.Start
+	}
+	b := []byte(sessionsHead + era + "\n")
+	for _, pid := range slices.Sorted(maps.Keys(starts)) {
+		b = fmt.Appendf(b, "%d %d\n", pid, starts[pid])
 	}
 	return b
 }

@@ -56,9 +56,11 @@ func (l *Limits) Decode(from *config.Value) error {
 			limit := v.Elem().Convert(limitType).Interface().(Limit)
 			limit.Resource = resources[name]
 			*l = append(*l, limit)
+			for i := len(*l) - 1; i > 0 && (*l)[i-1].Resource > limit.Resource; i-- {
+				(*l)[i-1], (*l)[i] = (*l)[i], (*l)[i-1]
+			}
 		}
 	}
-	slices.SortFunc(*l, func(a, b Limit) int { return a.Resource - b.Resource })
 	*l = slices.Clip(*l)
 	return nil
 }
