@@ -248,6 +248,7 @@ func (d *Document) setMap(v reflect.Value, n *Value) error {
 	}
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.fields.list)))
 	namer, _ := v.Interface().(NameValidator)
+	key := reflect.New(v.Type().Key()).Elem()
 	for _, child := range n.fields.list {
 		if namer != nil {
 			if err := namer.ValidateName(child.name); err != nil {
@@ -256,7 +257,8 @@ func (d *Document) setMap(v reflect.Value, n *Value) error {
 		}
 		elem := reflect.New(v.Type().Elem()).Elem()
 		d.value(elem, child)
-		v.SetMapIndex(reflect.ValueOf(d.text(child.name)).Convert(v.Type().Key()), elem)
+		key.SetString(d.text(child.name))
+		v.SetMapIndex(key, elem)
 	}
 	return nil
 }

@@ -44,8 +44,6 @@ func (l Limit) Name() string {
 	return fmt.Sprint(l.Resource)
 }
 
-var limitType = reflect.TypeFor[Limit]()
-
 // Decode fills l from a table of limits.
 func (l *Limits) Decode(from *config.Value) error {
 	var keys limits
@@ -53,7 +51,7 @@ func (l *Limits) Decode(from *config.Value) error {
 	*l = nil
 	for name, v := range keys.all() {
 		if !v.IsNil() {
-			limit := v.Elem().Convert(limitType).Interface().(Limit)
+			limit := *v.Interface().(bound).limit()
 			limit.Resource = resources[name]
 			*l = append(*l, limit)
 			for i := len(*l) - 1; i > 0 && (*l)[i-1].Resource > limit.Resource; i-- {
@@ -72,7 +70,7 @@ func (l Limits) Encode() any {
 		i := slices.IndexFunc(l, func(l Limit) bool { return l.Resource == resources[name] })
 		if i >= 0 {
 			v.Set(reflect.New(v.Type().Elem()))
-			v.Elem().Set(reflect.ValueOf(l[i]).Convert(v.Type().Elem()))
+			*v.Interface().(bound).limit() = l[i]
 		}
 	}
 	return keys
@@ -119,6 +117,12 @@ type (
 	count Limit
 	size  Limit
 )
+
+// bound is either.
+type bound interface{ limit() *Limit }
+
+func (c *count) limit() *Limit { return (*Limit)(c) }
+func (s *size) limit() *Limit  { return (*Limit)(s) }
 
 func (c *count) Decode(from *config.Value) error { return decodeNumber(from, c) }
 func (s *size) Decode(from *config.Value) error  { return decodeNumber(from, s) }

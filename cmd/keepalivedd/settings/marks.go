@@ -36,7 +36,9 @@ func (m marks) in(v reflect.Value) (_ reflect.Value, changed bool) {
 		for i := range v.Len() {
 			if item, now := m.in(v.Index(i)); now {
 				if !changed {
-					v, changed = reflect.AppendSlice(reflect.MakeSlice(t, 0, v.Len()), v), true
+					clone := reflect.MakeSlice(t, v.Len(), v.Len())
+					reflect.Copy(clone, v)
+					v, changed = clone, true
 				}
 				v.Index(i).Set(item)
 			}
