@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
-	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -184,11 +184,11 @@ func choose(all []supervise.Status, patterns []string) ([]supervise.Status, erro
 // means reports whether a pattern means a program. The name of a section is all of its instances.
 func means(pattern, program string) (bool, error) {
 	section, _, _ := strings.Cut(program, ":")
-	is, err := path.Match(pattern, program)
+	is, err := filepath.Match(pattern, program)
 	if err != nil {
 		return false, &control.Error{Code: control.CodeParams, Message: strconv.Quote(pattern) + " is no pattern"}
 	}
-	of, _ := path.Match(pattern, section)
+	of, _ := filepath.Match(pattern, section)
 	return is || of, nil
 }
 
