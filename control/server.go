@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -153,7 +154,7 @@ func (s *Server) accept(at *bound) {
 			var short error
 			err := raw.Read(func(fd uintptr) bool {
 				for {
-					c, _, err := unix.Accept4(int(fd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+					c, _, err := syscall.Accept4(int(fd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 					switch {
 					case err == nil:
 						wait, told = shortest, false

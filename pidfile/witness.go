@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -170,7 +171,7 @@ func (w *witness) drain() {
 		for {
 			err := raw.Read(func(fd uintptr) bool {
 				for range batch {
-					c, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC)
+					c, _, err := syscall.Accept4(int(fd), unix.SOCK_CLOEXEC)
 					if errors.Is(err, unix.EAGAIN) {
 						return false
 					}

@@ -204,7 +204,7 @@ func (g *guard) setClock() {
 func (g *guard) meet() {
 	buf := make([]byte, 32)
 	for {
-		n, _, err := unix.Recvfrom(guardSocket, buf, unix.MSG_DONTWAIT)
+		n, _, err := syscall.Recvfrom(guardSocket, buf, unix.MSG_DONTWAIT)
 		switch {
 		case err == unix.EINTR:
 			continue

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -110,8 +111,8 @@ func (l *loop) openNotify(p *program, c *command, r *Ready) error {
 		err = unix.Bind(fd, &unix.SockaddrUnix{}) // unix(7), autobind: the kernel finds a name
 	}
 	name := ""
-	if address, e := unix.Getsockname(fd); err == nil && e == nil {
-		name = address.(*unix.SockaddrUnix).Name
+	if address, e := syscall.Getsockname(fd); err == nil && e == nil {
+		name = address.(*syscall.SockaddrUnix).Name
 	}
 	if name == "" {
 		unix.Close(fd)
@@ -151,7 +152,7 @@ func (s *notifySocket) fd() int { return s.socket }
 
 func (s *notifySocket) read(r *reader) (said []any, then next) {
 	buf, oob := r.buf[:longestMessage], r.buf[longestMessage:][:unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4)]
-	n, m, flags, _, err := unix.Recvmsg(s.socket, buf, oob, unix.MSG_CMSG_CLOEXEC)
+	n, m, flags, _, err := syscall.Recvmsg(s.socket, buf, oob, unix.MSG_CMSG_CLOEXEC)
 	switch err {
 	case nil:
 	case unix.EINTR:
