@@ -137,7 +137,7 @@ func (p *Program) sameSettings(q *Program) bool {
 		slices.Equal(p.PermanentExit, q.PermanentExit) &&
 		reflect.DeepEqual(p.Check, q.Check) && reflect.DeepEqual(p.Gate, q.Gate) && reflect.DeepEqual(p.Hook, q.Hook) &&
 		p.Resources.same(q.Resources) && p.stopSignal() == q.stopSignal() && p.stopTimeout() == q.stopTimeout() &&
-		p.ReloadSignal == q.ReloadSignal
+		p.ReloadSignal == q.ReloadSignal && p.Listen.closesWhenDown() == q.Listen.closesWhenDown()
 }
 
 // same compares what is said of those who stay: of who comes and goes is told already.

@@ -120,6 +120,29 @@ func TestPlanTellsOfEachSetting(t *testing.T) {
 	}
 }
 
+// promise R5: so is each part of what a program has, of a table that both have
+func TestPlanTellsOfEachPart(t *testing.T) {
+	of := reflect.TypeFor[Program]()
+	for i := range of.NumField() {
+		whole := of.Field(i)
+		if whole.Type.Kind() != reflect.Pointer || whole.Type.Elem() == reflect.TypeFor[User]() {
+			continue
+		}
+		for j := range whole.Type.Elem().NumField() {
+			was, now := &Program{Command: []string{"/a"}}, &Program{Command: []string{"/a"}}
+			for _, p := range []*Program{was, now} {
+				reflect.ValueOf(p).Elem().Field(i).Set(reflect.New(whole.Type.Elem()))
+			}
+			part := whole.Type.Elem().Field(j)
+			vary(reflect.ValueOf(now).Elem().Field(i).Elem().Field(j))
+			c, _ := plan(map[string]*Program{"a": was, "/x": was}, map[string]*Program{"a": now, "/x": was})
+			if got := c.String(); got == "no program changed" {
+				t.Errorf("%s.%s: %s", whole.Name, part.Name, got)
+			}
+		}
+	}
+}
+
 // issue 9: who comes after those that come and go is not told of for that
 func TestPlanTellsOfWhoComesOnly(t *testing.T) {
 	after := func(names ...string) *Program { return &Program{Command: []string{"/a"}, Order: &Order{After: names}} }

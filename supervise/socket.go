@@ -118,6 +118,8 @@ func (s Socket) bindsAs(t *Socket) bool {
 		s.Group == t.Group
 }
 
+func (n *Listen) closesWhenDown() bool { return n != nil && n.CloseWhenDown }
+
 // sockets are all that programs listen on, by address. Only the loop touches them: a launch opens copies of those of
 // its program, which are taken over when it has landed.
 type sockets map[string]*socket
