@@ -206,7 +206,7 @@ type GiveUp struct {
 // Check is a command that is run again and again while the program is.
 type Check struct {
 	Command    Command       `toml:"command" is:"required" doc:"the absolute path of the executable, and its arguments; status 0 means that all is well"`
-	Every      time.Duration `toml:"every" default:"10s" is:"positive" doc:"the time from one run to the next"`
+	Every      time.Duration `toml:"every" default:"10s" is:"positive" doc:"the time from the end of one run to the next"`
 	Timeout    time.Duration `toml:"timeout" default:"5s" is:"positive" doc:"how long it may run until it is killed and has failed"`
 	Failures   int           `toml:"failures" default:"3" is:"1.." doc:"how many failures in a row restart the program"`
 	StartAfter time.Duration `toml:"start_after" default:"0s" doc:"the time from the program being ready to the first run"`

@@ -51,7 +51,7 @@ func TestKeys(t *testing.T) {
 		{Section: "program.NAME.limits", Name: "nofile", Type: `whole number, "unlimited" or "SOFT:HARD"`,
 			Doc: "open file descriptors"},
 		{Section: "program.NAME.check", Name: "every", Type: "duration", Default: "10s",
-			Doc: "the time from one run to the next"},
+			Doc: "the time from the end of one run to the next"},
 	} {
 		if !slices.Contains(keys, want) {
 			t.Errorf("missing: %+v", want)
