@@ -22,6 +22,7 @@ func TestCrashIsTold(t *testing.T) {
 	}{
 		"panic": {"dump-panics", unix.SIGUSR1, "the previous daemon crashed: panic: out of cheese"},
 		"quit":  {"", unix.SIGQUIT, "the previous daemon crashed: SIGQUIT: quit"},
+		"abort": {"", unix.SIGABRT, "the previous daemon crashed: SIGABRT: abort"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, c.does)

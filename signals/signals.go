@@ -2,8 +2,8 @@
 //
 // HUP asks for a reload, TERM and INT for a stop, USR1 for the state and USR2 for the counters; every other signal that
 // would end a process without meaning it ill is taken and dropped, but for 32 and 34, which the Go runtime leaves
-// alone. There is a channel for each meaning, and it holds one request: five HUPs in a row are one reload, and a TERM
-// is never lost behind them. Linux only.
+// alone. QUIT, ABRT, SEGV and their like end it with a dump by the runtime. There is a channel for each meaning, and it
+// holds one request: five HUPs in a row are one reload, and a TERM is never lost behind them. Linux only.
 package signals
 
 import (
