@@ -16,8 +16,9 @@ import (
 
 // CrashFile returns where a daemon that holds the pidfile path leaves a word of why it has ended, when nobody has asked
 // it to: beside the pidfile, as ".crash". The runtime writes there when a panic, a fatal error or SIGQUIT ends the
-// process, whose standard error may be /dev/null; Run writes there what it returns, once the daemon was ready. The next
-// daemon puts what it finds there into its log; one that ends well removes the file.
+// process, whose standard error may be /dev/null; Run writes there what it returns, once the daemon was ready; Detach,
+// that a copy was killed before it was. The next daemon puts what it finds there into its log; one that ends well
+// removes the file.
 func CrashFile(path string) string { return strings.TrimSuffix(path, ".pid") + ".crash" }
 
 // Of a crash that the log is told about: the goroutine that has died comes first.
@@ -43,6 +44,8 @@ func (r *run) openLastWord() *lastWord {
 	previous := "the previous daemon crashed: "
 	if strings.HasPrefix(text, ended) {
 		previous = "the previous daemon "
+	} else if text != "" {
+		r.crashed = true
 	}
 	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
 		if line != "" && i < mostCrashLines {
@@ -108,6 +111,17 @@ func makeCrash(path string) (*os.File, error) {
 		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	}
 	return f, err
+}
+
+// sayKilled is for the launcher of a copy that was killed, unless that has had a word of its own.
+func sayKilled(path string) {
+	if text, err := readCrash(path); err != nil || text != "" {
+		return
+	}
+	if f, err := makeCrash(path); err == nil {
+		fmt.Fprintln(f, "killed before it was ready")
+		f.Close()
+	}
 }
 
 // removeEmpty is for the launcher of a copy that has died: what says nothing is of no use.

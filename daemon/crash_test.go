@@ -106,3 +106,59 @@ func TestCrashFileOfAStranger(t *testing.T) {
 		t.Errorf("the log:\n%s", text)
 	}
 }
+
+// promise S2, A2: a crash in a start leaves no pidfile, detached or not; the next one's log tells of it, and that one
+// looks for what is left.
+func TestCrashInAStart(t *testing.T) {
+	for _, does := range []string{"start-panics", "start-panics foreground", "privileged-panics foreground",
+		"start-exits-its-goroutine foreground", "start-dies"} {
+		t.Run(does, func(t *testing.T) {
+			w, log := withLog(t, does)
+			status, stderr := w.start()
+			if status == 0 || strings.Contains(does, "panics") && !strings.Contains(stderr, "_test.go:") {
+				t.Errorf("status %d, %q", status, stderr)
+			}
+			w.gone()
+			if does == "start-exits-its-goroutine foreground" {
+				return
+			}
+			w.env = append(w.env, "DAEMON_TEST=tells-crashed")
+			pid := w.up()
+			w.signal(pid, unix.SIGUSR1)
+			for told := ""; told != "crashed true\n"; {
+				if told, _ = w.events.ReadString('\n'); told == "crashed false\n" {
+					t.Fatal("the next one does not know that there was a crash")
+				}
+			}
+			w.signal(pid, unix.SIGTERM)
+			w.end(pid)
+			if !strings.Contains(log(), "the previous daemon crashed: ") {
+				t.Errorf("the log:\n%s", log())
+			}
+			if _, err := os.Lstat(daemon.CrashFile(w.pidfile)); err == nil {
+				t.Error("a crash file is left after a good end")
+			}
+		})
+	}
+}
+
+// promise A2: a crash of the daemon's own goroutine, as by a Log that panics, is told as any other.
+func TestCrashOfTheLoop(t *testing.T) {
+	w, log := withLog(t, "log-panics")
+	pid := w.up()
+	w.signal(pid, unix.SIGTERM) // which is logged
+	if status := w.end(pid); status != 2 {
+		t.Errorf("it ended with %d", status)
+	}
+	w.env = append(w.env, "DAEMON_TEST=tells-crashed")
+	pid = w.up()
+	w.signal(pid, unix.SIGUSR1)
+	w.expect("start")
+	w.expect("start")
+	w.expect("crashed true")
+	w.signal(pid, unix.SIGTERM)
+	w.end(pid)
+	if !strings.Contains(log(), "the previous daemon crashed: panic: out of ink") {
+		t.Errorf("the log:\n%s", log())
+	}
+}

@@ -71,7 +71,7 @@ type Daemon struct {
 	// Start brings the daemon up and returns when it serves; the daemon is ready then. ctx lives as long as the daemon:
 	// it ends with the request to stop, so while Start runs it means that the start is called off. fail stops the
 	// daemon later, from any goroutine: Run returns the error, or nil for fail(nil). A Start that fails has cleaned up
-	// after itself. Nil: nothing to start.
+	// after itself; in the foreground os.Exit in it leaves the pidfile behind, as a kill does. Nil: nothing to start.
 	Start func(ctx context.Context, fail context.CancelCauseFunc) error
 	// Reload is asked for by SIGHUP, and by [Reload] from another process. All of it takes effect or, with an error,
 	// nothing; the error is logged. ctx ends with the request to stop. Nil: the request is logged and ignored.
@@ -151,8 +151,8 @@ type Daemon struct {
 	public  atomic.Pointer[public] // set by Run
 }
 
-// Crashed reports, to the hooks, whether the previous owner of the pidfile has left it behind: what it had started may
-// be left too.
+// Crashed reports, to the hooks, whether the previous daemon has left its pidfile behind, or the word of a crash, see
+// [CrashFile]: what it had started may be left too.
 func (d *Daemon) Crashed() bool { return d.crashed }
 
 // Run is the life of the daemon. It returns nil after a stop that was asked for by a signal, by ctx or by fail(nil),
@@ -222,7 +222,13 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	}
 	r.word = r.openLastWord()
 	r.word.catch(r)
-	defer r.word.close()
+	err = r.live(who)
+	r.word.close() // not when this panics, which is what it is for
+	return err
+}
+
+// live is the life of a daemon that holds its pidfile, if it has one.
+func (r *run) live(who *account) (err error) {
 	defer r.protect()()
 	if !r.Childless {
 		r.makeThreads()
@@ -236,7 +242,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if err == nil && r.Start != nil {
 		err = r.start("start", func(ctx context.Context) error { return r.Start(ctx, r.fail) })
 	}
-	if errors.Is(err, errAsked) && d.copy == nil {
+	if errors.Is(err, errAsked) && r.copy == nil {
 		return nil
 	}
 	if err != nil {

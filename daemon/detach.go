@@ -121,6 +121,9 @@ func (d *Daemon) launch() (status int, err error) {
 	if file != nil && status == 0 {
 		file.Abandon()
 	} else if file != nil {
+		if c != nil && c.killed {
+			sayKilled(CrashFile(file.Path()))
+		}
 		removeEmpty(CrashFile(file.Path()))
 		control.Remove(control.Path(file.Path())) // of a copy that has died
 		file.Release()
@@ -131,7 +134,8 @@ func (d *Daemon) launch() (status int, err error) {
 // launchedCopy is the background copy as the launcher sees it.
 type launchedCopy struct {
 	*os.Process
-	pipe int // the other end is its standard output and error
+	pipe   int  // the other end is its standard output and error
+	killed bool // by a signal
 	heard
 }
 
@@ -234,6 +238,7 @@ func (c *launchedCopy) status() (int, error) {
 	case state.Exited():
 		return 1, errors.New("it was stopped before it was ready")
 	}
+	c.killed = true
 	return 1, fmt.Errorf("it died before it was ready: %v", state)
 }
 
@@ -242,7 +247,8 @@ func (c *launchedCopy) end(grace time.Duration, why error) error {
 	c.Signal(unix.SIGTERM)
 	killer := time.AfterFunc(grace, func() { c.Kill() })
 	defer killer.Stop()
-	c.Wait()
+	state, err := c.Wait()
+	c.killed = err == nil && !state.Exited()
 	c.passOn()
 	return why
 }

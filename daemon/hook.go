@@ -4,12 +4,28 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/signals"
 )
+
+// errExited is for a hook that leaves by [runtime.Goexit], as the FailNow of a test does.
+var errExited = errors.New("it has ended its goroutine, and said nothing")
+
+// startHasCrashed is called before the process dies: a start leaves no pidfile behind. That of a copy belongs to the
+// launcher as well, which sees its end. Who crashes later leaves it, as one does that is killed.
+func (r *run) startHasCrashed() {
+	if r.State() != Starting || r.copy != nil || r.file == nil {
+		return
+	}
+	if server := r.server.Load(); server != nil {
+		server.Close()
+	}
+	r.file.Release()
+}
 
 func (r *run) write(what string, hook func(context.Context) error) {
 	if hook == nil {
@@ -28,11 +44,22 @@ func (r *run) hook(hook func(context.Context) error) error {
 }
 
 // call runs a hook to its end. A request to stop ends ctx by cancel; from then on the hook has patience to return, or
-// until the next request. A hook that does not return is left behind: the process is about to end.
+// until the next request. A hook that does not return is left behind: the process is about to end. One that panics
+// ends it at once.
 func (r *run) call(ctx context.Context, cancel context.CancelCauseFunc, patience time.Duration,
 	hook func(context.Context) error) error {
 	returned := make(chan error, 1)
-	go func() { returned <- hook(ctx) }()
+	go func() {
+		err := errExited
+		defer func() {
+			if p := recover(); p != nil {
+				r.startHasCrashed()
+				panic(p)
+			}
+			returned <- err
+		}()
+		err = hook(ctx)
+	}()
 	ended := ctx.Done()
 	var hung <-chan time.Time
 	for {

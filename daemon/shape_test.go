@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +23,16 @@ import (
 
 	"github.com/keepalivedd/keepalivedd/daemon"
 )
+
+// panicky is a log that falls over at the word of a stop.
+type panicky struct{ slog.Handler }
+
+func (p panicky) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "stopping" {
+		panic("out of ink")
+	}
+	return p.Handler.Handle(ctx, r)
+}
 
 // shape gives the test's daemon what a word alone says.
 func shape(d *daemon.Daemon, does func(string) bool, tell func(string)) {
@@ -42,6 +54,18 @@ func shape(d *daemon.Daemon, does func(string) bool, tell func(string)) {
 	}
 	if does("shouts") {
 		d.Status = func() string { return "\x1b[31mred\notherd is running" }
+	}
+	if does("privileged-panics") {
+		d.Privileged = func(context.Context) error { panic("out of cheese") }
+	}
+	if does("start-exits-its-goroutine") {
+		d.Start = func(context.Context, context.CancelCauseFunc) error { runtime.Goexit(); return nil }
+	}
+	if does("tells-crashed") {
+		d.Dump = func(context.Context) error { tell(fmt.Sprint("crashed ", d.Crashed())); return nil }
+	}
+	if does("log-panics") {
+		d.Log = slog.New(panicky{slog.Default().Handler()})
 	}
 	d.Exits = does("exits")
 	if does("stop-freezes") {

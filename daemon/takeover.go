@@ -182,12 +182,13 @@ func (r *run) succeed(i *Inherited) (err error) {
 	}
 	r.word = r.takeWord(i.image.Word)
 	r.word.catch(r)
-	defer r.word.close()
 	defer r.unprotect()
 	unix.Close(i.document)
 	unix.Close(i.image.Old)
 	r.owesReload = i.owed == owesReload
-	return r.serve()
+	err = r.serve()
+	r.word.close()
+	return err
 }
 
 func (r *run) takeOver(i *Inherited) (err error) {
