@@ -255,7 +255,7 @@ func (c *command) openCgroup() (leave func(), err error) {
 	c.must = c.must || c.bounds.binds()
 	fd, err := openCgroup(c.group)
 	if err == nil && c.bounds != nil {
-		if err := c.bounds.apply(c.group); err != nil && c.must {
+		if err := c.bounds.apply(fd, c.group); err != nil && c.must {
 			unix.Close(fd)
 			return nil, err
 		}

@@ -69,7 +69,7 @@ func (l *life) bound(dir string, p *Program) {
 	if p.Resources != nil {
 		want = *p.Resources
 	}
-	if got := l.bounds[dir]; got != want {
+	if got := l.bounds[dir]; got == nil || *got != want {
 		l.breaks("R4: %s has %+v, and should have %+v", dir, got, want)
 	}
 }

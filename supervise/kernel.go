@@ -61,7 +61,7 @@ type kernel interface {
 	// called with them, on no matter which goroutine.
 	findOrphans(known []int, then func([]orphan))
 	// bind applies Resources by cgroup, and does not wait for it; then is called when it is done,
-	// on no matter which goroutine.
+	// on no matter which goroutine. A cgroup that is removed meanwhile, and made anew, is left as it is.
 	bind(all map[string]binding, then func(boundNow))
 	// comeBack is for the end of a Set: this process leaves its cgroup.
 	comeBack(set string)

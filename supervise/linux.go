@@ -156,10 +156,14 @@ func (k *linux) findOrphans(known []int, then func([]orphan)) {
 }
 
 func (*linux) bind(all map[string]binding, then func(boundNow)) {
+	inodes := make(map[string]uint64, len(all))
+	for dir := range all {
+		inodes[dir] = inodeOf(dir)
+	}
 	go func() {
 		errs := map[string]error{}
 		for dir, b := range all {
-			errs[dir] = b.apply(dir)
+			errs[dir] = b.applyIn(dir, inodes[dir])
 		}
 		then(boundNow{all, errs})
 	}()

@@ -236,17 +236,18 @@ func (m *machine) bind(all map[string]binding, then func(boundNow)) {
 		m.breaks("two are bound at once")
 	}
 	m.binding = true
-	gen := m.gen
+	gen, at := m.gen, maps.Clone(m.bounds)
 	m.later(time.Duration(rand.New(rand.NewPCG(m.seed, uint64(m.now()))).IntN(3000))*time.Millisecond, func() {
 		if gen != m.gen {
 			return // as with a look
 		}
 		errs := map[string]error{}
 		for dir, b := range all {
-			if _, made := m.bounds[dir]; made {
-				m.bounds[dir] = *b.Resources
-			} else if b.binds() {
+			switch now := m.bounds[dir]; {
+			case now == nil && b.binds():
 				errs[dir] = unix.ENOENT
+			case now != nil && now == at[dir]:
+				*now = *b.Resources
 			}
 		}
 		m.binding = false

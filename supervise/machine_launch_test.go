@@ -148,11 +148,11 @@ func (m *machine) release(_ *loop, p *program) {
 
 // lands has the Set told of what has come of a launch. As long as that takes its cgroup may take to be made and bound.
 func (m *machine) lands(x *process, l *launch, r launched) {
-	if bounds, made := m.bounds[l.group]; l.group != "" && (!made || l.bounds != nil) {
-		if l.bounds != nil {
-			bounds = *l.bounds
-		}
-		m.bounds[l.group] = bounds
+	if l.group != "" && m.bounds[l.group] == nil {
+		m.bounds[l.group] = &Resources{}
+	}
+	if l.group != "" && l.bounds != nil {
+		*m.bounds[l.group] = *l.bounds
 	}
 	m.later(x.telling, func() {
 		m.say("  the launch of %s is over: %v", x, r.err)

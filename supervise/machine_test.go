@@ -45,11 +45,11 @@ type machine struct {
 	latest    map[*program]*process
 	zombies   []*process // ours, in the order of their deaths
 	lastPID   int
-	counts    map[string]int       // of checks and the like
-	bounds    map[string]Resources // of the cgroups that there are
-	looking   bool                 // at orphans
-	gen       int                  // counts the Sets, one of which goes on where another was
-	binding   bool                 // some are being bound
+	counts    map[string]int        // of checks and the like
+	bounds    map[string]*Resources // of the cgroups that there are
+	looking   bool                  // at orphans
+	gen       int                   // counts the Sets, one of which goes on where another was
+	binding   bool                  // some are being bound
 	moments   map[string][]func()
 	asked     time.Duration // when the Set asked for the time, and how often within a second
 	askings   int
@@ -91,7 +91,7 @@ func newMachine(seed uint64) *machine {
 	m := &machine{seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), born: time.Now(), wake: make(chan struct{}, 1),
 		died: make(chan os.Signal, 1), turns: make(chan struct{}, 1), outcomes: make(chan launched, 1),
 		procs: map[int]*process{}, latest: map[*program]*process{}, lastPID: 1000, lastSocket: 1000, counts: map[string]int{},
-		bounds: map[string]Resources{}, moments: map[string][]func(){}, listening: map[string]int{}}
+		bounds: map[string]*Resources{}, moments: map[string][]func(){}, listening: map[string]int{}}
 	m.judge = judge{m: m, refs: map[string]*ref{}, longest: map[string]time.Duration{}, told: map[string]string{}}
 	return m
 }

@@ -44,19 +44,18 @@ func (r *Resources) same(s *Resources) bool {
 	return r.binds() == s.binds() && (!r.binds() || *r == *s)
 }
 
-// apply has the kernel bind who is in a program's cgroup, which may take its time: memory that is above the bound is
-// taken back first. A bound of which nothing is said is taken away.
-func (r *Resources) apply(dir string) error {
+// apply has the kernel bind who is in a program's cgroup, of which fd is a descriptor. That may take its time: memory
+// that is above the bound is taken back first. A bound of which nothing is said is taken away.
+func (r *Resources) apply(fd int, dir string) error {
 	var errs []error
 	for _, b := range r.bounds() {
-		path := dir + "/" + b.file
-		err := writeCgroup(path, cmp.Or(b.value, b.none))
+		err := writeIn(fd, dir, b.file, cmp.Or(b.value, b.none))
 		if errors.Is(err, unix.ENOENT) {
 			if b.value == "" {
 				continue
 			}
 			if err = enableController(filepath.Dir(dir), b.controller); err == nil {
-				err = writeCgroup(path, b.value)
+				err = writeIn(fd, dir, b.file, b.value)
 			}
 		}
 		if err != nil {
@@ -66,14 +65,17 @@ func (r *Resources) apply(dir string) error {
 	return errors.Join(errs...)
 }
 
-func writeCgroup(path, text string) error {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+func writeCgroup(path, text string) error { return writeIn(unix.AT_FDCWD, "", path, text) }
+
+// writeIn writes to a file of the cgroup dir, of which fd is a descriptor.
+func writeIn(fd int, dir, file, text string) error {
+	to, err := unix.Openat(fd, file, unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err == nil {
-		_, err = unix.Write(fd, []byte(text))
-		unix.Close(fd)
+		_, err = unix.Write(to, []byte(text))
+		unix.Close(to)
 	}
 	if err != nil {
-		return fmt.Errorf("write %q to %s: %w", text, path, err)
+		return fmt.Errorf("write %q to %s: %w", text, filepath.Join(dir, file), err)
 	}
 	return nil
 }
@@ -212,6 +214,36 @@ func (l *loop) bind(p *program) {
 type binding struct {
 	name string
 	*Resources
+}
+
+// applyIn applies it to a cgroup with this inode, 0: it was not there. One that has another by now, or before that is
+// done, was made anew, and its program was bound when it was launched.
+func (b binding) applyIn(dir string, inode uint64) error {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	switch {
+	case errors.Is(err, unix.ENOENT) && (inode != 0 || !b.binds()):
+		return nil
+	case err != nil:
+		return fmt.Errorf("cgroup %s: %w", dir, err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Ino != inode {
+		return err
+	}
+	if err = b.apply(fd, dir); err != nil && inodeOf(dir) != inode {
+		return nil
+	}
+	return err
+}
+
+// inodeOf is that of a cgroup; 0: there is none.
+func inodeOf(dir string) uint64 {
+	var st unix.Stat_t
+	if unix.Lstat(dir, &st) != nil {
+		return 0
+	}
+	return st.Ino
 }
 
 // boundNow is what has become of them, by cgroup.

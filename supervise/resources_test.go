@@ -26,15 +26,20 @@ func TestResources(t *testing.T) {
 	} {
 		os.WriteFile(path, []byte(text), 0o644)
 	}
+	fd, err := openCgroup(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
 	r := &Resources{Memory: 5 << 20, CPUWeight: 123}
-	if err := r.apply(dir); err != nil {
+	if err := r.apply(fd, dir); err != nil {
 		t.Error(err)
 	}
 	if m, c := read(dir+"/memory.max"), read(dir+"/cpu.weight"); m != "5242880" || c != "123" {
 		t.Errorf("%q, %q", m, c)
 	}
 	r = &Resources{PIDs: 5}
-	err := r.apply(dir)
+	err = r.apply(fd, dir)
 	if err == nil || err.Error() != "cgroup controller pids is not to be had here: "+
 		lacksController(base, "pids").Error() {
 		t.Errorf("%v", err)
@@ -43,7 +48,7 @@ func TestResources(t *testing.T) {
 		t.Errorf("%q is left", c)
 	}
 	os.WriteFile(base+"/cgroup.controllers", []byte("cpu memory pids\n"), 0o644)
-	if err := r.apply(dir); err == nil || !strings.Contains(err.Error(), "pids.max") { // no kernel makes it
+	if err := r.apply(fd, dir); err == nil || !strings.Contains(err.Error(), "pids.max") { // no kernel makes it
 		t.Errorf("%v", err)
 	}
 	for _, control := range []string{base, set} {
@@ -59,6 +64,35 @@ func TestResources(t *testing.T) {
 		if test.a.same(test.b) != test.same {
 			t.Errorf("%v, %v", test.a, test.b)
 		}
+	}
+}
+
+// promise R4: bounds that are still being written when their program has gone do not bind the next of its name. To
+// write that of memory waits for a reader here, as it does for memory that is taken back.
+func TestBoundsOfOneThatHasGone(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a.group")
+	os.Mkdir(dir, 0o755)
+	if err := unix.Mkfifo(dir+"/memory.max", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan boundNow)
+	newLinux().bind(map[string]binding{dir: {"a", &Resources{Memory: 5, PIDs: 5}}}, func(b boundNow) { done <- b })
+	if err := os.Rename(dir, dir+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	os.Mkdir(dir, 0o755)
+	os.WriteFile(dir+"/pids.max", []byte("max"), 0o644)
+	reader, err := os.OpenFile(dir+".gone/memory.max", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if said := <-done; said.errs[dir] != nil {
+		t.Errorf("it says %v of the program that runs now", said.errs[dir])
+	}
+	if b, _ := os.ReadFile(dir + "/pids.max"); string(b) != "max" {
+		t.Errorf("the next program has pids.max %s", b)
 	}
 }
 
