@@ -118,3 +118,26 @@ func TestUpForALateLoop(t *testing.T) {
 	default:
 	}
 }
+
+// promise T4: who may be what is being launched is looked for again, though all the others that were found are spared.
+func TestSweepThatIsNotSure(t *testing.T) {
+	for _, unsure := range []bool{false, true} {
+		const asks, young, mark = 1 << 28, 1<<28 + 1, "MARK=x"
+		l := newLoop(Options{Log: slog.New(slog.DiscardHandler), Orphans: true, Mark: mark,
+			Spare: func() []int { return []int{asks} }}, &Set{}, &linux{})
+		defer l.reader.letGo()
+		l.flight = &launch{command: command{name: "a"}, lingers: true}
+		s := &sweep{dir: "a", name: "a", asked: map[identity]bool{}}
+		l.sweeps["a"] = s
+		old := orphan{proc{pid: asks, parent: 1}, "a"}
+		found := []orphan{old}
+		if unsure {
+			o := orphan{proc{pid: young, parent: l.kernel.self()}, "a"}
+			found = append(found, o)
+		}
+		l.surveyed(surveyed{[]*sweep{s}, found})
+		if on := l.sweeps["a"] == s; on != unsure {
+			t.Errorf("unsure %v: it goes on: %v", unsure, on)
+		}
+	}
+}

@@ -75,10 +75,7 @@ func (l *loop) surveyed(r surveyed) {
 			continue // given up
 		}
 		strays, unsure := l.strayed(s, r.found)
-		switch {
-		case len(strays) == 0 && unsure:
-			l.sweepLater(s)
-		case l.sweepOver(s, strays):
+		if l.sweepOver(s, strays, unsure) {
 			l.readmit(s)
 		}
 		s.seen = !unsure

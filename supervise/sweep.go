@@ -130,13 +130,17 @@ func (l *loop) sweepOn(s *sweep) bool {
 		l.unsurveyed = append(l.unsurveyed, s)
 		return false
 	}
-	return l.sweepOver(s, l.alive(l.kernel.inCgroup(s.dir)))
+	return l.sweepOver(s, l.alive(l.kernel.inCgroup(s.dir)), false)
 }
 
-// sweepOver deals with who is left, and reports whether nobody is.
-func (l *loop) sweepOver(s *sweep, members []proc) bool {
+// sweepOver deals with who is left, and reports whether nobody is; unsure says that there may be others.
+func (l *loop) sweepOver(s *sweep, members []proc, unsure bool) bool {
 	left, spares := l.toEnd(members)
 	if len(left) == 0 {
+		if unsure {
+			l.sweepLater(s)
+			return false
+		}
 		l.sweepIsOver(s)
 		return true
 	}
