@@ -3,6 +3,7 @@ package supervise
 import (
 	"log/slog"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -123,7 +124,8 @@ func TestUpForALateLoop(t *testing.T) {
 func TestSweepThatIsNotSure(t *testing.T) {
 	for _, unsure := range []bool{false, true} {
 		const asks, young, mark = 1 << 28, 1<<28 + 1, "MARK=x"
-		l := newLoop(Options{Log: slog.New(slog.DiscardHandler), Orphans: true, Mark: mark,
+		var log strings.Builder
+		l := newLoop(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Orphans: true, Mark: mark,
 			Spare: func() []int { return []int{asks} }}, &Set{}, &linux{})
 		defer l.reader.letGo()
 		l.flight = &launch{command: command{name: "a"}, lingers: true}
@@ -138,6 +140,13 @@ func TestSweepThatIsNotSure(t *testing.T) {
 		l.surveyed(surveyed{[]*sweep{s}, found})
 		if on := l.sweeps["a"] == s; on != unsure {
 			t.Errorf("unsure %v: it goes on: %v", unsure, on)
+		}
+		if l.forceSweep(s); unsure { // and when that has taken long, nobody is said to have had KILL
+			l.surveyed(surveyed{[]*sweep{s}, found})
+			l.sweepFails(s)
+			if text := log.String(); strings.Contains(text, "KILL") || !strings.Contains(text, "cannot be told") {
+				t.Errorf("the log says:\n%s", text)
+			}
 		}
 	}
 }

@@ -16,6 +16,7 @@ type sweep struct {
 	asked   map[identity]bool // to end
 	seen    bool              // without a cgroup: the last look has told of all who were left
 	forcing bool              // KILL from now on
+	resists bool              // somebody had it, and was there at the last look
 	limit   alarm             // of asking, then of forcing
 	again   alarm
 	wait    time.Duration
@@ -113,7 +114,11 @@ func (l *loop) giveTime(s *sweep) {
 }
 
 func (l *loop) sweepFails(s *sweep) {
-	l.Log.Error("program " + s.name + ": KILL has had no effect on what had left its group")
+	if s.resists {
+		l.Log.Error("program " + s.name + ": KILL has had no effect on what had left its group")
+	} else { // as while a launch of the program's own hangs, which may be all that there is
+		l.Log.Warn("program " + s.name + ": it cannot be told whether anybody is left who had left its group")
+	}
 	l.sweepIsOver(s)
 	l.readmit(s)
 }
@@ -136,6 +141,7 @@ func (l *loop) sweepOn(s *sweep) bool {
 // sweepOver deals with who is left, and reports whether nobody is; unsure says that there may be others.
 func (l *loop) sweepOver(s *sweep, members []proc, unsure bool) bool {
 	left, spares := l.toEnd(members)
+	s.resists = s.forcing && len(left) > 0
 	if len(left) == 0 {
 		if unsure {
 			l.sweepLater(s)
