@@ -97,9 +97,10 @@ func showable(text string) string {
 	}, text))
 }
 
-// openNotify makes a socket for sd_notify(3) with an abstract name. Anybody may send to it; only the program's own user
-// and session, and its main process, are listened to. A sender who has gone already, as systemd-notify(1) has, cannot
-// be asked for its session.
+// openNotify makes a socket for sd_notify(3) with an abstract name. Anybody may send to it; only those of the program's
+// session, and its main process, are listened to, whoever they have become: many are started as root and say that they
+// are ready as another user. A sender who has gone already, as systemd-notify(1) has, cannot be asked for its session:
+// it has to be root or the program's user.
 func (l *loop) openNotify(p *program, c *command, r *Ready) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -167,10 +168,10 @@ func (s *notifySocket) read(r *reader) (said []any, then next) {
 	}
 	sender, files := ancillary(oob[:m])
 	told := notice{p: s.p, start: s.start, seen: func(*loop, *program) {}}
-	known := sender != nil && sender.Pid > 0 && // 0: of another PID namespace
-		(int(sender.Uid) == s.uid || sender.Uid == 0)
+	known := sender != nil && sender.Pid > 0 // 0: of another PID namespace
 	if known && flags&unix.MSG_TRUNC == 0 {
-		told.seen = heard(parseMessage(buf[:n]), int(sender.Pid))
+		trusted := int(sender.Uid) == s.uid || sender.Uid == 0
+		told.seen = heard(parseMessage(buf[:n]), int(sender.Pid), trusted)
 	} else if len(files) == 0 {
 		return nil, goOn
 	}
@@ -192,11 +193,11 @@ func (s *notifySocket) read(r *reader) (said []any, then next) {
 
 func (*notifySocket) gone(*reader) {}
 
-// heard has the loop take a message, if its sender is the program's own.
-func heard(m message, from int) func(l *loop, p *program) {
+// heard has the loop take a message, if its sender is the program's own; of one that has gone its user has to do.
+func heard(m message, from int, trusted bool) func(l *loop, p *program) {
 	sid, err := unix.Getsid(from)
 	return func(l *loop, p *program) {
-		if err != nil || sid == p.pid || from == p.mainPID() {
+		if err != nil && trusted || err == nil && sid == p.pid || from == p.mainPID() {
 			l.onNotify(p, m)
 		}
 	}

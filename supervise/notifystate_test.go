@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"log/slog"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -97,4 +98,22 @@ func FuzzMessage(f *testing.F) {
 			t.Errorf("ready: %v", m.ready)
 		}
 	})
+}
+
+// promise C7: who has gone cannot be asked for its session, and is heard as root or the program's user alone
+func TestNotifyFromOneThatHasGone(t *testing.T) {
+	gone := exec.Command("true")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for _, trusted := range []bool{true, false} {
+		l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{}, &linux{})
+		p := &program{spec: &Program{Name: "a"}, pid: 1}
+		p.withFeatures().notified = &notifyState{}
+		said := "hello"
+		heard(message{text: &said}, gone.Process.Pid, trusted)(l, p)
+		if got := p.text() == said; got != trusted {
+			t.Errorf("trusted %v: heard %v", trusted, got)
+		}
+	}
 }

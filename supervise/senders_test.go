@@ -25,18 +25,21 @@ open(os.environ["FIFO"], "w").write("sent %d\n" % os.getpid())
 time.sleep(1000)
 '`
 
-// Readiness is the program's own to tell: any process may send to the socket's name, and only the program's user and
-// session are listened to.
+// Readiness is the program's own to tell: any process may send to the socket's name, and only the program's session is
+// listened to. What is started as root and has become another user, as named, tor and a child of squid have, is in it.
 func TestNotifyFromAStranger(t *testing.T) {
 	needsPython(t)
+	const nobody, child = "os.setgid(65534); os.setuid(65534)", "os.fork() and time.sleep(1000)\n"
 	for name, c := range map[string]struct {
 		before string
 		root   bool
 		ready  bool
 	}{
-		"its own":         {before: "", ready: true},
-		"another user":    {before: "os.setgid(65534); os.setuid(65534)", root: true},
-		"another session": {before: "os.fork() and time.sleep(1000)\nos.setsid()"},
+		"its own":                    {before: "", ready: true},
+		"itself, as another user":    {before: nobody, root: true, ready: true},
+		"its child, as another user": {before: child + nobody, root: true, ready: true},
+		"another session":            {before: child + "os.setsid()"},
+		"another session and user":   {before: child + "os.setsid()\n" + nobody, root: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.root && os.Geteuid() != 0 {
