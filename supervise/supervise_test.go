@@ -231,7 +231,7 @@ func TestLastApplyWins(t *testing.T) {
 			gone(t, pid)
 		}
 	}
-	w.until("it is known to run", func() bool { return w.state("a19") != "starting" }) // it has announced itself before
+	w.until("it is known to run", func() bool { return w.state("a") != "starting" }) // it has announced itself before
 	st := w.set.Status()
 	if len(st) != 1 || st[0].PID != last {
 		t.Errorf("%v, want only pid %d", st, last)
