@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -149,6 +151,20 @@ func TestRestartAndSignal(t *testing.T) {
 	}
 	expectSaid(t, w.said(w.set.Down(ctx, of("told"))), "told down done=true failed=false; ")
 	expectSaid(t, w.said(w.set.Signal(ctx, unix.SIGUSR1, of("told"))), "told down done=false failed=false; ")
+}
+
+// promises O1, Q1: the first failure is the answer, though the next try follows at once, and may go well
+func TestFirstFailureIsTheAnswer(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	a := w.program("a", `[ ! -e "$FIRST" ] || { rm "$FIRST"; exit 3; }; `+announce+"exec sleep 1000")
+	a.Environment["FIRST"] = filepath.Join(t.TempDir(), "first")
+	a.Held = true
+	w.apply(a)
+	if err := os.WriteFile(a.Environment["FIRST"], nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expectSaid(t, w.said(w.set.Up(t.Context(), of("a"))), "a backoff done=false failed=true; ")
+	w.expect("a")
 }
 
 // promise Q1: who does not wait any longer is told how it is.

@@ -151,6 +151,7 @@ func (l *loop) on(p *program, e event) {
 		if d := jitter(p.delay(), l.kernel.random()); d > 0 {
 			l.alarms.in(d, &p.alarm, func() { l.on(p, timer) })
 		} else {
+			l.answer(p)
 			l.on(p, timer)
 		}
 	case rest:
