@@ -13,7 +13,7 @@ func TestMainThreadForks(t *testing.T) {
 command = ["/bin/sleep", "1000"]
 [program.helped]
 command = ["/bin/sleep", "1000"]
-nice = 1
+umask = "027"
 `)
 	p := w.up()
 	pid := strings.TrimSpace(w.read(w.pidfile))

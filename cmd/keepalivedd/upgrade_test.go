@@ -22,15 +22,21 @@ var newerOnce = sync.OnceValues(func() (string, error) {
 	c := exec.Command("go", "build", "-ldflags", "-X main.version=v2", "-o", path, ".")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := c.CombinedOutput()
-	return path, errors.Join(err, errors.New(strings.TrimSpace(string(out))))
+	if err != nil {
+		err = fmt.Errorf("go build: %w: %s", err, out)
+	}
+	return path, err
 })
 
 // newer returns the program as another version.
 func newer(t *testing.T) string {
 	t.Helper()
 	path, err := newerOnce()
-	if _, missing := os.Stat(path); missing != nil {
+	if errors.Is(err, exec.ErrNotFound) {
 		t.Skipf("no newer program to test with: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }

@@ -28,7 +28,8 @@ var (
 	errBuild  error
 )
 
-// binary returns the program: $KEEPALIVEDD, or what `go build` makes of this folder.
+// binary returns the program: $KEEPALIVEDD, or what `go build` makes of this folder. Only where there is neither is there
+// nothing to test.
 func binary(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("KEEPALIVEDD"); path != "" {
@@ -41,8 +42,11 @@ func binary(t testing.TB) string {
 			errBuild = fmt.Errorf("go build: %w: %s", err, out)
 		}
 	})
-	if errBuild != nil {
+	if errors.Is(errBuild, exec.ErrNotFound) {
 		t.Skipf("no program to test, and none in $KEEPALIVEDD: %v", errBuild)
+	}
+	if errBuild != nil {
+		t.Fatal(errBuild)
 	}
 	return built
 }
