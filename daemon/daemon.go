@@ -29,8 +29,8 @@ import (
 )
 
 // A Daemon is what runs. Every field may be zero. It is not copied once Detach or Run has been called, nor changed, but
-// that what Detach makes no use of may be set before Run: it needs Name, PIDFile, Umask, Grace, StartTimeout, Env and
-// Report. Hooks may change Grace, Threads and Readers.
+// that what Detach makes no use of may be set before Run: it needs Name, PIDFile, Umask, Grace, StartTimeout, Left,
+// Env and Report. Hooks may change Grace, Threads and Readers.
 type Daemon struct {
 	Name    string       // in messages to the caller; zero: the base name of the executable
 	PIDFile string       // held from the start to the end; zero: none
@@ -38,12 +38,16 @@ type Daemon struct {
 	Umask   int          // of this process and so of its children; zero: 022
 	NoUmask bool         // a Umask of 0
 
-	// Grace bounds Stop, and how long Start and Reload may take to return after their context has ended; zero: 10 s.
+	// Grace bounds Stop, and how long Start and Reload may take to return after their context has ended; zero: 10 s. A
+	// Start that ends by force what has not ended by then has another second for it, as Stop has.
 	Grace time.Duration
 	// ReadyFD is a descriptor that the caller has passed on to be told of readiness, by a newline, as s6 does; zero: none.
 	ReadyFD int
 	// StartTimeout bounds how long Detach waits for the background copy to be ready; zero: 90 s.
 	StartTimeout time.Duration
+	// Left is called by Detach, with the pidfile's lock held, when the copy has ended without being ready, and without
+	// Run having returned: to end what Start has begun in a copy that was killed. Nil: nothing.
+	Left func()
 
 	// Env is added, as NAME=value, to the environment of the background copy; what the caller has set wins.
 	Env []string
@@ -332,7 +336,7 @@ func (r *run) start(what string, hook func(context.Context) error) error {
 	if hook == nil {
 		return nil
 	}
-	err := r.call(r.life, r.fail, r.grace(), hook)
+	err := r.call(r.life, r.fail, r.grace()+time.Second, hook)
 	switch {
 	case r.life.Err() == nil || err == nil:
 		return err

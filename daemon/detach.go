@@ -116,13 +116,16 @@ func (d *Daemon) launch() (status int, err error) {
 		err = fmt.Errorf("detach: %w", err)
 		status = ExitStatus(err)
 	} else {
-		status, err = c.await(orDefault(d.StartTimeout, 90*time.Second), d.grace())
+		status, err = c.await(orDefault(d.StartTimeout, 90*time.Second), d.grace()+forced)
 	}
 	if file != nil && status == 0 {
 		file.Abandon()
 	} else if file != nil {
 		if c != nil && c.killed {
 			sayKilled(CrashFile(file.Path()))
+		}
+		if d.Left != nil && file.Named() {
+			d.Left()
 		}
 		removeEmpty(CrashFile(file.Path()))
 		control.Remove(control.Path(file.Path())) // of a copy that has died

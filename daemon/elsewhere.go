@@ -29,6 +29,7 @@ type Daemon struct {
 	Grace        time.Duration
 	ReadyFD      int
 	StartTimeout time.Duration
+	Left         func()
 	Env          []string
 	Report       func(err error)
 	User         string

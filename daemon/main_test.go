@@ -25,6 +25,7 @@ import (
 	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/logging"
+	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
 // The tests start real daemons: this binary again, whose hooks tell a FIFO what they do and behave as DAEMON_TEST says.
@@ -161,6 +162,12 @@ func testDaemon(words []string) int {
 	}
 	if s := os.Getenv("DAEMON_GRACE"); s != "" {
 		d.Grace, _ = time.ParseDuration(s)
+	}
+	if does("says-who-is-left") {
+		d.Left = func() {
+			_, err := pidfile.Lock(d.PIDFile)
+			tell(fmt.Sprint("left, held: ", errors.Is(err, pidfile.ErrHeld)))
+		}
 	}
 	if does("no-hooks") {
 		d.Start, d.Reload, d.Stop, d.Dump = nil, nil, nil, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,6 +44,28 @@ func TestFailedStartIsTold(t *testing.T) {
 				w.noDaemon()
 			}
 			w.gone()
+		})
+	}
+}
+
+// promise S2: what a copy has left that was killed, or has left from within a hook, is ended before anybody else starts;
+// one that has come to its end is let be
+func TestLeftByTheCopy(t *testing.T) {
+	for does, status := range map[string]int{"start-dies": 1, "start-panics": 2, "start-leaves": 5, "start-fails": 1} {
+		t.Run(does, func(t *testing.T) {
+			w := newWorld(t, does+" says-who-is-left")
+			if got, stderr := w.start(); got != status {
+				t.Errorf("status %d, %q", got, stderr)
+			}
+			w.expect("start")
+			if does != "start-fails" {
+				w.expect("left, held: true")
+			}
+			w.gone()
+			if err := os.WriteFile(filepath.Join(filepath.Dir(w.pidfile), "events"), []byte("over\n"), 0); err != nil {
+				t.Fatal(err)
+			}
+			w.expect("over")
 		})
 	}
 }

@@ -66,6 +66,7 @@ func Find(string) (*Process, error)               { return nil, errNeedsLinux }
 func (f *File) Write() error                      { return errNeedsLinux }
 func (f *File) Path() string                      { return "" }
 func (f *File) Stale() bool                       { return false }
+func (f *File) Named() bool                       { return false }
 func (f *File) Release() error                    { return errNeedsLinux }
 func (f *File) Abandon()                          {}
 func (f *File) Handover() ([2]int, func(), error) { return [2]int{}, nil, errNeedsLinux }

@@ -214,6 +214,9 @@ func (f *File) Path() string { return f.path }
 // Stale reports whether Lock found what a previous owner had left: it did not come to Release.
 func (f *File) Stale() bool { return f.stale }
 
+// Named reports whether the path names the file: nobody to whom it was handed over has released it.
+func (f *File) Named() bool { return f.fd >= 0 && names(f.path, f.fd) }
+
 // Release ends the watch, unlinks the file if the path still names it, and lets go of the lock: the last thing that
 // an owner does. Where the owner may not unlink it any more, because it has given up its privileges, the file is
 // emptied: like that it stops nobody, and is not taken for what a crash has left. An error says that the file is left;

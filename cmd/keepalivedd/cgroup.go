@@ -42,13 +42,14 @@ func cgroupName(pidfile string) string {
 	return fmt.Sprintf("%s-%016x", name, h.Sum64())
 }
 
-// endLeft ends what the programs of a daemon that was killed have left behind.
+// endLeft ends what the programs of a daemon that was killed have left behind, and removes what it had noted of them.
 func endLeft(pidfile string) []int {
 	if pidfile == "" {
 		return nil
 	}
 	pids := slices.Concat(supervise.EndCgroups(cgroupName(pidfile)),
 		supervise.EndSessions(readSessions(sessionsFile(pidfile))), supervise.EndLeftovers(mark(pidfile)))
+	os.Remove(sessionsFile(pidfile))
 	slices.Sort(pids)
 	return slices.Compact(pids)
 }

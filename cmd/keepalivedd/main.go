@@ -96,6 +96,7 @@ func (s *service) makeDaemon() *daemon.Daemon {
 		ReadyFD:      s.options.readyFD,
 		Grace:        s.config.ShutdownTimeout,
 		StartTimeout: s.config.StartTimeout,
+		Left:         func() { endLeft(s.pidfile()) },
 		Env:          []string{frugal + "=1"},
 		Threads:      s.threads(s.config),
 		OOMScoreAdj:  -900,

@@ -282,9 +282,6 @@ func abandon(pidfile string, limit time.Duration) func(state json.RawMessage) {
 			slog.Error("the programs could not be ended in order", "err", err)
 		}
 		endLeft(pidfile)
-		if pidfile != "" {
-			os.Remove(sessionsFile(pidfile))
-		}
 	}
 }
 
