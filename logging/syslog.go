@@ -47,7 +47,7 @@ func dialSyslogd(paths []string) (conn *os.File, err error) {
 
 // dialUnix does without package net, whose Dial brings its resolver with it: 0.3 MB.
 func dialUnix(kind int, path string) (*os.File, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fd, err := socket(kind)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
