@@ -50,12 +50,10 @@ func (n *Value) Document() *Document { return n.src.document }
 
 // At is the value of a key, or of a key in a table in n, and so on; nil when it is not there.
 func (n *Value) At(keys ...string) *Value {
-	for _, key := range keys {
-		if n != nil {
-			n = n.fields.get([]byte(key))
-		}
+	if n == nil || len(keys) == 0 {
+		return n
 	}
-	return n
+	return n.fields.get([]byte(keys[0])).At(keys[1:]...)
 }
 
 // Name is the last part of the key. The items of a list have the list's.
