@@ -45,39 +45,43 @@ func decodeState(state []byte, strict bool) (*setState, error) {
 
 // check finds what Restore could not make anything of.
 func (s *setState) check() error {
-	wrong := func(format string, args ...any) error {
-		return fmt.Errorf("state of the programs: "+format, args...)
+	if err := s.wrong(); err != nil {
+		return fmt.Errorf("state of the programs: %w", err)
 	}
+	return nil
+}
+
+func (s *setState) wrong() error {
 	if s.Version < 1 || s.Version > stateVersion {
-		return wrong("it is of version %d, and known are those up to %d", s.Version, stateVersion)
+		return fmt.Errorf("it is of version %d, and known are those up to %d", s.Version, stateVersion)
 	}
 	sources := map[int]string{}
 	for _, x := range s.Sources {
 		if sources[x.FD] != "" || x.FD < 3 {
-			return wrong("descriptor %d is there twice, or cannot be", x.FD)
+			return fmt.Errorf("descriptor %d is there twice, or cannot be", x.FD)
 		}
 		if !slices.Contains([]string{kindOutput, kindReady, kindNotify, kindGate}, x.Kind) {
-			return wrong("descriptor %d is read for %q, which is not known", x.FD, x.Kind)
+			return fmt.Errorf("descriptor %d is read for %q, which is not known", x.FD, x.Kind)
 		}
 		if sources[x.FD] = x.Kind; x.Kind == kindOutput && (x.Sink < 0 || x.Sink >= len(s.Sinks)) {
-			return wrong("output has no place to go")
+			return errors.New("output has no place to go")
 		}
 		if x.Left < 0 || x.Used < 0 || x.Rate < 0 || len(x.Kept) > 1<<20 {
-			return wrong("descriptor %d: a number cannot be", x.FD)
+			return fmt.Errorf("descriptor %d: a number cannot be", x.FD)
 		}
 	}
 	for _, fd := range []int{s.Kept, s.Epoll} {
 		if fd != 0 && (fd < 3 || sources[fd] != "") {
-			return wrong("descriptor %d is there twice, or cannot be", fd)
+			return fmt.Errorf("descriptor %d is there twice, or cannot be", fd)
 		}
 	}
 	for _, x := range s.Sinks {
 		if x.Kept != nil && (x.Kept.Records < 0 || x.Kept.Records > 0 && s.Kept < 3) {
-			return wrong("what is kept of the output of program %s is missing", x.Program)
+			return fmt.Errorf("what is kept of the output of program %s is missing", x.Program)
 		}
 		for _, fd := range x.Outlets {
 			if sources[fd] != kindOutput {
-				return wrong("output of program %s comes from nowhere", x.Program)
+				return fmt.Errorf("output of program %s comes from nowhere", x.Program)
 			}
 		}
 	}
@@ -90,7 +94,7 @@ func (s *setState) check() error {
 	for i := range s.Programs {
 		p := &s.Programs[i]
 		if p.Spec == nil || p.Spec.Program == nil || p.Spec.Name == "" || names[p.Spec.Name] {
-			return wrong("a program has no name, or another's")
+			return errors.New("a program has no name, or another's")
 		}
 		name := p.Spec.Name
 		names[name] = true
@@ -99,72 +103,72 @@ func (s *setState) check() error {
 				continue
 			}
 			if spec.Program == nil || spec.Program.Name != name {
-				return wrong("program %s is another too", name)
+				return fmt.Errorf("program %s is another too", name)
 			}
 			if err := spec.check(); err != nil {
-				return wrong("program %s: %w", name, err)
+				return fmt.Errorf("program %s: %w", name, err)
 			}
 		}
 		st, known := stateNamed(p.State)
 		switch {
 		case !known || st.underWay() || p.Outcome > gaveUp:
-			return wrong("program %s: it is %q", name, p.State)
+			return fmt.Errorf("program %s: it is %q", name, p.State)
 		case st.running() != (p.PID != 0 || p.GroupEnd != nil) || p.PID != 0 && p.GroupEnd != nil:
-			return wrong("program %s: it is %s, with pid %d", name, st, p.PID)
+			return fmt.Errorf("program %s: it is %s, with pid %d", name, st, p.PID)
 		case !once(p.PID) || p.Sink != nil && (*p.Sink < 0 || *p.Sink >= len(s.Sinks)):
-			return wrong("program %s: a number cannot be", name)
+			return fmt.Errorf("program %s: a number cannot be", name)
 		case st == held && p.Hold == nil:
-			return wrong("program %s: it is held by nobody", name)
+			return fmt.Errorf("program %s: it is held by nobody", name)
 		}
 		if g := p.Gate; g != nil && g.Spec == nil {
-			return wrong("program %s: its gate is not told", name)
+			return fmt.Errorf("program %s: its gate is not told", name)
 		}
 		for _, c := range []*changeState{p.told(), p.waits()} {
 			if c != nil &&
 				(c.Spec != nil && (c.Spec.Program == nil || c.Spec.Hook == nil) || c.Spec == nil && p.Spec.Hook == nil) {
-				return wrong("program %s: it has no hook", name)
+				return fmt.Errorf("program %s: it has no hook", name)
 			}
 		}
 		for _, t := range p.tasks() {
 			if !once(t.PID) {
-				return wrong("program %s: a process of it is another's", name)
+				return fmt.Errorf("program %s: a process of it is another's", name)
 			}
 		}
 		for _, fd := range p.Sources {
 			if sources[fd] == "" {
-				return wrong("program %s: descriptor %d is missing", name, fd)
+				return fmt.Errorf("program %s: descriptor %d is missing", name, fd)
 			}
 		}
 	}
 	if s.Feed != nil && !once(s.Feed.PID) {
-		return wrong("the process that reads the events is another's")
+		return errors.New("the process that reads the events is another's")
 	}
 	for _, t := range s.Tasks {
 		if !once(t.PID) || t.PID == 0 {
-			return wrong("pid %d is there twice, or cannot be", t.PID)
+			return fmt.Errorf("pid %d is there twice, or cannot be", t.PID)
 		}
 	}
 	for name, pid := range s.Gates {
 		if !slices.ContainsFunc(s.Tasks, func(t taskState) bool { return t.PID == pid }) {
-			return wrong("program %s: the gate that it has given up is no process", name)
+			return fmt.Errorf("program %s: the gate that it has given up is no process", name)
 		}
 	}
 	for _, x := range s.Sockets {
 		if x.Address == "" || len(x.Users) == 0 || x.FD >= 0 && (x.FD < 3 || sources[x.FD] != "") {
-			return wrong("a socket is nobody's, or is something else")
+			return errors.New("a socket is nobody's, or is something else")
 		}
 		if x.FD >= 0 {
 			sources[x.FD] = x.Address
 		}
 		for _, name := range x.Users {
 			if !names[name] {
-				return wrong("%s: there is no program %q", x.Address, name)
+				return fmt.Errorf("%s: there is no program %q", x.Address, name)
 			}
 		}
 	}
 	for _, name := range slices.Concat(s.Queue, s.Asleep, s.Binding) {
 		if !names[name] {
-			return wrong("there is no program %q", name)
+			return fmt.Errorf("there is no program %q", name)
 		}
 	}
 	return nil
