@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -36,69 +37,97 @@ func (p *programState) detail(now time.Time, l load, paint painter) []string {
 	if cells(p.Name) > longestName {
 		lines = []string{plain(p.Name), " " + is}
 	}
-	add := func(what, words string) {
-		if words == "" {
-			return
-		}
-		for _, line := range broken(words, pageWidth-13) {
-			lines = append(lines, fmt.Sprintf("  %-11s%s", what, line))
-			what = ""
-		}
-	}
-	add("why", plain(p.Why))
-	add("hint", p.hint())
-	add("it says", plain(p.Text))
-	if p.MainPID != 0 {
-		add("main pid", fmt.Sprint(p.MainPID))
-	}
-	if !p.Next.IsZero() {
-		add("next try", fmt.Sprintf("in %s, after %d failures in a row", short(p.Next.Sub(now)), p.Failures))
-	}
-	add("last exit", plain(p.Last))
-	add("starts", fmt.Sprint(p.Starts))
-	add("exits", p.exits())
-	if l.known || p.MemoryBytes != nil {
-		add("takes", fmt.Sprintf("%v %% of a processor, %s of memory", l, memory(p.MemoryBytes)))
-	}
-	add("cgroup", plain(p.Cgroup))
-	if p.OutputLines > 0 {
-		words := count(int(p.OutputLines), "line")
-		if p.OutputDropped > 0 {
-			words += fmt.Sprintf(", %d of them dropped", p.OutputDropped)
-		}
-		add("output", words)
-	}
+	lines = appendFacts(lines, []fact{
+		{"why", plain(p.Why)}, {"hint", p.hint()}, {"it says", plain(p.Text)}, {"main pid", p.mainPID()},
+		{"next try", p.nextTry(now)}, {"last exit", plain(p.Last)}, {"starts", strconv.Itoa(p.Starts)},
+		{"exits", p.exits()}, {"takes", p.takes(l)}, {"cgroup", plain(p.Cgroup)}, {"output", p.output()},
+	})
 	what := "it wrote"
 	for _, line := range p.wrote(now) {
-		lines = append(lines, fmt.Sprintf("  %-11s%s", what, line))
+		lines = append(lines, labelled(what, line))
 		what = ""
 	}
-	if c := p.Check; c != nil {
-		words := fmt.Sprintf("%d failures, %d in a row now", c.Failures, c.InARow)
-		if p.Definition != nil {
-			words += ": " + commandLine(p.Definition.Check)
-		}
-		add("check", words)
+	d := p.Definition
+	if d == nil {
+		d = &definition{}
 	}
-	if g := p.Gate; g != nil {
-		words := "shut"
-		if g.Open {
-			words = "open"
+	return appendFacts(lines, []fact{
+		{"check", p.check(d)}, {"gate", p.gate(d)}, {"listens on", p.sockets()}, {"command", commandLine(d.Command)},
+		{"user", plain(d.User)}, {"directory", plain(d.Directory)}, {"after", plain(strings.Join(d.After, " "))},
+		{"requires", plain(strings.Join(d.Requires, " "))},
+	})
+}
+
+// fact is what is known of a program, in words; none are nothing to tell.
+type fact struct{ what, words string }
+
+func appendFacts(lines []string, facts []fact) []string {
+	for _, f := range facts {
+		for _, line := range broken(f.words, pageWidth-13) {
+			lines = append(lines, labelled(f.what, line))
+			f.what = ""
 		}
-		if p.Definition != nil {
-			words += ": " + commandLine(p.Definition.Gate)
-		}
-		add("gate", words)
-	}
-	add("listens on", p.sockets())
-	if d := p.Definition; d != nil {
-		add("command", commandLine(d.Command))
-		add("user", plain(d.User))
-		add("directory", plain(d.Directory))
-		add("after", plain(strings.Join(d.After, " ")))
-		add("requires", plain(strings.Join(d.Requires, " ")))
 	}
 	return lines
+}
+
+func labelled(what, line string) string { return fmt.Sprintf("  %-11s%s", what, line) }
+
+func (p *programState) mainPID() string {
+	if p.MainPID == 0 {
+		return ""
+	}
+	return strconv.Itoa(p.MainPID)
+}
+
+func (p *programState) nextTry(now time.Time) string {
+	if p.Next.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("in %s, after %d failures in a row", short(p.Next.Sub(now)), p.Failures)
+}
+
+func (p *programState) takes(l load) string {
+	if !l.known && p.MemoryBytes == nil {
+		return ""
+	}
+	return fmt.Sprintf("%v %% of a processor, %s of memory", l, memory(p.MemoryBytes))
+}
+
+func (p *programState) output() string {
+	if p.OutputLines == 0 {
+		return ""
+	}
+	words := count(int(p.OutputLines), "line")
+	if p.OutputDropped > 0 {
+		words += fmt.Sprintf(", %d of them dropped", p.OutputDropped)
+	}
+	return words
+}
+
+func (p *programState) check(d *definition) string {
+	if p.Check == nil {
+		return ""
+	}
+	words := fmt.Sprintf("%d failures, %d in a row now", p.Check.Failures, p.Check.InARow)
+	if d.Check != nil {
+		words += ": " + commandLine(d.Check)
+	}
+	return words
+}
+
+func (p *programState) gate(d *definition) string {
+	if p.Gate == nil {
+		return ""
+	}
+	words := "shut"
+	if p.Gate.Open {
+		words = "open"
+	}
+	if d.Gate != nil {
+		words += ": " + commandLine(d.Gate)
+	}
+	return words
 }
 
 // hint is for what is most often wrong with a program that is new to this.
