@@ -63,7 +63,7 @@ func (c *backgroundCopy) explain(err error) {
 	if c == nil || err == nil || c.told.Load() {
 		return
 	}
-	text := strings.NewReplacer(string(rune(verdict)), "", string(rune(because)), "").Replace(err.Error())
+	text := strings.ReplaceAll(strings.ReplaceAll(err.Error(), string(rune(verdict)), ""), string(rune(because)), "")
 	text = text[:min(len(text), longestReason)]
 	c.launcher.Write([]byte(string(rune(because)) + text + string(rune(because))))
 }

@@ -74,7 +74,7 @@ func mounted(path string) (device string) {
 		if len(f) < 5 {
 			continue
 		}
-		at := strings.TrimSuffix(unescape.Replace(f[4]), "/")
+		at := strings.TrimSuffix(unescaped(f[4]), "/")
 		if below, found := strings.CutPrefix(path, at); found && below != "" && below[0] == '/' && len(at) >= longest {
 			device, longest = f[2], len(at) // the later one hides the other
 		}
@@ -82,4 +82,10 @@ func mounted(path string) (device string) {
 	return device
 }
 
-var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+// unescaped is a path of that file as it is. A backslash comes last, for it not to begin another of these.
+func unescaped(path string) string {
+	for _, x := range [...][2]string{{`\040`, " "}, {`\011`, "\t"}, {`\012`, "\n"}, {`\134`, `\`}} {
+		path = strings.ReplaceAll(path, x[0], x[1])
+	}
+	return path
+}

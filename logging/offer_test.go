@@ -279,6 +279,13 @@ func TestHungDisksTakeFewThreads(t *testing.T) {
 	calls.Wait()
 }
 
+// A backslash that was written as one begins nothing.
+func TestMountedPathIsUnescaped(t *testing.T) {
+	if got, want := unescaped(`/a\040b\011\012\134\134040\x`), "/a b\t\n\\\\040\\x"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // issue 8.3: which disk a path leads to is found out without a look at it
 func TestMounted(t *testing.T) {
 	if mounted("/") == "" {

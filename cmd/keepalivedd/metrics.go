@@ -229,10 +229,14 @@ func (x *exposition) sample(family, labels string, v float64) {
 
 // labelValue is a value as it stands between quotes.
 func labelValue(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
 	if !strings.ContainsAny(s, "\\\"\n") {
-		return strings.ToValidUTF8(s, "\uFFFD")
+		return s
 	}
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(strings.ToValidUTF8(s, "\uFFFD"))
+	for _, x := range [...][2]string{{`\`, `\\`}, {`"`, `\"`}, {"\n", `\n`}} { // those that it brings in come after it
+		s = strings.ReplaceAll(s, x[0], x[1])
+	}
+	return s
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

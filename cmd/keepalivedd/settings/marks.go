@@ -11,9 +11,18 @@ import (
 )
 
 // marks replaces what stands in the strings of a section with instances: %i, the number of one, and %%, a percent sign.
-type marks struct{ *strings.Replacer }
+type marks struct{ number string }
 
-func marksFor(number string) marks { return marks{strings.NewReplacer("%%", "%", "%i", number)} }
+func marksFor(number string) marks { return marks{number} }
+
+// Replace takes each %% for what it is before it looks for %i in what is left.
+func (m marks) Replace(s string) string {
+	parts := strings.Split(s, "%%")
+	for i := range parts {
+		parts[i] = strings.ReplaceAll(parts[i], "%i", m.number)
+	}
+	return strings.Join(parts, "%")
+}
 
 // in is v with the marks in its strings replaced, those in its lists and tables included. What has none is not copied,
 // and has not changed.
