@@ -119,12 +119,12 @@ func metricsOf(release string, began time.Time, r *reloadState, dropped uint64, 
 }
 
 func (x *exposition) eachProgram() {
-	for i, p := range x.programs {
-		x.labels[i] = `{program="` + labelValue(p.Name) + `"`
+	for i := range x.programs {
+		x.labels[i] = `{program="` + labelValue(x.programs[i].Name) + `"`
 	}
 	x.family("program_state", "gauge", "1 for the state that the program is in; there is no sample of the others.")
-	for i, p := range x.programs {
-		x.sample("program_state", x.labels[i]+`,state="`+labelValue(p.State)+`"}`, 1)
+	for i := range x.programs {
+		x.sample("program_state", x.labels[i]+`,state="`+labelValue(x.programs[i].State)+`"}`, 1)
 	}
 	x.each("program_up", "gauge", "Whether the program has a process.",
 		func(p *supervise.Status) (float64, bool) { return truth(p.PID != 0), true })

@@ -65,8 +65,8 @@ func (s *service) operate(ctx context.Context, raw json.RawMessage, goal string,
 		return nil, s.orStopping(err)
 	}
 	r := supervise.Request{UID: control.AskerOf(ctx).UID, NoWait: q.NoWait, Dependents: q.Dependents}
-	for _, p := range chosen {
-		r.Names = append(r.Names, p.Name)
+	for i := range chosen {
+		r.Names = append(r.Names, chosen[i].Name)
 	}
 	do := of(set)
 	if do == nil {

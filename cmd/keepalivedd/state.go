@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,13 +127,14 @@ func (s *service) answerStatus(_ context.Context, raw json.RawMessage) (any, err
 	}
 	s.measure(chosen)
 	a.Programs = make([]programState, len(chosen))
-	for i, p := range chosen {
-		a.Programs[i].Status = p
+	for i := range chosen {
+		p := &a.Programs[i]
+		p.Status = chosen[i]
 		if len(q.Programs) > 0 {
-			a.Programs[i].Definition = definitionOf(p.Program)
+			p.Definition = definitionOf(p.Program)
 		}
 		if len(q.Programs) > 0 && len(chosen) <= mostDetailed {
-			a.Programs[i].Output, a.Programs[i].OutputFrom = lastLines(set, p.Name, mostShown)
+			p.Output, p.OutputFrom = lastLines(set, p.Name, mostShown)
 		}
 	}
 	return a, nil
@@ -164,8 +164,8 @@ func choose(all []supervise.Status, patterns []string) ([]supervise.Status, erro
 	meant := make([]bool, len(all))
 	for _, pattern := range patterns {
 		found := false
-		for i, p := range all {
-			is, err := means(pattern, p.Name)
+		for i := range all {
+			is, err := means(pattern, all[i].Name)
 			if err != nil {
 				return nil, err
 			}
@@ -177,8 +177,13 @@ func choose(all []supervise.Status, patterns []string) ([]supervise.Status, erro
 			return nil, unknownProgram(all, pattern)
 		}
 	}
-	i := -1
-	return slices.DeleteFunc(slices.Clone(all), func(supervise.Status) bool { i++; return !meant[i] }), nil
+	chosen := make([]supervise.Status, 0, len(all))
+	for i := range all {
+		if meant[i] {
+			chosen = append(chosen, all[i])
+		}
+	}
+	return chosen, nil
 }
 
 // means reports whether a pattern means a program. The name of a section is all of its instances.
@@ -203,9 +208,9 @@ func (s *service) orStopping(err error) error {
 func unknownProgram(all []supervise.Status, pattern string) error {
 	e := &control.Error{Code: control.CodeParams, Message: "there is no program " + strconv.Quote(pattern)}
 	near := config.Nearest(pattern, func(yield func(string) bool) {
-		for _, p := range all {
-			section, _, _ := strings.Cut(p.Name, ":")
-			if !yield(p.Name) || !yield(section) {
+		for i := range all {
+			section, _, _ := strings.Cut(all[i].Name, ":")
+			if !yield(all[i].Name) || !yield(section) {
 				return
 			}
 		}
