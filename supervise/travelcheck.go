@@ -96,48 +96,9 @@ func (s *setState) wrong() error {
 		if p.Spec == nil || p.Spec.Program == nil || p.Spec.Name == "" || names[p.Spec.Name] {
 			return errors.New("a program has no name, or another's")
 		}
-		name := p.Spec.Name
-		names[name] = true
-		for _, spec := range []*specState{p.Spec, p.Wanted, p.Given} {
-			if spec == nil {
-				continue
-			}
-			if spec.Program == nil || spec.Program.Name != name {
-				return fmt.Errorf("program %s is another too", name)
-			}
-			if err := spec.check(); err != nil {
-				return fmt.Errorf("program %s: %w", name, err)
-			}
-		}
-		st, known := stateNamed(p.State)
-		switch {
-		case !known || st.underWay() || p.Outcome > gaveUp:
-			return fmt.Errorf("program %s: it is %q", name, p.State)
-		case st.running() != (p.PID != 0 || p.GroupEnd != nil) || p.PID != 0 && p.GroupEnd != nil:
-			return fmt.Errorf("program %s: it is %s, with pid %d", name, st, p.PID)
-		case !once(p.PID) || p.Sink != nil && (*p.Sink < 0 || *p.Sink >= len(s.Sinks)):
-			return fmt.Errorf("program %s: a number cannot be", name)
-		case st == held && p.Hold == nil:
-			return fmt.Errorf("program %s: it is held by nobody", name)
-		}
-		if g := p.Gate; g != nil && g.Spec == nil {
-			return fmt.Errorf("program %s: its gate is not told", name)
-		}
-		for _, c := range []*changeState{p.told(), p.waits()} {
-			if c != nil &&
-				(c.Spec != nil && (c.Spec.Program == nil || c.Spec.Hook == nil) || c.Spec == nil && p.Spec.Hook == nil) {
-				return fmt.Errorf("program %s: it has no hook", name)
-			}
-		}
-		for _, t := range p.tasks() {
-			if !once(t.PID) {
-				return fmt.Errorf("program %s: a process of it is another's", name)
-			}
-		}
-		for _, fd := range p.Sources {
-			if sources[fd] == "" {
-				return fmt.Errorf("program %s: descriptor %d is missing", name, fd)
-			}
+		names[p.Spec.Name] = true
+		if err := p.wrong(once, sources, len(s.Sinks)); err != nil {
+			return fmt.Errorf("program %s: %w", p.Spec.Name, err)
 		}
 	}
 	if s.Feed != nil && !once(s.Feed.PID) {
@@ -169,6 +130,52 @@ func (s *setState) wrong() error {
 	for _, name := range slices.Concat(s.Queue, s.Asleep, s.Binding) {
 		if !names[name] {
 			return fmt.Errorf("there is no program %q", name)
+		}
+	}
+	return nil
+}
+
+// wrong says what of a program cannot be; once tells whether a process is nobody else's.
+func (p *programState) wrong(once func(pid int) bool, sources map[int]string, sinks int) error {
+	for _, spec := range []*specState{p.Spec, p.Wanted, p.Given} {
+		if spec == nil {
+			continue
+		}
+		if spec.Program == nil || spec.Program.Name != p.Spec.Name {
+			return errors.New("it is another too")
+		}
+		if err := spec.check(); err != nil {
+			return err
+		}
+	}
+	st, known := stateNamed(p.State)
+	switch {
+	case !known || st.underWay() || p.Outcome > gaveUp:
+		return fmt.Errorf("it is %q", p.State)
+	case st.running() != (p.PID != 0 || p.GroupEnd != nil) || p.PID != 0 && p.GroupEnd != nil:
+		return fmt.Errorf("it is %s, with pid %d", st, p.PID)
+	case !once(p.PID) || p.Sink != nil && (*p.Sink < 0 || *p.Sink >= sinks):
+		return errors.New("a number cannot be")
+	case st == held && p.Hold == nil:
+		return errors.New("it is held by nobody")
+	}
+	if g := p.Gate; g != nil && g.Spec == nil {
+		return errors.New("its gate is not told")
+	}
+	for _, c := range []*changeState{p.told(), p.waits()} {
+		if c != nil &&
+			(c.Spec != nil && (c.Spec.Program == nil || c.Spec.Hook == nil) || c.Spec == nil && p.Spec.Hook == nil) {
+			return errors.New("it has no hook")
+		}
+	}
+	for _, t := range p.tasks() {
+		if !once(t.PID) {
+			return errors.New("a process of it is another's")
+		}
+	}
+	for _, fd := range p.Sources {
+		if sources[fd] == "" {
+			return fmt.Errorf("descriptor %d is missing", fd)
 		}
 	}
 	return nil
