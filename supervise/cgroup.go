@@ -219,7 +219,7 @@ func EndCgroups(name string) (pids []int) {
 
 // endLeftIn kills who is in a group until nobody is, for five seconds at most.
 func endLeftIn(dir string) (ended []int) {
-	spared := append(ancestors(os.Getpid(), readProc), os.Getpid())
+	spared := ourLine()
 	for end, wait := time.Now().Add(5*time.Second), time.Millisecond; ; wait = min(2*wait, 64*time.Millisecond) {
 		pids := inCgroup(dir)
 		left := slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return slices.Contains(spared, pid) })

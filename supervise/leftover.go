@@ -19,7 +19,7 @@ import (
 // started, are spared; and so is what a program with KillProcess has started, and whoever sees another root directory
 // in another mount namespace: in a container there may be a daemon of the same mark.
 func EndLeftovers(mark string) (pids []int) {
-	spared := append(ancestors(os.Getpid(), readProc), os.Getpid())
+	spared := ourLine()
 	ours := viewOf("self")
 	procs, _ := os.ReadDir("/proc")
 	for _, e := range procs {

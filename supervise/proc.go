@@ -75,6 +75,9 @@ func ancestors(pid int, read func(pid int) (proc, bool)) (pids []int) {
 	return pids
 }
 
+// ourLine is this process and its ancestors.
+func ourLine() []int { return append(ancestors(os.Getpid(), readProc), os.Getpid()) }
+
 // signal does not hit another that has the number by now.
 func (p proc) signal(signals ...syscall.Signal) {
 	fd, err := unix.PidfdOpen(p.pid, 0)

@@ -72,7 +72,7 @@ func EndSessions(sessions []Session) (pids []int) {
 	if len(starts) == 0 {
 		return nil
 	}
-	spared := append(ancestors(os.Getpid(), readProc), os.Getpid())
+	spared := ourLine()
 	for again := true; again; { // until there is nobody who was started meanwhile
 		again = false
 		all := everybody()
