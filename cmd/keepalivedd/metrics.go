@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"runtime"
 	"strconv"
 	"strings"
@@ -215,7 +216,7 @@ func (x *exposition) each(family, kind, help string, value func(*supervise.Statu
 }
 
 func (x *exposition) family(family, kind, help string) {
-	x.WriteString("# HELP keepalivedd_" + family + " " + help + "\n# TYPE keepalivedd_" + family + " " + kind + "\n")
+	fmt.Fprintf(x, "# HELP keepalivedd_%s %s\n# TYPE keepalivedd_%[1]s %[3]s\n", family, help, kind)
 }
 
 func (x *exposition) sample(family, labels string, v float64) {
