@@ -34,21 +34,21 @@ const (
 
 // operations are the methods that do something to programs.
 func (s *service) operations() map[string]control.Method {
-	method := func(goal string, of func(*supervise.Set) operation) control.Method {
-		return func(ctx context.Context, raw json.RawMessage) (any, error) { return s.operate(ctx, raw, goal, of) }
+	method := func(goal string, do operation) control.Method {
+		return func(ctx context.Context, raw json.RawMessage) (any, error) { return s.operate(ctx, raw, goal, do) }
 	}
 	return map[string]control.Method{
-		"up":      method("ready", func(set *supervise.Set) operation { return set.Up }),
-		"down":    method("down", func(set *supervise.Set) operation { return set.Down }),
-		"restart": method("ready", func(set *supervise.Set) operation { return set.Restart }),
-		"signal":  method("", func(*supervise.Set) operation { return nil }),
+		"up":      method("ready", (*supervise.Set).Up),
+		"down":    method("down", (*supervise.Set).Down),
+		"restart": method("ready", (*supervise.Set).Restart),
+		"signal":  method("", nil),
 	}
 }
 
-type operation func(context.Context, supervise.Request) ([]supervise.Outcome, error)
+type operation func(*supervise.Set, context.Context, supervise.Request) ([]supervise.Outcome, error)
 
-func (s *service) operate(ctx context.Context, raw json.RawMessage, goal string,
-	of func(*supervise.Set) operation) (any, error) {
+// operate does what the method is for; nil: it sends the signal that was asked for.
+func (s *service) operate(ctx context.Context, raw json.RawMessage, goal string, do operation) (any, error) {
 	var q operateParams
 	if err := control.Params(raw, &q); err != nil {
 		return nil, err
@@ -68,14 +68,13 @@ func (s *service) operate(ctx context.Context, raw json.RawMessage, goal string,
 	for i := range chosen {
 		r.Names = append(r.Names, chosen[i].Name)
 	}
-	do := of(set)
 	if do == nil {
 		sig, err := signals.Parse(signalName(q.Signal))
 		if err != nil {
 			return nil, &control.Error{Code: control.CodeParams,
 				Message: fmt.Sprintf("unknown signal %q: a name such as HUP, or a number", q.Signal)}
 		}
-		do = func(ctx context.Context, r supervise.Request) ([]supervise.Outcome, error) {
+		do = func(set *supervise.Set, ctx context.Context, r supervise.Request) ([]supervise.Outcome, error) {
 			return set.Signal(ctx, sig, r)
 		}
 	}
@@ -85,7 +84,7 @@ func (s *service) operate(ctx context.Context, raw json.RawMessage, goal string,
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	outcomes, err := do(ctx, r)
+	outcomes, err := do(set, ctx, r)
 	if err != nil {
 		return nil, refused(err)
 	}
