@@ -169,6 +169,18 @@ func TestPackagedFiles(t *testing.T) {
 	}
 }
 
+// docs/PACKAGING.md tells where what the packages have of each folder goes, and of each kind of document.
+func TestFilesAreTold(t *testing.T) {
+	page := read(t, "../docs/PACKAGING.md")
+	source := regexp.MustCompile(`(?m)^ +- src: (?:(packaging/\w+/)|docs/(\*\.\w+)$)`)
+	for _, named := range source.FindAllStringSubmatch(read(t, "nfpm.yaml"), -1) {
+		begins := regexp.MustCompile("`(docs/)?" + regexp.QuoteMeta(named[1]+named[2]))
+		if named[1] != "packaging/deb/" && !begins.MatchString(page) {
+			t.Errorf("docs/PACKAGING.md does not tell of %s%s", named[1], named[2])
+		}
+	}
+}
+
 // Every document is in the packages, with what it shows and names, for as long as that is one of docs.
 func TestPackagedDocuments(t *testing.T) {
 	packaged := map[string]bool{}
