@@ -104,12 +104,15 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// forking is a program that leaves a process in a session of its own behind.
+// forking is a program that leaves a process in a session of its own behind, which says what signal has ended it.
 const forking = `#!/bin/sh
-setsid sh -c 'echo $$ >"$0.new"; mv "$0.new" "$0"; exec sleep 1000' "$1" &
+setsid -f sh -c '
+	for signal in TERM INT; do trap "echo $signal >\"$0.end\"; exit" $signal; done
+	echo $$ >"$0.new"; mv "$0.new" "$0"
+	while :; do sleep 0.05; done' "$1"
 `
 
-func waitForFork(t *testing.T) (wrapper *exec.Cmd, forked int) {
+func waitForFork(t *testing.T) (wrapper *exec.Cmd, pidfile string, forked int) {
 	t.Helper()
 	for _, tool := range []string{"setsid", "sleep"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -117,7 +120,8 @@ func waitForFork(t *testing.T) (wrapper *exec.Cmd, forked int) {
 		}
 	}
 	dir := t.TempDir()
-	program, pidfile := filepath.Join(dir, "program"), filepath.Join(dir, "pid")
+	program := filepath.Join(dir, "program")
+	pidfile = filepath.Join(dir, "pid")
 	if err := os.WriteFile(program, []byte(forking), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -134,13 +138,21 @@ func waitForFork(t *testing.T) (wrapper *exec.Cmd, forked int) {
 		}
 	}
 	t.Cleanup(func() { syscall.Kill(forked, syscall.SIGKILL) })
-	return wrapper, forked
+	return wrapper, pidfile, forked
 }
 
-func TestWaitForForkPassesTermOn(t *testing.T) {
-	t.Parallel()
-	wrapper, forked := waitForFork(t)
-	wrapper.Process.Signal(syscall.SIGTERM)
+func TestWaitForForkPassesOn(t *testing.T) {
+	for name, signal := range map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			passesOn(t, name, signal)
+		})
+	}
+}
+
+func passesOn(t *testing.T, name string, signal syscall.Signal) {
+	wrapper, pidfile, forked := waitForFork(t)
+	wrapper.Process.Signal(signal)
 	wrapper.Wait()
 	for end := time.Now().Add(time.Minute); syscall.Kill(forked, 0) == nil; time.Sleep(time.Millisecond) {
 		if b, _ := os.ReadFile("/proc/" + strconv.Itoa(forked) + "/stat"); strings.Contains(string(b), ") Z ") {
@@ -150,11 +162,14 @@ func TestWaitForForkPassesTermOn(t *testing.T) {
 			t.Fatal("what the program left behind has outlived the stop")
 		}
 	}
+	if got := read(t, pidfile+".end"); got != name+"\n" {
+		t.Errorf("%s was passed on as %s", name, got)
+	}
 }
 
 func TestWaitForForkFailsWithTheProgram(t *testing.T) {
 	t.Parallel()
-	wrapper, forked := waitForFork(t)
+	wrapper, _, forked := waitForFork(t)
 	syscall.Kill(forked, syscall.SIGKILL)
 	if err := wrapper.Wait(); err == nil {
 		t.Error("the program has died, and the status is 0")
