@@ -76,7 +76,7 @@ Keeps programs alive: starts those of the configuration, and starts again what d
   -n, --dont-fork           stay in the foreground; implied as PID 1
   -l, --log-console         log to standard error; implied by -n on a terminal
   -g, --log-file FILE       log to FILE
-  -S, --log-facility F      syslog facility: 0-7, local0-local7, user, daemon
+  -S, --log-facility F      syslog facility: 0-7, local0-local7, user, daemon and so on
   -G, --no-syslog           not to syslog
   -D, --log-detail          log debugging details too
   -R, --dont-respawn        do not start again what dies, for debugging
@@ -93,15 +93,15 @@ Keeps programs alive: starts those of the configuration, and starts again what d
       --together            with restart: all at once, not one after the other
       --with-dependents     with down: take down those too that require them
   -d, --dump-conf           print the configuration as it is understood
-      --signum NAME         print the number of STOP, RELOAD, DATA or STATS
+      --signum NAME         print the number of STOP, RELOAD, DATA, STATS or a signal's name
   -v, --version             print the version
   -h, --help                print this
 
 start   starts it, as no command does
 status  tells how it is, with its programs: 0 it runs, 1 dead but its pidfile is left, 3 stopped,
-        4 unknown, starting, or it cannot be asked, 150 it runs but a program that is wanted is not
-        up. status NAME... ('web*' too) tells all of those: 0 they are up, done or held,
-        3 one is not
+        4 unknown, starting, stopping, or it cannot be asked, 150 it runs but a program that is
+        wanted is not up. status NAME... ('web*' too) tells all of those: 0 they are up, done or
+        held, 3 one is not, 4 there is no such program
 metrics prints metrics in the text format of Prometheus
 events  prints how the programs are and then each change, as JSON, a line each; of NAME... only
 logs    prints the last lines that programs have written, N of them with -n N; with -f it goes on.
