@@ -106,9 +106,9 @@ type Daemon struct {
 	// Status is what the daemon says of itself to who asks for its status, and to systemd when it is ready and after each
 	// reload; each call has a goroutine of its own, and is waited for a second. Nil: nothing.
 	Status func() string
-	// Methods are what the daemon can be asked over its control socket, see package control, apart from status, reload and
-	// budget; one of such a name takes the place of ours. They are called at any time from the PID being in the
-	// pidfile until the end, the time before Start and after Stop included.
+	// Methods are what the daemon can be asked over its control socket, see package control, apart from status, reload,
+	// budget and, with Upgrades, upgrade; one of such a name takes the place of ours. They are called at any time from the
+	// PID being in the pidfile until the end, the time before Start and after Stop included.
 	Methods map[string]control.Method
 	// Reads are methods that change nothing, and Streams answer with a series of lines and change nothing either: they are
 	// like Methods, but for members of the group with the number Readers too, as status is. nil is no group. Start and

@@ -49,8 +49,12 @@ func CheckUser(spec string) error {
 	}
 	_, err := findAccount(spec)
 	var unknown user.UnknownUserError
-	if errors.As(err, &unknown) {
+	var number user.UnknownUserIdError
+	switch {
+	case errors.As(err, &unknown):
 		return fmt.Errorf("there is no user %q", string(unknown))
+	case errors.As(err, &number):
+		return fmt.Errorf("no user has the number %d; write %q to name the group too", int(number), spec+":GROUP")
 	}
 	return err
 }

@@ -248,8 +248,8 @@ func TestCheckUser(t *testing.T) {
 		}
 	}
 	for who, want := range map[string]string{
-		"no-such-user": `there is no user "no-such-user"`, "4000000": "unknown userid", "root:no-such-group": "unknown group",
-		":": "there is no user", "root:": "unknown group",
+		"no-such-user": `there is no user "no-such-user"`, "4000000": `"4000000:GROUP"`,
+		"root:no-such-group": "unknown group", ":": "there is no user", "root:": "unknown group",
 	} {
 		if err := daemon.CheckUser(who); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", who, err, want)

@@ -313,7 +313,7 @@ func (l *Log) Close() error {
 
 // CloseContext is [Log.Close] with as much time as ctx gives.
 //
-// A write that hangs for longer, in log/syslog or on a stopped terminal, can be
+// A write that hangs for longer, to syslogd or on a stopped terminal, can be
 // neither interrupted nor closed: its goroutine is left behind, and ends when
 // the write does.
 func (l *Log) CloseContext(ctx context.Context) error {

@@ -161,10 +161,10 @@ type Gate struct {
 }
 
 // Hook is a command that is told of changes of state: PROGRAM, OLD_STATE, NEW_STATE, STATUS (of the last end, in
-// words), COUNT (of starts), SKIPPED and OUTPUT, the last lines of its process, up to three, are in its environment.
-// They run one after the other for each program. What has changed while one ran is told at once, as a change from the
-// state that it was told last, with SKIPPED as the number of those in between; the two may be the same. When the Set
-// stops, a change that would have to wait for another is not told.
+// words), COUNT (of starts that were tried), SKIPPED and OUTPUT, the last lines of its process, up to three, are in its
+// environment. They run one after the other for each program. What has changed while one ran is told at once, as a
+// change from the state that it was told last, with SKIPPED as the number of those in between; the two may be the same.
+// When the Set stops, a change that would have to wait for another is not told.
 type Hook struct {
 	Command []string
 	Timeout time.Duration // then it is killed; zero: 10 s

@@ -157,7 +157,7 @@ type Status struct {
 	State    string    `json:"state"` // down, done, failed, blocked, starting, up, backoff, stopping
 	PID      int       `json:"pid,omitempty"`
 	Since    time.Time `json:"since"`              // when it got into its state
-	Starts   int       `json:"starts"`             // processes started so far
+	Starts   int       `json:"starts"`             // starts of a process that were tried so far
 	Failures int       `json:"failures,omitempty"` // in a row
 	Last     string    `json:"last,omitempty"`     // how the last process ended
 	Next     time.Time `json:"next,omitzero"`      // when it is started again
