@@ -66,7 +66,7 @@ func (c *crew) start() (time.Duration, error) {
 		}
 	}
 	for len(c.pids) < c.n {
-		if _, _, err := c.hear(began.Add(5 * time.Minute)); err != nil {
+		if _, err := c.hear(began.Add(5 * time.Minute)); err != nil {
 			return 0, fmt.Errorf("%s: %d of %d programs came up: %w", c.name, len(c.pids), c.n, err)
 		}
 	}
@@ -74,15 +74,16 @@ func (c *crew) start() (time.Duration, error) {
 }
 
 // hear is the next program that has started.
-func (c *crew) hear(until time.Time) (name string, pid int, err error) {
+func (c *crew) hear(until time.Time) (name string, err error) {
 	c.pipe.SetReadDeadline(until)
 	line, err := c.reader.ReadString('\n')
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
+	var pid int
 	fmt.Sscan(line, &name, &pid)
 	c.pids[name] = pid
-	return name, pid, nil
+	return name, nil
 }
 
 // own are the processes of the peer, without those it is to keep running.

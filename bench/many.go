@@ -57,7 +57,7 @@ func (t *table) kill(ctx context.Context, c *crew) {
 		killed[name] = time.Now()
 		unix.Kill(c.pids[name], unix.SIGKILL)
 		for end := time.Now().Add(25 * time.Millisecond); ctx.Err() == nil; {
-			back, _, err := c.hear(end)
+			back, err := c.hear(end)
 			if err != nil {
 				break
 			}
@@ -65,7 +65,7 @@ func (t *table) kill(ctx context.Context, c *crew) {
 		}
 	}
 	for end := time.Now().Add(15 * time.Second); len(killed) > 0 && ctx.Err() == nil; {
-		back, _, err := c.hear(end)
+		back, err := c.hear(end)
 		if err != nil {
 			break
 		}
@@ -95,7 +95,7 @@ func (t *table) change(c *crew) {
 	go tell(c.pid)
 	others := 0.0
 	for {
-		name, _, err := c.hear(began.Add(15 * time.Second))
+		name, err := c.hear(began.Add(15 * time.Second))
 		if err != nil {
 			t.add(notUp, c.peer, 1)
 			break

@@ -124,7 +124,7 @@ func (p *Program) listens(t *config.Table) {
 		t.Wrong("listen", `nobody would answer once a oneshot is done; remove it, or type = "oneshot"`)
 	}
 	for i := range p.Listen {
-		p.Listen[i].check(t, p, t.At("listen").Items()[i])
+		p.Listen[i].check(p, t.At("listen").Items()[i])
 	}
 }
 
@@ -139,7 +139,7 @@ func (s *Socket) at(item *config.Value, key string) *config.Value {
 	return nil
 }
 
-func (s *Socket) check(t *config.Table, p *Program, item *config.Value) {
+func (s *Socket) check(p *Program, item *config.Value) {
 	wrong := func(key, format string, args ...any) {
 		if at := s.at(item, key); at != nil {
 			at.Report(fmt.Errorf(format, args...))
