@@ -20,8 +20,9 @@
 // Only root and the daemon's own user are served, and members of a group, where there is one, with what only reads:
 // the socket's mode says so, and SO_PEERCRED and SO_PEERGROUPS where that could be got round. What a daemon is
 // asked costs it a goroutine for as long as the question lasts, a stream two more, within bounds: there are 64
-// places, of which streams have half, and members of the group have half of both. Nothing that a stranger does
-// costs it anything. Linux only.
+// places, of which streams have half, and members of the group have half of both. A call that goes on though its asker
+// has left has none any more; of each method there are 16 such, and then no other. Nothing that a stranger does costs
+// it anything. Linux only.
 package control
 
 import (

@@ -102,12 +102,17 @@ type serving struct {
 	*conn
 }
 
-// begins is called before a method is; false: it is not to be, for who has asked for it was told to ask again.
-func (x *serving) begins(again bool) bool {
+// begins is called before a method is; false: it is not to be, for who has asked for it was told to ask again, or is
+// with the error.
+func (x *serving) begins(method string, again bool) (begins bool, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.again = again
-	return !x.closed || x.why.Code != CodeAgain
+	if x.closed && x.why.Code == CodeAgain {
+		return false, nil
+	}
+	err = x.mayBegin(x.conn, method)
+	return err == nil, err
 }
 
 // Defer takes the answer to the request of ctx, that of a Method, upon the caller: it is followed by [Server.Handover],

@@ -103,9 +103,15 @@ func answer(ctx context.Context, line []byte, calls map[string]call, reads bool)
 	case reads && !call.reads:
 		return encode(r.id, nil, &Error{Code: CodeForbidden, Message: r.method + ": not for those who may only read"}), nil
 	case call.method != nil:
-		x, is := ctx.Value(connKey{}).(interface{ begins(again bool) bool })
-		if is && !x.begins(call.reads || call.again) {
-			return nil, nil
+		x, is := ctx.Value(connKey{}).(interface {
+			begins(method string, again bool) (bool, error)
+		})
+		if is {
+			if begins, err := x.begins(r.method, call.reads || call.again); err != nil {
+				return encode(r.id, nil, err), nil
+			} else if !begins {
+				return nil, nil
+			}
 		}
 		result, err := call.method(context.WithValue(ctx, idKey{}, r.id), r.params)
 		return encode(r.id, result, err), nil

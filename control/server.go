@@ -52,7 +52,8 @@ type Server struct {
 	closed  bool
 	why     *Error // that streams end with, when it is closed
 	readers *int
-	served  []*conn // in the order in which they came
+	served  []*conn        // in the order in which they came
+	left    map[string]int // calls that go on though who has asked for them has left, by method
 	none    *sync.Cond
 }
 
@@ -65,6 +66,9 @@ type conn struct {
 	follows bool // guarded too: that is a stream
 	later   bool // guarded too: somebody else answers, see Defer
 	again   bool // guarded too: what it has asked for has not begun, or it may simply ask for it again
+
+	method string // guarded too: what it has asked for
+	left   bool   // guarded too: and is not there any more, see left
 }
 
 // Listen serves methods at path, which must be absolute, until [Server.Close]. Call it only under a lock that keeps
@@ -85,7 +89,7 @@ func Listen(path string, methods map[string]Method, o Options) (*Server, error) 
 
 func serve(path string, at *bound, methods map[string]Method, o Options) *Server {
 	s := &Server{path: path, calls: callsOf(methods, o), log: o.Log, ending: make(chan struct{}), at: at,
-		readers: o.Readers, why: &Error{Code: CodeStopping, Message: "the daemon is stopping"}}
+		left: map[string]int{}, readers: o.Readers, why: &Error{Code: CodeStopping, Message: "the daemon is stopping"}}
 	s.none = sync.NewCond(&s.mu)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.right(at) // or the watch does
@@ -252,7 +256,7 @@ func (s *Server) serve(c *conn) {
 				Message: fmt.Sprintf("a request has at most %d bytes", longestRequest)})
 		} else {
 			var follow *request
-			here, over := whileThere(ctx, c.file)
+			here, over := s.whileThere(ctx, c)
 			said, follow = answer(here, line, s.calls, c.reads)
 			if over(); follow != nil {
 				if said = s.stream(ctx, c, follow, s.calls[follow.method].stream); said == nil {
@@ -272,28 +276,6 @@ func (s *Server) serve(c *conn) {
 	}
 }
 
-// whileThere returns a context that ends when the asker has left altogether: nobody is to have a place for as long as
-// somebody would have waited who does not any more. It is for a request of which the line has come; most are answered
-// before that is looked at.
-func whileThere(ctx context.Context, file *os.File) (here context.Context, over func()) {
-	here, leave := context.WithCancel(ctx)
-	file.SetReadDeadline(time.Time{})
-	looked := make(chan struct{})
-	look := time.AfterFunc(unnoticed, func() {
-		defer close(looked)
-		if !errors.Is(untilGone(file), os.ErrDeadlineExceeded) {
-			leave()
-		}
-	})
-	return here, func() {
-		if !look.Stop() {
-			file.SetReadDeadline(time.Unix(1, 0))
-			<-looked
-		}
-		leave()
-	}
-}
-
 // works notes whether a request of c is being worked on; false when c is to go.
 func (s *Server) works(c *conn, working bool) bool {
 	s.mu.Lock()
@@ -308,6 +290,9 @@ func (s *Server) leave(c *conn) {
 	defer s.mu.Unlock()
 	if i := slices.Index(s.served, c); i >= 0 {
 		s.served = slices.Delete(s.served, i, i+1)
+	}
+	if c.left {
+		s.left[c.method]--
 	}
 	s.none.Broadcast()
 }

@@ -137,10 +137,10 @@ const lostMethod = "lost"
 
 // stream has c follow, and returns the line that ends it; nil: c is to go.
 func (s *Server) stream(ctx context.Context, c *conn, r *request, stream Stream) []byte {
-	if err := s.follows(c, true); err != nil {
+	if err := s.follows(c, r.method); err != nil {
 		return encode(r.id, nil, err)
 	}
-	defer s.follows(c, false)
+	defer s.followsNoMore(c)
 	ctx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
 	f := newFollower(ctx, r.method)
@@ -159,6 +159,7 @@ func (s *Server) stream(ctx context.Context, c *conn, r *request, stream Stream)
 	watcher.Go(func() {
 		if !errors.Is(untilGone(c.file), os.ErrDeadlineExceeded) {
 			leave(errLeft)
+			s.hasLeft(c)
 		}
 	})
 	err := stream(ctx, r.params, f)
@@ -196,11 +197,10 @@ func untilGone(file *os.File) error {
 	})
 }
 
-// follows notes whether c follows a stream. An error says that there is no place.
-func (s *Server) follows(c *conn, does bool) error {
+// follows notes that c follows a stream. An error says that there is no place.
+func (s *Server) follows(c *conn, method string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.follows = false
 	all, readers := 0, 0
 	for _, other := range s.served {
 		if other.follows {
@@ -210,9 +210,16 @@ func (s *Server) follows(c *conn, does bool) error {
 			}
 		}
 	}
-	if does && (all >= mostStreams || c.reads && readers >= mostStreams/2) {
+	if all >= mostStreams || c.reads && readers >= mostStreams/2 {
 		return &Error{Code: CodeBusy, Message: fmt.Sprintf("%d follow a stream: ask again", all)}
 	}
-	c.follows = does
-	return nil
+	err := s.mayBegin(c, method)
+	c.follows = err == nil
+	return err
+}
+
+func (s *Server) followsNoMore(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.follows = false
 }
