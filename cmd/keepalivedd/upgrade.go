@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/logging"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
@@ -160,9 +162,12 @@ func (s *service) save(ctx context.Context) (*daemon.Saved, error) {
 		}
 		f.Thaw()
 	}
+	var own logging.UnwrittenError
+	if err == nil {
+		own, err = s.flushLog(ctx)
+	}
 	var state json.RawMessage
 	if err == nil {
-		own := unwrittenOf(s.log.Flush(ctx))
 		state, err = s.state(f.State, &serviceState{Leftover: leftover, Dropped: s.dropped() - own.Untold,
 			Untold: own.Untold + own.Left + unwritten})
 	}
@@ -174,6 +179,17 @@ func (s *service) save(ctx context.Context) (*daemon.Saved, error) {
 		files = append(files, leftover)
 	}
 	return &daemon.Saved{State: state, Descriptors: files, Resume: resume}, nil
+}
+
+// flushLog waits until the log is written. A file that is not is an error, as one of a program's is: it has lines of
+// programs too, and where a write hangs, an exec may.
+func (s *service) flushLog(ctx context.Context) (unwritten logging.UnwrittenError, err error) {
+	err = s.log.Flush(ctx)
+	unwritten = unwrittenOf(err)
+	if to := s.config.Log.To; unwritten.Left > 0 && ctx.Err() != nil && filepath.IsAbs(to) {
+		return unwritten, fmt.Errorf("the log is not written: %s: %w", to, err)
+	}
+	return unwritten, nil
 }
 
 // goOn is start for a program that takes over.
