@@ -16,8 +16,21 @@ import (
 // What is lacking refuses a test and a reload: what runs is safe then. A machine starts with one program broken.
 
 // load reads the configuration, with what the command line says, for whatever there is to do with it.
-func (o *options) load() (*settings.Config, error) {
-	c, err := settings.LoadOn(settings.Machine{Cgroup: supervise.LookForCgroup}, o.file)
+func (o *options) load() (*settings.Config, error) { return o.loadFor(false) }
+
+// loadItself is load for a program that is to take over from another: what programs lack is no reason not to. All wait
+// meanwhile; so nothing is looked for on their disks, one of which may hang, nor in all processes of the machine, for
+// whoever has an address.
+func (o *options) loadItself() (*settings.Config, error) {
+	c, err := o.loadFor(true)
+	if err == nil {
+		err = lacks(c, lacksItself)
+	}
+	return c, err
+}
+
+func (o *options) loadFor(itself bool) (*settings.Config, error) {
+	c, err := settings.LoadOn(settings.Machine{Cgroup: supervise.LookForCgroup, Itself: itself}, o.file)
 	var mistakes settings.Errors
 	switch {
 	case errors.As(err, &mistakes):

@@ -96,10 +96,7 @@ func rehearse(state json.RawMessage) error {
 
 // rehearsal is for a program that was run for that. The configuration must be one to start with.
 func (o *options) rehearsal() int {
-	cfg, err := o.load()
-	if err == nil {
-		err = lacks(cfg, lacksItself)
-	}
+	cfg, err := o.loadItself()
 	if err != nil {
 		return fail(err)
 	}
@@ -251,10 +248,7 @@ func succeed(o *options) (*service, error) {
 	if err := shortage(); err != nil {
 		return nil, err
 	}
-	cfg, err := o.load()
-	if err == nil {
-		err = lacks(cfg, lacksItself)
-	}
+	cfg, err := o.loadItself()
 	if err != nil {
 		return nil, err
 	}

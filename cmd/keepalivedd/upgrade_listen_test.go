@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -50,6 +52,51 @@ listen = ["unix:$DIR/r"]
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket is left behind: %v", err)
 	}
+}
+
+// promise U1: the pause does not grow with the processes of the machine: nobody looks through them for who has an
+// address that a program lacks.
+func TestUpgradeLooksForNobody(t *testing.T) {
+	needStrace(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	file, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger := exec.Command("sleep", "1000")
+	stranger.ExtraFiles = []*os.File{file}
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Wait()
+	defer stranger.Process.Kill()
+	address := l.Addr().String()
+	file.Close()
+	l.Close()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newFaulty(t, self)
+	w.configure(oneProgram + "[program.web]\ncommand = [\"/bin/sleep\", \"1000\"]\n")
+	if status, stderr := w.run("reload"); status != 0 {
+		t.Fatal(stderr)
+	}
+	if status, stderr := w.run("down", "web"); status != 0 {
+		t.Fatal(stderr)
+	}
+	w.configure(oneProgram + "[program.web]\ncommand = [\"/bin/sleep\", \"1000\"]\nlisten = [\"tcp:" + address + "\"]\n")
+	w.upgradeTraced("-e", "trace=openat")
+	trace := w.read(w.trace)
+	if !w.judge("no fault") || w.status != 0 || !strings.Contains(trace, w.conf) ||
+		strings.Contains(trace, "/proc/"+itoa(stranger.Process.Pid)+"/fd") {
+		t.Errorf("upgrade: %d, %s; the trace:\n%s", w.status, w.said, trace)
+	}
+	w.down(w.daemon)
 }
 
 func connect(t *testing.T, path string) net.Conn {

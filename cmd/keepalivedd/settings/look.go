@@ -60,6 +60,9 @@ func (l *loader) look(c *Config, m Machine) Errors {
 	k.daemon(c)
 	programs := l.Root.At("program")
 	for i := range c.Programs {
+		if m.Itself {
+			break
+		}
 		if p := &c.Programs[i]; p.Settings != nil { // nil in what is no table
 			k.program(p, programs)
 		}

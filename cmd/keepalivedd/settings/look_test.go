@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -236,5 +237,31 @@ func TestCgroupsLack(t *testing.T) {
 	}
 	if c := loadText(t, s.memory); len(c.Lacking) > 0 && strings.Contains(c.Lacking.Error(), "not to be had") {
 		t.Errorf("nobody can look: %v", c.Lacking)
+	}
+}
+
+// promise U1: what programs lack is not looked for where nobody wants to know.
+func TestLookForTheDaemonItself(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.toml")
+	text := "metrics_file = \"/no/such/m.prom\"\n[program.web]\ncommand = [\"/no/such/webd\"]\n"
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, itself := range []bool{false, true} {
+		c, err := LoadOn(Machine{Itself: itself}, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"metrics_file", "program.web.command"}
+		if itself {
+			want = want[:1]
+		}
+		var keys []string
+		for _, e := range c.Lacking {
+			keys = append(keys, e.Key)
+		}
+		if !slices.Equal(keys, want) {
+			t.Errorf("itself %v: %q, want %q", itself, keys, want)
+		}
 	}
 }
