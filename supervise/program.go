@@ -140,9 +140,12 @@ func (l *loop) on(p *program, e event) {
 	case fault:
 		l.fault(p)
 	case kill:
-		if e == timer {
+		switch e {
+		case timer:
 			l.Log.Warn(p.says("still runs %v after %s: killed", p.took(p.spec.stopTimeout()),
 				signalName(p.spec.stopSignal())), "pid", p.pid)
+		case hurry:
+			l.Log.Warn(p.says("still runs, and there is no more time to stop: killed"), "pid", p.pid)
 		}
 		l.signal(p, unix.SIGKILL)
 		l.alarms.in(10*time.Second, &p.alarm, func() { l.on(p, timer) })

@@ -89,3 +89,15 @@ func TestStopOfAStoppedProcess(t *testing.T) {
 	w.logged("program a: stopped")
 	w.expect("farewell")
 }
+
+// promise T1: who has more time to end than all have together, and is killed for that, is named
+func TestKilledForWantOfTimeIsNamed(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	w.apply(w.program("a", stubborn, func(p *supervise.Program) { p.StopTimeout = time.Hour }))
+	pid := w.expect("a")
+	if err := w.stop(time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, pid)
+	w.logged("program a: still runs, and there is no more time to stop: killed")
+}
