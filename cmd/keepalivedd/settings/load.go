@@ -88,6 +88,7 @@ func read(path string, files files) (*loader, *Config) {
 		l.findUsers(c.Programs)
 		l.order(c.Programs)
 		l.cgroups(c)
+		l.stops(c)
 		l.instances(c)
 		l.listens(c.Programs)
 	}

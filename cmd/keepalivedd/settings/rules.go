@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,20 @@ func (l *loader) cgroups(c *Config) {
 			if n := l.Root.At("program", p.Name, need.key); n != nil {
 				n.Report(errors.New(`needs a cgroup, and there is none with cgroups = "off"; remove one of the two`))
 			}
+		}
+	}
+}
+
+// stops warns of a program that has more time to end than all together have when the daemon stops.
+func (l *loader) stops(c *Config) {
+	for i := range c.Programs {
+		p := &c.Programs[i]
+		if p.Settings == nil || p.StopTimeout <= c.ShutdownTimeout {
+			continue
+		}
+		if n := l.Root.At("program", p.Name, "stop_timeout"); n != nil {
+			l.Warnings = append(l.Warnings, n.Mistake(fmt.Errorf("the daemon's own stop kills the program before that, "+
+				"after shutdown_timeout = %q; make that longer", config.FormatDuration(c.ShutdownTimeout))))
 		}
 	}
 }

@@ -8,6 +8,39 @@ import (
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 )
 
+// promise T1: a program that has more time to end than all of them together is warned of
+func TestWarningOfAStopThatIsCutShort(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.toml")
+	const why = `program.a.stop_timeout: the daemon's own stop kills the program before that, after shutdown_timeout = "`
+	const more = `"; make that longer`
+	for keys, want := range map[string]string{
+		``:                                     "",
+		`stop_timeout = "5s"`:                  "",
+		`stop_timeout = "6s"`:                  ":5:16: " + why + "5s" + more,
+		"stop_timeout = \"1m\"\ninstances = 3": ":5:16: " + why + "5s" + more,
+	} {
+		text := "shutdown_timeout = \"5s\"\n[program.b]\ncommand = [\"/bin/true\"]\n[program.a]\n" + keys + "\n" +
+			"command = [\"/bin/true\"]\n"
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		c, err := settings.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if c.Warnings != nil {
+			got = c.Warnings.Error()
+		}
+		if want != "" {
+			want = path + want
+		}
+		if got != want {
+			t.Errorf("%q: warned of %q, want %q", keys, got, want)
+		}
+	}
+}
+
 // promise G1, issue 7.B7: a delay that keeps nobody apart is warned of, at its place, and is no mistake
 func TestWarnings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.toml")
