@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keepalivedd/keepalivedd/config"
 	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/pidfile"
@@ -168,4 +169,28 @@ func (o *options) tellOutcomes(outcomes []supervise.Outcome) (status int) {
 		}
 	}
 	return status
+}
+
+// notForPrograms is for a word behind a command that takes none, which may be a program's name.
+func notForPrograms(verb, arg string) error {
+	what, by := "", ""
+	switch verb {
+	case "start":
+		what, by = "have program %s up", "up"
+	case "stop":
+		what, by = "take program %s down", "down"
+	case "reload":
+		what, by = "have program %s reload what is its own", "signal HUP"
+	default:
+		return fmt.Errorf("unexpected argument %q", arg)
+	}
+	return fmt.Errorf("%s is for the daemon itself; to "+what+": %s %s %[2]s", verb, arg, name, by)
+}
+
+// meant goes behind the name of a command that there is not.
+func meant(verb string) string {
+	if near := config.Nearest(verb, slices.Values(verbs[1:])); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ": there are " + strings.Join(verbs[1:], ", ")
 }

@@ -175,7 +175,7 @@ func parse(args []string) (o *options, status int, done bool) {
 		fmt.Println(int(sig))
 		return nil, ok, true
 	case !slices.Contains(verbs, verb):
-		return nil, misuse("unknown command %q: there are %s", verb, strings.Join(verbs[1:], ", ")), true
+		return nil, misuse("unknown command %q%s", verb, meant(verb)), true
 	case set.Changed("u"):
 		return nil, misuse("-u %s: it is the umask in keepalived and the user everywhere else; write --umask MODE, "+
 			"or user = in the configuration", *ambiguous), true
@@ -239,10 +239,8 @@ func (o *options) complete(args []string, mask string) (err error) {
 	}
 	switch {
 	case len(args) <= 1, o.verb == "status", o.verb == "events", o.verb == "logs", slices.Contains(acts, o.verb):
-	case o.verb == "stop":
-		return fmt.Errorf("stop is for the daemon itself; to take program %s down: %s down %[1]s", args[1], name)
 	default:
-		return fmt.Errorf("unexpected argument %q", args[1])
+		return notForPrograms(args[0], args[1])
 	}
 	if o.json && o.verb != "status" && o.verb != "logs" {
 		return errors.New("--json is for status and logs")
