@@ -29,7 +29,7 @@ func TestEssentialThatFailsWithoutAStatus(t *testing.T) {
 		"program a: cannot be started: /nonexistent: no such file or directory": func(p *supervise.Program) {
 			p.Command = []string{"/nonexistent"}
 		},
-		"program a: not ready after 1ms": func(p *supervise.Program) {
+		"program a: not ready after 1ms (no newline on its descriptor 3)": func(p *supervise.Program) {
 			p.Ready = &supervise.Ready{FD: 3, Timeout: time.Millisecond}
 		},
 	} {

@@ -206,7 +206,7 @@ func (l *loop) awaitReady(p *program, left time.Duration) {
 		return
 	}
 	l.unlessHeard(p, left, &p.alarm, func() {
-		p.why = fmt.Sprintf("not ready after %v", p.took(r.timeout()))
+		p.why = fmt.Sprintf("not ready after %v (no %s)", p.took(r.timeout()), r.sign())
 		l.on(p, timer)
 	})
 }

@@ -69,8 +69,8 @@ func TestReadyTimeout(t *testing.T) {
 	w.apply(w.program("a", announce+hold,
 		func(p *supervise.Program) { p.Ready = &supervise.Ready{FD: 3, Timeout: 50 * time.Millisecond} }))
 	pid := w.expect("a")
-	w.logged("program a: not ready after 50ms: stopping it")
-	w.logged("program a: not ready after 50ms; restarting now")
+	w.logged("program a: not ready after 50ms (no newline on its descriptor 3): stopping it")
+	w.logged("program a: not ready after 50ms (no newline on its descriptor 3); restarting now")
 	gone(t, pid)
 	w.expect("a")
 }

@@ -164,13 +164,21 @@ func (p *program) unready() string {
 	case p.spec.OneShot:
 		return "" // it does its work
 	case r != nil && r.FD > 0:
-		return fmt.Sprintf("waits for a newline on its descriptor %d", r.FD)
+		return "waits for a " + r.sign()
 	case r != nil && r.Notify:
-		return "waits for its READY=1"
+		return "waits for its " + r.sign()
 	case r != nil && r.After > 0:
 		return fmt.Sprintf("has to live for %v", r.After)
 	}
 	return ""
+}
+
+// sign is what a program tells by that it is ready.
+func (r *Ready) sign() string {
+	if r.FD > 0 {
+		return fmt.Sprintf("newline on its descriptor %d", r.FD)
+	}
+	return "READY=1"
 }
 
 // lacks are the programs that p waits for, those last that will not come by themselves.

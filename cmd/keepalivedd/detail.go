@@ -132,10 +132,14 @@ func (p *programState) gate(d *definition) string {
 
 // hint is for what is most often wrong with a program that is new to this.
 func (p *programState) hint() string {
-	if (p.State != "backoff" && p.State != "failed") || p.ExitCode == nil || *p.ExitCode != 0 || p.Exits.Succeeded == 0 {
-		return ""
+	switch over := p.State == "backoff" || p.State == "failed"; {
+	case !over || p.ExitCode == nil:
+	case *p.ExitCode == 0 && p.Exits.Succeeded > 0:
+		return `a program has to stay in the foreground; one that does its work and ends is type = "oneshot"`
+	case *p.ExitCode != 0 && p.Exits.Failed > 0 && p.OutputLines == 0:
+		return "nothing is known here of what it wrote; look for the reason in syslog, or in a log of its own"
 	}
-	return `a program has to stay in the foreground; one that does its work and ends is type = "oneshot"`
+	return ""
 }
 
 // wrote are the last lines of output with their time: those of the process that runs and of the last one before it.

@@ -95,7 +95,13 @@ func TestDetailHints(t *testing.T) {
 	if got := of("backoff", 0, supervise.Exits{Succeeded: 3}); !strings.Contains(got, hint) {
 		t.Error(got)
 	}
-	for _, got := range []string{of("backoff", 1, supervise.Exits{Succeeded: 3}),
+	if got := of("backoff", 1, supervise.Exits{Failed: 1}); !strings.Contains(got, "\n  hint       nothing is known here of what") {
+		t.Error(got)
+	}
+	spoke := programState{Status: supervise.Status{State: "failed", ExitCode: new(int), Exits: supervise.Exits{Failed: 1}}}
+	*spoke.ExitCode, spoke.OutputLines = 1, 1
+	for _, got := range []string{strings.Join(spoke.detail(time.Now(), load{}, false), "\n"),
+		of("backoff", 1, supervise.Exits{Succeeded: 3}), of("up", 1, supervise.Exits{Failed: 1}),
 		of("up", 0, supervise.Exits{Succeeded: 1}),
 		of("down", 0, supervise.Exits{Stopped: 1}), of("backoff", 0, supervise.Exits{Unhealthy: 1})} {
 		if strings.Contains(got, "hint") {
