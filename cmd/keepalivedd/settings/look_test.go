@@ -124,6 +124,10 @@ func TestRights(t *testing.T) {
 		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), " is above the hard limit of ") {
 			t.Errorf("above the hard limit: %v", err)
 		}
+		if err := (rights{root: true}).limit(Limit{resource, 0, now.Max + 1}); err == nil ||
+			!strings.HasSuffix(err.Error(), "; to go beyond, the capability CAP_SYS_RESOURCE is missing") {
+			t.Errorf("above the hard limit, for root: %v", err)
+		}
 	}
 	for name, c := range map[string]struct {
 		rights rights

@@ -37,10 +37,10 @@ type denied string
 func (d denied) Error() string        { return string(d) }
 func (d denied) Is(target error) bool { return target == fs.ErrPermission }
 
-func (r rights) denied(format string, args ...any) error {
+func (r rights) denied(capability, format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
 	if r.root {
-		return errors.New(text)
+		return errors.New(text + "; to go beyond, the capability " + capability + " is missing")
 	}
 	return denied(text + "; only root may go beyond")
 }
@@ -112,7 +112,7 @@ func (r rights) limit(l Limit) error {
 	if r.has(unix.CAP_SYS_RESOURCE) || unix.Prlimit(0, l.Resource, nil, &now) != nil || l.Hard <= now.Max {
 		return nil
 	}
-	return r.denied("%s is above the hard limit of %s", limitText(l.Hard), limitText(now.Max))
+	return r.denied("CAP_SYS_RESOURCE", "%s is above the hard limit of %s", limitText(l.Hard), limitText(now.Max))
 }
 
 // nice tells why a program cannot be given a priority.
@@ -128,7 +128,7 @@ func (r rights) nice(n int) error {
 	if n >= least || r.has(unix.CAP_SYS_NICE) {
 		return nil
 	}
-	return r.denied("%d is a higher priority than this process may give, %d", n, least)
+	return r.denied("CAP_SYS_NICE", "%d is a higher priority than this process may give, %d", n, least)
 }
 
 // oomScoreAdj tells why a program cannot be protected like that from the kernel.
@@ -138,5 +138,5 @@ func (r rights) oomScoreAdj(n int) error {
 	if n >= 0 || err != nil || n >= own || r.has(unix.CAP_SYS_RESOURCE) {
 		return nil
 	}
-	return r.denied("%d protects more than this process may give, %d", n, own)
+	return r.denied("CAP_SYS_RESOURCE", "%d is below %d, the least that this process may give", n, own)
 }
