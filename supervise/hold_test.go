@@ -121,7 +121,7 @@ func TestHeldFromTheBeginning(t *testing.T) {
 }
 
 // promises O1, Q1: what has failed is tried again, what has a process gets another one,
-// and an answer tells what came of it.
+// and an answer tells what came of it. The log has who asked for it, of a signal too.
 func TestRestartAndSignal(t *testing.T) {
 	w := newWorld(t, supervise.Options{})
 	ctx := t.Context()
@@ -149,6 +149,7 @@ func TestRestartAndSignal(t *testing.T) {
 	if pid := w.expect("usr1"); pid != second {
 		t.Errorf("process %d got the signal", pid)
 	}
+	w.logged("programs: signal SIGUSR1: told")
 	expectSaid(t, w.said(w.set.Down(ctx, of("told"))), "told down done=true failed=false; ")
 	expectSaid(t, w.said(w.set.Signal(ctx, unix.SIGUSR1, of("told"))), "told down done=false failed=false; ")
 }

@@ -133,6 +133,8 @@ func (l *loop) operate(r *operating) {
 		r.outcomes[i].Name = p.spec.Name
 		l.prepare(p, r)
 	}
+	verb := [events]string{lift: "up", hold: "down", renew: "restart", poke: "signal " + signalName(r.sig)}[r.what]
+	l.Log.Info(fmt.Sprintf("programs: %s: %s", verb, some(r.Names)), "uid", r.UID)
 	if r.what == poke {
 		l.poke = r.sig
 		for _, p := range programs {
@@ -141,8 +143,6 @@ func (l *loop) operate(r *operating) {
 		l.answerLate(r)
 		return
 	}
-	l.Log.Info(fmt.Sprintf("programs: %s: %s", [events]string{lift: "up", hold: "down", renew: "restart"}[r.what],
-		some(r.Names)), "uid", r.UID)
 	for _, a := range r.asked {
 		x := a.p.withFeatures()
 		x.asking = append(x.asking, a)
