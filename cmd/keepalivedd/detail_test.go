@@ -95,7 +95,8 @@ func TestDetailHints(t *testing.T) {
 	if got := of("backoff", 0, supervise.Exits{Succeeded: 3}); !strings.Contains(got, hint) {
 		t.Error(got)
 	}
-	if got := of("backoff", 1, supervise.Exits{Failed: 1}); !strings.Contains(got, "\n  hint       nothing is known here of what") {
+	const silent = "\n  hint       nothing is known here of what it wrote;"
+	if got := of("backoff", 1, supervise.Exits{Failed: 1}); !strings.Contains(got, silent) {
 		t.Error(got)
 	}
 	spoke := programState{Status: supervise.Status{State: "failed", ExitCode: new(int), Exits: supervise.Exits{Failed: 1}}}
