@@ -55,6 +55,29 @@ func FindCgroup() (dir string, err error) {
 	return "", errors.New("this process is in no cgroup of version 2")
 }
 
+// LeaveCgroup moves this process out of the group of a Set whose Options.Cgroup has this name, its last element, to the
+// group that this one is below: what a program of the Set before has left, such as a session of its sshd, may be who
+// starts the next, which is not to be bound as that program was. Elsewhere it does nothing. Whom this process has
+// started before stays where it is.
+func LeaveCgroup(name string) error {
+	dir, err := FindCgroup()
+	if err != nil {
+		return err
+	}
+	base, _, within := strings.Cut(dir+"/", "/"+name+"/")
+	if !within {
+		return nil
+	}
+	err = writeCgroup(base+"/cgroup.procs", "0")
+	if errors.Is(err, unix.EBUSY) { // it has controllers for those below it
+		own := base + "/" + name + "/" + ownGroup
+		if err = os.MkdirAll(own, 0o755); err == nil {
+			err = writeCgroup(own+"/cgroup.procs", "0")
+		}
+	}
+	return err
+}
+
 // cgroupMount finds the hierarchy of version 2, and which of its groups is mounted there.
 func cgroupMount() (mount, root string, err error) {
 	for _, usual := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
@@ -196,8 +219,15 @@ func EndCgroups(name string) (pids []int) {
 	if err != nil || name == "" {
 		return nil
 	}
-	filepath.WalkDir(mount, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !e.IsDir() || e.Name() != name {
+	pids = endCgroupsBelow(mount, name)
+	slices.Sort(pids)
+	return pids
+}
+
+// endCgroupsBelow looks also in what a program with KillProcess has left: a Set may have been started there.
+func endCgroupsBelow(dir, name string) (pids []int) {
+	filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.IsDir() || e.Name() != name || path == dir {
 			return nil
 		}
 		entries, _ := os.ReadDir(path)
@@ -207,13 +237,13 @@ func EndCgroups(name string) (pids []int) {
 				pids = append(pids, endLeftIn(program)...)
 			}
 			if e.IsDir() {
+				pids = append(pids, endCgroupsBelow(program, name)...)
 				removeCgroup(program)
 			}
 		}
 		unix.Rmdir(path)
 		return fs.SkipDir
 	})
-	slices.Sort(pids)
 	return pids
 }
 

@@ -157,9 +157,15 @@ func TestCgroupOfOneShot(t *testing.T) {
 	gone(t, daemon)
 }
 
-// promise T3, issue 8.5: after kill -9 the next start finds all, but what a program with KillProcess has left
+// promise T3, issue 8.5: after kill -9 the next start finds all, but what a program with KillProcess has left; also of
+// a daemon that such a one had started, in the group of that program
 func TestCgroupAfterKill(t *testing.T) {
 	dir := cgroup(t)
+	t.Run("apart", func(t *testing.T) { testCgroupAfterKill(t, dir) })
+	t.Run("below", func(t *testing.T) { testCgroupAfterKill(t, dir+"/sshd.process/"+filepath.Base(dir)) })
+}
+
+func testCgroupAfterKill(t *testing.T, dir string) {
 	w := newWorld(t, supervise.Options{})
 	c := w.role("daemon", "ROLE_CGROUP="+dir, "ROLE_GROUP="+away("cleared", hold)+announce+hold,
 		"ROLE_PROCESS="+away("session", hold)+announce+hold)

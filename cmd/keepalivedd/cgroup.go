@@ -29,6 +29,16 @@ func (s *service) cgroup() (dir string, err error) {
 	return "", nil
 }
 
+// leaveCgroup is for a daemon that is started over the sshd of the one before, and is in the cgroup of that.
+func (s *service) leaveCgroup() {
+	if s.config.Cgroups == settings.Off || s.pidfile() == "" {
+		return
+	}
+	if err := supervise.LeaveCgroup(cgroupName(s.pidfile())); err != nil {
+		s.daemon.Log.Debug("the daemon stays in the cgroup that it was started in", "err", err)
+	}
+}
+
 // cgroupName tells the cgroup of this daemon from those of all others, in containers too, where /run is another
 // directory of that name. It stays the same from one start to the next; without a pidfile, nobody looks for it then.
 func cgroupName(pidfile string) string {

@@ -182,3 +182,30 @@ func TestBounds(t *testing.T) {
 	}
 	w.down(p)
 }
+
+// promise T4, issue 8.5: a daemon that is started by what a program of the one before has left, as over its sshd, is
+// where that one was: neither bound as the program was, nor below it
+func TestStartedInTheGroupOfAProgramOfTheOneBefore(t *testing.T) {
+	t.Parallel()
+	own, err := supervise.FindCgroup()
+	if err != nil || os.Geteuid() != 0 {
+		t.Skip("needs root, and a cgroup of version 2 that it may write to: ", err)
+	}
+	w := newWorld(t, oneProgram)
+	left := filepath.Join(own, cgroupName(w.pidfile), "sshd.process")
+	if err := os.MkdirAll(left, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	session := &cgroup{t: t, dir: left}
+	if status, stderr := session.run(w, w.command()); status != 0 {
+		t.Fatal(status, stderr)
+	}
+	p := w.daemon()
+	daemon, its := w.where(p, "one")
+	if strings.Contains(daemon, "sshd.process") || its != filepath.Join(daemon, cgroupName(w.pidfile), "one.group") {
+		t.Errorf("the daemon is in %s, its program in %s", daemon, its)
+	}
+	w.down(p)
+	os.Remove(left)
+	os.Remove(filepath.Dir(left))
+}

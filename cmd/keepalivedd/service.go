@@ -55,6 +55,7 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 	}
 	s.leaveWord()
 	s.outputs.begin(s.config.Log.Facility, s.log)
+	s.leaveCgroup()
 	if s.daemon.Crashed() {
 		if pids := endLeft(s.pidfile()); len(pids) > 0 {
 			s.daemon.Log.Warn("ended what the previous daemon, which was killed, had left behind", "pids", pids)
