@@ -248,6 +248,7 @@ func TestAuthorsDaemon(t *testing.T) {
 			}
 			s.expect(0, "", "stop")
 		})
+		life("S5: a start that nobody reads, with something to say", startUnread)
 		life("P1, P3: stale contents, and a pidfile that is deleted", func(t *testing.T, s *sample) {
 			for _, stale := range []string{"", "garbage", "1\n", "0\n", "99999999999\n", strconv.Itoa(os.Getpid()) + "\n"} {
 				if err := os.WriteFile(s.pid, []byte(stale), 0o644); err != nil {

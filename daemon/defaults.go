@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"log"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -10,6 +11,8 @@ import (
 	"syscall"
 	"time"
 	"unicode"
+
+	"github.com/keepalivedd/keepalivedd/internal/stderr"
 )
 
 func (d *Daemon) log() *slog.Logger {
@@ -31,7 +34,7 @@ func (d *Daemon) report(err error) {
 		d.Report(err)
 		return
 	}
-	fmt.Fprintf(os.Stderr, "%s: %s\n", d.name(), printable(err.Error()))
+	fmt.Fprintf(stderr.Writer{}, "%s: %s\n", d.name(), printable(err.Error()))
 }
 
 // printable is for a terminal: a daemon that has given up its privileges is not to have power over that of who asks it.
@@ -45,9 +48,14 @@ func printable(text string) string {
 }
 
 // surviveUnread is for a process that is about to exit, with a status that is to be had though nobody reads its
-// standard error any more: to write there would be deadly. What it starts yet is only a copy of it, which takes PIPE
-// anew.
-func surviveUnread() { signal.Ignore(syscall.SIGPIPE) }
+// standard error any more: to write there would be deadly, or last for ever. What it starts yet is only a copy of it,
+// which takes PIPE anew.
+func surviveUnread() {
+	signal.Ignore(syscall.SIGPIPE)
+	if log.Writer() == os.Stderr { // as slog's default has it too
+		log.SetOutput(stderr.Writer{})
+	}
+}
 
 func (d *Daemon) umask() int {
 	if d.NoUmask {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/control"
+	"github.com/keepalivedd/keepalivedd/internal/stderr"
 	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/signals"
 )
@@ -222,7 +223,7 @@ func (c *launchedCopy) passOn() (ready, eof bool) {
 			return false, true
 		}
 		text, ready := c.hear(buf[:n])
-		os.Stderr.Write(text)
+		stderr.Writer{}.Write(text)
 		if ready {
 			return true, false
 		}

@@ -48,8 +48,8 @@ func TestFailedStartIsTold(t *testing.T) {
 	}
 }
 
-// promise S2: what a copy has left that was killed, or has left from within a hook, is ended before anybody else starts;
-// one that has come to its end is let be
+// promise S2: what a copy has left that was killed, or has left from within a hook, is ended before anybody else
+// starts; one that has come to its end is let be
 func TestLeftByTheCopy(t *testing.T) {
 	for does, status := range map[string]int{"start-dies": 1, "start-panics": 2, "start-leaves": 5, "start-fails": 1} {
 		t.Run(does, func(t *testing.T) {

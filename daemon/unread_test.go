@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,6 +23,52 @@ func unread(t *testing.T) func(*exec.Cmd) {
 	r.Close()
 	t.Cleanup(func() { w.Close() })
 	return func(c *exec.Cmd) { c.Stderr = w }
+}
+
+// fullPipe is one that nobody reads, and that takes nothing any more.
+func fullPipe(t *testing.T) *os.File {
+	t.Helper()
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := unix.Write(p[1], make([]byte, 4096)); err != nil {
+			break
+		}
+	}
+	unix.SetNonblock(p[1], false)
+	f := os.NewFile(uintptr(p[1]), "pipe")
+	t.Cleanup(func() { f.Close(); unix.Close(p[0]) })
+	return f
+}
+
+// startUnread is for a sample: it has something to say, and somebody may read it, who does not.
+func startUnread(t *testing.T, s *sample) {
+	full := fullPipe(t)
+	start := func() int {
+		c := exec.Command(s.exe, append(s.args, "-daemon")...)
+		c.Stderr = full
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		hung := time.AfterFunc(time.Minute, func() { c.Process.Kill() })
+		defer hung.Stop()
+		c.Wait()
+		return c.ProcessState.ExitCode()
+	}
+	if err := os.WriteFile(s.pid, []byte("stale\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if first, second := start(), start(); first != 0 || second != 100 {
+		t.Errorf("status %d, and of a second start %d", first, second)
+	}
+	s.expect(0, "", "stop")
+	s.breaks()
+	if status := start(); status != 1 {
+		t.Errorf("a start that fails: status %d", status)
+	}
+	s.left()
 }
 
 // promises S1, S6: a start does what it would, and returns what it would, though nobody reads what it says

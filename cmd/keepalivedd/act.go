@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/keepalivedd/keepalivedd/config"
 	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/internal/stderr"
 	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
@@ -160,7 +160,7 @@ func (o *options) tellOutcomes(outcomes []supervise.Outcome) (status int) {
 			}
 			continue
 		}
-		fmt.Fprintf(os.Stderr, "%s: %s\n", name, line)
+		fmt.Fprintf(stderr.Writer{}, "%s: %s\n", name, line)
 		switch {
 		case is.Failed, o.verb == "down":
 			status = failure

@@ -9,6 +9,7 @@ import (
 
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/internal/stderr"
 	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
@@ -66,19 +67,19 @@ func fail(err error) int {
 	}
 	var mistakes brief
 	if errors.As(err, &mistakes) && onTerminal() {
-		mistakes.tell(os.Stderr, columns())
+		mistakes.tell(stderr.Writer{}, columns())
 		return tellHint(err)
 	}
 	for line := range strings.Lines(err.Error()) {
 		// The words of another of us, as in an upgrade's rehearsal, begin so.
-		fmt.Fprintf(os.Stderr, "%s: %s\n", name, strings.TrimPrefix(strings.TrimSuffix(line, "\n"), name+": "))
+		fmt.Fprintf(stderr.Writer{}, "%s: %s\n", name, strings.TrimPrefix(strings.TrimSuffix(line, "\n"), name+": "))
 	}
 	return tellHint(err)
 }
 
 func tellHint(err error) (status int) {
 	if hint := hintFor(err); hint != "" {
-		fmt.Fprintf(os.Stderr, "hint: %s\n", hint)
+		fmt.Fprintf(stderr.Writer{}, "hint: %s\n", hint)
 	}
 	return exitStatus(err)
 }
@@ -86,7 +87,7 @@ func tellHint(err error) (status int) {
 // warn tells of what is right in a configuration, and may not be meant.
 func warn(c *settings.Config) {
 	for _, w := range c.Warnings {
-		fmt.Fprintf(os.Stderr, "%s: warning: %v\n", name, w)
+		fmt.Fprintf(stderr.Writer{}, "%s: warning: %v\n", name, w)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
+	"github.com/keepalivedd/keepalivedd/internal/stderr"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
@@ -173,7 +174,7 @@ func (s *service) nameLacking() {
 			then = afterFailing(p)
 		}
 		if s.tells() {
-			fmt.Fprintf(os.Stderr, "%s: %v; %s\n", name, e, then)
+			fmt.Fprintf(stderr.Writer{}, "%s: %v; %s\n", name, e, then)
 		}
 		if s.logs() {
 			about := []any{"err", e}
@@ -184,7 +185,7 @@ func (s *service) nameLacking() {
 		}
 	}
 	if more > 0 && s.tells() {
-		fmt.Fprintf(os.Stderr, "%s: and %d more\n", name, more)
+		fmt.Fprintf(stderr.Writer{}, "%s: and %d more\n", name, more)
 	}
 	if more > 0 && s.logs() {
 		s.daemon.Log.Error("more of them cannot be had", "count", more)
@@ -214,10 +215,10 @@ func (s *service) nameFailed(failed []*supervise.LaunchError) {
 	})
 	for i, e := range failed {
 		if i == mostMistakes {
-			fmt.Fprintf(os.Stderr, "%s: and %d more\n", name, len(failed)-i)
+			fmt.Fprintf(stderr.Writer{}, "%s: and %d more\n", name, len(failed)-i)
 			break
 		}
-		fmt.Fprintf(os.Stderr, "%s: %v; %s\n", name, e, afterFailing(programs[e.Name]))
+		fmt.Fprintf(stderr.Writer{}, "%s: %v; %s\n", name, e, afterFailing(programs[e.Name]))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/internal/stderr"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
@@ -21,7 +22,7 @@ func run(args []string) int {
 	if status, ran := supervise.RunSetup(args); ran {
 		return status // as a program that is being set up
 	}
-	slog.SetDefault(slog.New(caller{os.Stderr})) // until the log is open
+	slog.SetDefault(slog.New(caller{stderr.Writer{}})) // until the log is open
 	if in := daemon.Inherit(); in != nil {
 		return takeOver(args, in)
 	}

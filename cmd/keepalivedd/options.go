@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
+	"github.com/keepalivedd/keepalivedd/internal/stderr"
 	"github.com/keepalivedd/keepalivedd/logging"
 	"github.com/keepalivedd/keepalivedd/signals"
 )
@@ -129,7 +130,7 @@ func parse(args []string) (o *options, status int, done bool) {
 	set := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	set.SetInterspersed(true)
 	set.Usage = func() {}
-	set.SetOutput(os.Stderr)
+	set.SetOutput(stderr.Writer{})
 	set.StringVarP(&o.file, "use-file", "f", defaultFile, "")
 	set.StringVarP(&o.pid, "pid", "p", "", "")
 	set.BoolVarP(&o.foreground, "dont-fork", "n", false, "")
@@ -324,7 +325,7 @@ func onTerminal() bool {
 }
 
 func misuse(format string, args ...any) int {
-	fmt.Fprintf(os.Stderr, "%s: %s\nhint: see %s --help\n", name, fmt.Sprintf(format, args...), name)
+	fmt.Fprintf(stderr.Writer{}, "%s: %s\nhint: see %s --help\n", name, fmt.Sprintf(format, args...), name)
 	return usage
 }
 

@@ -28,8 +28,8 @@ var (
 	errBuild  error
 )
 
-// binary returns the program: $KEEPALIVEDD, or what `go build` makes of this folder. Only where there is neither is there
-// nothing to test.
+// binary returns the program: $KEEPALIVEDD, or what `go build` makes of this folder. Without either there is nothing to
+// test.
 func binary(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("KEEPALIVEDD"); path != "" {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/stderr"
 )
 
 // warnOfWriters tells of files of the configuration that others may write to than root and this user: whoever may has
@@ -14,7 +16,8 @@ import (
 func warnOfWriters(files []string) {
 	for _, file := range files {
 		if who := writer(file); who != "" {
-			fmt.Fprintf(os.Stderr, "%s: warning: %s: %s may write to it, and so have any command run as the daemon's user\n",
+			fmt.Fprintf(stderr.Writer{},
+				"%s: warning: %s: %s may write to it, and so have any command run as the daemon's user\n",
 				name, file, who)
 		}
 	}
