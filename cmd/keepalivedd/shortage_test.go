@@ -62,9 +62,10 @@ output = "$DIR/out.new"
 	}
 }
 
-// killLastOfA kills the process of program a that was started last.
+// killLastOfA kills the process of program a that was started last, of those that have said so.
 func (w *world) killLastOfA() {
 	w.t.Helper()
+	w.await(filepath.Join(w.dir, "a"), `^\d+$`)
 	pids := strings.Fields(w.read(filepath.Join(w.dir, "a")))
 	if pid, _ := strconv.Atoi(pids[len(pids)-1]); pid > 1 {
 		unix.Kill(pid, unix.SIGKILL)
