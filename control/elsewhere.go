@@ -51,6 +51,7 @@ func (s *Server) SetReaders(*int)                     {}
 func (s *Server) Handover() ([2]int, error)           { return [2]int{-1, -1}, errNeedsLinux }
 func (f *Follower) Send(any) error                    { return errNeedsLinux }
 func (f *Follower) SendEncoded(json.RawMessage) error { return errNeedsLinux }
+func (f *Follower) Put(json.RawMessage) error         { return errNeedsLinux }
 func (f *Follower) Flush() error                      { return errNeedsLinux }
 
 // Deferred is a request that somebody else answers, on Linux.

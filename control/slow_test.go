@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -116,5 +117,41 @@ func TestFlush(t *testing.T) {
 	})
 	if n != lines+1 || err != nil {
 		t.Errorf("%d lines, %v", n, err)
+	}
+}
+
+// promise L3: what is put, in however long lines and without a pause, is lost to nobody; who has left is not waited for
+func TestPut(t *testing.T) {
+	const lines = 100
+	path := socket(t)
+	stream(t, path, func(_ context.Context, _ json.RawMessage, to *Follower) error {
+		text := strings.Repeat("x", mostQueued/10)
+		for i := range lines {
+			if err := to.Put(json.RawMessage(fmt.Sprintf("[%d,%q]", i, text))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	n := 0
+	err := Follow(t.Context(), path, 0, "follow", nil, func(_ json.RawMessage, lost int) error {
+		if n++; lost > 0 {
+			t.Error(lost)
+		}
+		runtime.Gosched()
+		return nil
+	})
+	if n != lines || err != nil {
+		t.Errorf("%d lines, %v", n, err)
+	}
+	ctx, leave := context.WithCancelCause(t.Context())
+	f := newFollower(ctx, "follow")
+	defer context.AfterFunc(ctx, f.wake)()
+	f.Put(json.RawMessage("[" + strings.Repeat("1,", mostQueued) + "1]"))
+	left := make(chan error)
+	go func() { left <- f.Put(json.RawMessage("[]")) }()
+	leave(errLeft)
+	if err := <-left; err != errLeft {
+		t.Error(err)
 	}
 }

@@ -59,7 +59,13 @@ func (f *Follower) Send(v any) error {
 }
 
 // SendEncoded is [Follower.Send] of what is encoded already, as [json.Marshal] does it: for what many are to get.
-func (f *Follower) SendEncoded(said json.RawMessage) error {
+func (f *Follower) SendEncoded(said json.RawMessage) error { return f.send(said, false) }
+
+// Put is [Follower.SendEncoded] that loses nothing: it waits until there is room. Whoever must not wait does not call
+// it.
+func (f *Follower) Put(said json.RawMessage) error { return f.send(said, true) }
+
+func (f *Follower) send(said json.RawMessage, wait bool) error {
 	switch {
 	case len(said) == 0:
 		return errors.New("nothing is to be sent")
@@ -70,18 +76,26 @@ func (f *Follower) SendEncoded(said json.RawMessage) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for wait && f.isFull(len(said)) && f.ctx.Err() == nil && !f.over {
+		f.changed.Wait()
+	}
 	switch {
 	case f.ctx.Err() != nil:
 		return context.Cause(f.ctx)
 	case f.over:
 		return errOver
-	case f.lost > 0, len(f.queue) > 0 && len(f.queue)+len(f.head)+len(said) > mostQueued:
+	case f.isFull(len(said)):
 		f.lost++
 		return nil
 	}
 	f.queue = append(append(append(f.queue, f.head...), said...), "}\n"...)
 	f.changed.Broadcast()
 	return nil
+}
+
+// isFull reports whether there is no room for so many bytes, or what came before them was lost.
+func (f *Follower) isFull(bytes int) bool {
+	return f.lost > 0 || len(f.queue) > 0 && len(f.queue)+len(f.head)+bytes > mostQueued
 }
 
 // Flush waits until there is room for whatever comes, of which so nothing is lost. It is for what a stream begins with,

@@ -31,7 +31,11 @@ func (s *service) answerEvents(ctx context.Context, raw json.RawMessage, to *con
 	}
 	err := s.hear(ctx, q.Programs, func(lines []*eventLine) error {
 		for _, line := range lines {
-			if err := to.Send(line); err != nil {
+			said, err := json.Marshal(line)
+			if err == nil {
+				err = to.Put(said)
+			}
+			if err != nil {
 				return err
 			}
 		}

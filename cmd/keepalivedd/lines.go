@@ -82,7 +82,7 @@ func (s *service) tellLogs(ctx context.Context, set *supervise.Set, q logsParams
 		queue, lost, renewed, over := s.lines.take(e)
 		for some := range slices.Chunk(queue, atOnce) {
 			for _, line := range some {
-				if err := to.SendEncoded(line.encoded()); err != nil {
+				if err := to.Put(line.encoded()); err != nil {
 					return err
 				}
 			}
@@ -174,7 +174,11 @@ func (s *service) tellKept(set *supervise.Set, q logsParams, e *ear, to *control
 	})
 	for some := range slices.Chunk(kept, atOnce) {
 		for i := range some {
-			if err := to.Send(lineOf(&some[i])); err != nil {
+			said, err := json.Marshal(lineOf(&some[i]))
+			if err == nil {
+				err = to.Put(said)
+			}
+			if err != nil {
 				return err
 			}
 		}

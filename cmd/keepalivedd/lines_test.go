@@ -131,6 +131,28 @@ func accountReader(t *testing.T, heard string, total int) (lost int) {
 	return lost
 }
 
+// promise L3: of what is kept nothing is missing for who reads it, however long the lines are
+func TestLongLinesAreTold(t *testing.T) {
+	t.Parallel()
+	const lines = 150
+	w := newWorld(t, `
+[program.web]
+command = ["/bin/sh", "-c", "seq -f %08000.0f 150; echo end; exec sleep 1000"]
+`)
+	d := w.up()
+	w.await(w.log, `web\[\d+\]: end`)
+	for _, args := range [][]string{{"logs", "-n", "all"}, {"logs", "-n", "all", "--json"}} {
+		out, err := w.command(args...).Output()
+		if err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(string(out), "\n"); n != lines+1 || strings.Contains(string(out), "missing") {
+			t.Errorf("%v: %d lines, want %d", args, n, lines+1)
+		}
+	}
+	w.down(d)
+}
+
 // promise C6: what is held for one who listens is bounded, he is told of the rest, and nobody else is
 func TestEarThatDoesNotListen(t *testing.T) {
 	t.Parallel()
