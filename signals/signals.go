@@ -35,15 +35,15 @@ func Notify() (Requests, func()) {
 }
 
 // NotifyFirst is Notify in two steps, for who is waited for: each signal takes a while. It takes those that ask for a
-// stop or a reload, and PIPE, and others takes the rest: call it before the first child is started, which would inherit
-// what is ignored. Until then a USR1 or USR2 does nothing, and one of job control what it does to any process. Both
-// functions are called at most once, by one goroutine.
+// stop or a reload, has PIPE ignored, and others takes that and the rest: call it before the first child is started,
+// which would inherit what is ignored. Until then a USR1 or USR2 does nothing, and one of job control what it does to
+// any process. Both functions are called at most once, by one goroutine.
 func NotifyFirst() (requests Requests, others, release func()) {
 	stop, reload := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	dump, stats := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	hangup, dropped := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
-	signal.Notify(dropped, unix.SIGPIPE) // of standard error, which is deadly
+	signal.Ignore(unix.SIGPIPE) // of standard error, which is deadly; it takes a hundredth of the time of Notify
 	attached := hasTerminal()
 	if !attached { // the usual daemon: no goroutine between the signal and the loop
 		signal.Notify(reload, unix.SIGHUP)
@@ -51,18 +51,23 @@ func NotifyFirst() (requests Requests, others, release func()) {
 		signal.Notify(hangup, unix.SIGHUP)
 		go sort(hangup, stop, reload)
 	}
+	all := false
 	others = func() {
+		all = true
 		signal.Notify(dump, unix.SIGUSR1)
 		signal.Notify(stats, unix.SIGUSR2)
 		// The runtime catches ALRM, WINCH, XFSZ and the like by itself, and nothing comes of them. Not PIPE and this one, or
 		// not everywhere. And not signal.Ignore, which children would inherit.
-		signal.Notify(dropped, unix.SIGCONT)
+		signal.Notify(dropped, unix.SIGPIPE, unix.SIGCONT)
 		if !attached {
 			// Job control has no meaning here, and children would inherit it from a caller who ignored it.
 			signal.Notify(dropped, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU)
 		}
 	}
 	return Requests{stop, reload, dump, stats}, others, func() {
+		if !all {
+			others() // only what was taken can be given back
+		}
 		for _, c := range []chan os.Signal{stop, reload, dump, stats, hangup, dropped} {
 			signal.Stop(c)
 		}

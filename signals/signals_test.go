@@ -4,6 +4,7 @@ package signals_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,6 +30,18 @@ func TestMain(m *testing.M) {
 		requests, others, end := signals.NotifyFirst()
 		defer end()
 		listen(requests, others)
+		return
+	case "unread":
+		r, w, _ := os.Pipe()
+		unix.Dup3(int(w.Fd()), 2, 0)
+		r.Close()
+		_, _, end := signals.NotifyFirst()
+		_, err := os.Stderr.Write([]byte("nobody reads this\n"))
+		fmt.Println("ready")
+		fmt.Println(err)
+		end()
+		os.Stderr.Write([]byte("nor this\n"))
+		fmt.Println("alive")
 		return
 	case "spoil and listen": // what nohup and a careless caller hand down
 		spoil()
@@ -155,6 +168,20 @@ func TestFirst(t *testing.T) {
 	}
 	l.signal(unix.SIGTERM)
 	l.expect("stop terminated")
+}
+
+// issue 12.1: standard error that nobody reads is not deadly from the first step on, and is again after the end, whether
+// the second was taken or not.
+func TestFirstUnread(t *testing.T) {
+	l := start(t, "unread", nil)
+	l.expect("write /dev/stderr: broken pipe")
+	if got, err := l.out.ReadString('\n'); err == nil {
+		t.Errorf("it said %q", got)
+	}
+	var ended *exec.ExitError
+	if err := l.cmd.Wait(); !errors.As(err, &ended) || ended.Sys().(syscall.WaitStatus).Signal() != unix.SIGPIPE {
+		t.Errorf("it ended by %v", err)
+	}
 }
 
 // promise R2: what is not a request never ends the process
