@@ -184,9 +184,6 @@ func decodeImage(text []byte, strict bool) (*image, error) {
 var harmless = [...]os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE, unix.SIGTSTP,
 	unix.SIGTTIN, unix.SIGTTOU, unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF, unix.SIGIO, unix.SIGPWR}
 
-// unasked are those of them that package signals has no use for.
-const unasked = 8
-
 // brace is for before any signal is caught. In the moment in which quiet has the runtime ignore one that is caught, the
 // runtime does with it what it found when it began to catch it (sigfwdgo in runtime/signal_unix.go), and that would be
 // to end the process. So it is to find it ignored, as it does in a program that has taken over. Those are the ones that
@@ -199,6 +196,14 @@ func quiet(release func()) {
 	signal.Ignore(harmless[:]...)
 	release() // by signal.Stop, which waits for what is on its way; signal.Reset would lose it
 	signal.Reset(unix.SIGTERM)
+}
+
+// unquiet ends the ignoring of them, which children would inherit, where nobody catches them:
+// [signal.Reset] leaves a signal ignored that was.
+func unquiet() {
+	caught := make(chan os.Signal, len(harmless))
+	signal.Notify(caught, harmless[:]...)
+	signal.Stop(caught)
 }
 
 // execute has the process become the program of a descriptor, with these arguments and descriptors and nothing else of

@@ -49,7 +49,7 @@ func TestQuietInAStorm(t *testing.T) {
 // promise U1: a TERM that has come before the exec is never lost, however short before
 func TestQuietLosesNothing(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // as a daemon: what was caught has not got far
-	defer signal.Reset(harmless[:]...)
+	defer unquiet()
 	runtime.LockOSThread() // which gets it, before the call returns
 	defer runtime.UnlockOSThread()
 	for range 200 {

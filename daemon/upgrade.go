@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
 	"time"
 
@@ -252,7 +251,7 @@ func (r *run) execute(binary, document int, x *image) error {
 	}
 	defer func() {
 		r.requests, r.release = signals.Notify()
-		signal.Reset(harmless[unasked:]...)
+		unquiet()
 		r.owesReload = owed == owesReload
 	}()
 	select {

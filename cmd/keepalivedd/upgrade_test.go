@@ -320,7 +320,8 @@ func TestUpgradeThatCannotBeExecuted(t *testing.T) {
 	to := filepath.Join(w.dir, "to")
 	p := w.up()
 	w.await(filepath.Join(w.dir, "up"), "up")
-	was := w.pids()
+	ignored := regexp.MustCompile("SigIgn:.*")
+	was, signals := w.pids(), ignored.FindString(w.read("/proc/"+itoa(p.pid)+"/status"))
 	for range 2 {
 		if err := os.WriteFile(to, program, 0o755); err != nil {
 			t.Fatal(err)
@@ -335,6 +336,9 @@ func TestUpgradeThatCannotBeExecuted(t *testing.T) {
 		}
 		if text := w.read(w.pidfile); text != fmt.Sprintf("%d\n", p.pid) {
 			t.Errorf("the pidfile says %q", text)
+		}
+		if now := ignored.FindString(w.read("/proc/" + itoa(p.pid) + "/status")); now != signals || now == "" {
+			t.Errorf("of signals, which children would inherit, it had %s, and has %s", signals, now)
 		}
 	}
 	w.configure(oneProgram + fmt.Sprintf(oneMore, "late"))
