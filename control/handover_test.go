@@ -3,6 +3,7 @@
 package control
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -79,6 +80,50 @@ func TestHandoverAnswersEverybody(t *testing.T) {
 			}
 		default:
 		}
+	}
+}
+
+// promises Q1, U1: who has asked for work that has begun is not told to ask again, and so to have it done twice; who has
+// asked for what does no harm is, and for what is not to begin any more
+func TestHandoverCutsOff(t *testing.T) {
+	path := socket(t)
+	began := make(chan context.Context)
+	wait := func(ctx context.Context, _ json.RawMessage) (any, error) {
+		began <- ctx
+		<-ctx.Done()
+		return "not this", nil
+	}
+	s, err := Listen(path, map[string]Method{"work": wait, "repeat": wait}, Options{Log: slog.New(slog.DiscardHandler),
+		Reads: map[string]Method{"look": wait}, Again: []string{"repeat"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	want := map[string]int{"work": CodeCutOff, "repeat": CodeAgain, "look": CodeAgain}
+	said := map[string]*bufio.Reader{}
+	var last *serving
+	for method := range want {
+		f, in := client(t, path)
+		fmt.Fprintf(f, `{"jsonrpc":"2.0","id":1,"method":%q}`+"\n", method)
+		last = (<-began).Value(connKey{}).(*serving)
+		said[method] = in
+	}
+	fds, err := s.Handover()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+	for method, code := range want {
+		var r refusal
+		line, _ := said[method].ReadBytes('\n')
+		if json.Unmarshal(line, &r); r.Error == nil || r.Error.Code != code {
+			t.Errorf("%s: %s, want %d", method, line, code)
+		}
+	}
+	if last.begins(true) {
+		t.Error("what somebody was told to ask for again would begin all the same")
 	}
 }
 
