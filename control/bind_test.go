@@ -187,6 +187,37 @@ func TestReplacedByAFile(t *testing.T) {
 	}
 }
 
+// promise Q2: what has come to stand there between the two calls that bind a socket and take hold of its name is not
+// taken for ours.
+func TestReplacedAtOnce(t *testing.T) {
+	for what, put := range map[string]func(path string) error{
+		"a file": func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"a link": func(path string) error { return os.Symlink("/dev/log", path) },
+		"a socket that is open to all": func(path string) error {
+			stale(t, path)
+			return os.Chmod(path, 0o666)
+		},
+	} {
+		path := socket(t)
+		if err := put(path); err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path + ".ours"}); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := name(fd, path); err == nil {
+			b.close()
+			t.Errorf("%s is taken for our socket", what)
+		} else {
+			unix.Close(fd)
+		}
+	}
+}
+
 // promise Q2: a program of ours that takes the path for itself, as one may that has always had a socket of that name,
 // is let have it; when it listens no more the socket comes back.
 func TestTakenByOurselves(t *testing.T) {
