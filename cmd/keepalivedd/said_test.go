@@ -44,3 +44,29 @@ ready = "notify"
 	}
 	w.down(p)
 }
+
+// promise Q2: whatever programs write, how they are is told, with a last line of each
+func TestOutputBlindsNoStatus(t *testing.T) {
+	t.Parallel()
+	const programs = 60
+	w := newWorld(t, `
+[program.web]
+instances = 60
+command = ["/bin/sh", "-c", "head -c 70000 /dev/zero; echo; echo end; exec sleep 1000"]
+`)
+	d := w.up()
+	for at, end := 0, time.Now().Add(time.Minute); at < programs; {
+		var a state
+		err := control.Ask(t.Context(), control.Path(w.pidfile), "status", statusParams{[]string{"web"}}, &a)
+		if err != nil || len(a.Programs) != programs || time.Now().After(end) {
+			t.Errorf("%v; the end of %d of %d programs was told", err, at, len(a.Programs))
+			break
+		}
+		for at = 0; at < programs; at++ {
+			if n := len(a.Programs[at].Output); n < 2 || a.Programs[at].Output[n-1] != "end" {
+				break
+			}
+		}
+	}
+	w.down(d)
+}

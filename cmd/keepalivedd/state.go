@@ -61,10 +61,11 @@ type lineFrom struct {
 }
 
 // mostShown is how many lines of output the status of a program has, as long as no more programs than mostDetailed are
-// asked for.
+// asked for, and as far as theirs are in longestShown bytes: whatever they write, there is to be an answer.
 const (
 	mostShown    = 10
 	mostDetailed = 100
+	longestShown = 1 << 20
 )
 
 // definition is what the configuration says of a program, as far as it is shown.
@@ -127,6 +128,7 @@ func (s *service) answerStatus(_ context.Context, raw json.RawMessage) (any, err
 	}
 	s.measure(chosen)
 	a.Programs = make([]programState, len(chosen))
+	share := min(64<<10, longestShown/max(1, len(chosen)))
 	for i := range chosen {
 		p := &a.Programs[i]
 		p.Status = chosen[i]
@@ -134,7 +136,7 @@ func (s *service) answerStatus(_ context.Context, raw json.RawMessage) (any, err
 			p.Definition = definitionOf(p.Program)
 		}
 		if len(q.Programs) > 0 && len(chosen) <= mostDetailed {
-			p.Output, p.OutputFrom = lastLines(set, p.Name, mostShown)
+			p.Output, p.OutputFrom = lastLines(set, p.Name, mostShown, share)
 		}
 	}
 	return a, nil
@@ -147,9 +149,9 @@ func (s *service) measure(programs []supervise.Status) {
 	supervise.Measure(programs)
 }
 
-// lastLines are the last lines of one program.
-func lastLines(set *supervise.Set, program string, n int) (texts []string, from []lineFrom) {
-	for _, l := range set.Lines(func(name string) bool { return name == program }, n, 64<<10, func() {}) {
+// lastLines are the last lines of one program, so many in so many bytes.
+func lastLines(set *supervise.Set, program string, n, bytes int) (texts []string, from []lineFrom) {
+	for _, l := range set.Lines(func(name string) bool { return name == program }, n, bytes, func() {}) {
 		texts, from = append(texts, string(l.Text)), append(from, lineFrom{l.Time, l.PID})
 	}
 	return texts, from
