@@ -40,9 +40,9 @@ const (
 	mostConnections = 64
 	mostStreams     = mostConnections / 2 // the others are for questions
 	longestRequest  = 64 << 10
-	slowestRequest  = 2 * time.Second // for the whole of its line
-	unnoticed       = time.Second     // that an asker has left
-	longestAnswer   = 16 << 20
+	slowestRequest  = 2 * time.Second        // for the whole of its line
+	unnoticed       = time.Second            // that an asker has left
+	longestAnswer   = 64 << 20               // what 50,000 programs have to tell is half of that
 	slowestReader   = 10 * time.Second       // of an answer
 	slowestAtTheEnd = 100 * time.Millisecond // one that has paused does not keep the daemon
 )

@@ -179,13 +179,15 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// An answer of the size that 5000 programs have arrives; who does not read it delays neither the others nor the end.
+// An answer of the size that 5000 programs have arrives, and one that 50,000 have; who does not read it delays neither
+// the others nor the end.
 func TestLongAnswer(t *testing.T) {
 	path := socket(t)
 	long := strings.Repeat("x", 4<<20)
 	s := listen(t, path, map[string]Method{
 		"long":  func(context.Context, json.RawMessage) (any, error) { return long, nil },
 		"short": func(context.Context, json.RawMessage) (any, error) { return 1, nil },
+		"many":  func(context.Context, json.RawMessage) (any, error) { return strings.Repeat("x", 50_000*700), nil },
 	})
 	for range 10 {
 		f, in := client(t, path)
@@ -193,6 +195,9 @@ func TestLongAnswer(t *testing.T) {
 		in.Peek(1)
 	}
 	if said, err := ask(t, path, "long"); len(said) != len(long)+2 {
+		t.Errorf("%d bytes, %v", len(said), err)
+	}
+	if said, err := ask(t, path, "many"); len(said) != 50_000*700+2 {
 		t.Errorf("%d bytes, %v", len(said), err)
 	}
 	if said, err := ask(t, path, "short"); said != "1" {

@@ -62,10 +62,17 @@ command = ["/bin/sh", "-c", "head -c 70000 /dev/zero; echo; echo end; exec sleep
 			t.Errorf("%v; the end of %d of %d programs was told", err, at, len(a.Programs))
 			break
 		}
+		bytes := 0
 		for at = 0; at < programs; at++ {
-			if n := len(a.Programs[at].Output); n < 2 || a.Programs[at].Output[n-1] != "end" {
+			output := a.Programs[at].Output
+			bytes += len(strings.Join(output, ""))
+			if n := len(output); n < 2 || output[n-1] != "end" {
 				break
 			}
+		}
+		if bytes > longestShown {
+			t.Errorf("%d bytes", bytes)
+			break
 		}
 	}
 	w.down(d)
