@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // promise C6: who does not read loses lines, and is told how many, in their place; all others get every line.
@@ -153,5 +154,47 @@ func TestPut(t *testing.T) {
 	leave(errLeft)
 	if err := <-left; err != errLeft {
 		t.Error(err)
+	}
+}
+
+// A Flush for who does not read ends when he has left.
+func TestFlushForWhoLeaves(t *testing.T) {
+	path := socket(t)
+	flushing, flushed := make(chan struct{}), make(chan error, 1)
+	stream(t, path, func(_ context.Context, _ json.RawMessage, to *Follower) error {
+		to.Send([]string{strings.Repeat("x", 8<<20)}) // more than a socket takes
+		to.Flush()                                    // it is being written
+		to.Send([]string{"the next"})
+		close(flushing)
+		err := to.Flush()
+		flushed <- err
+		return err
+	})
+	f, _ := client(t, path)
+	f.WriteString(askFollow)
+	<-flushing
+	f.Close()
+	select {
+	case err := <-flushed:
+		if err == nil {
+			t.Error("all was written")
+		}
+	case <-time.After(patience):
+		t.Error("it waits on")
+	}
+}
+
+// promise C6: what comes after a line that is lost is lost too, though there were room for it: the place where lines are
+// missing is one, and told of there.
+func TestNothingFollowsWhatIsLost(t *testing.T) {
+	f := newFollower(t.Context(), "follow")
+	for _, size := range []int{mostQueued / 2, mostQueued, 1} {
+		if err := f.Send([]string{strings.Repeat("x", size)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := strings.SplitAfter(string(f.take()), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[1], `"params":{"lines":2}`) {
+		t.Errorf("%d lines, the second %.100q", len(lines), lines[1])
 	}
 }
