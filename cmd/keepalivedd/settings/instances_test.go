@@ -74,6 +74,19 @@ command = ["/bin/x"]
 	}
 }
 
+// Instances run as the user of their section, and as nobody where that is unknown. promise S8
+func TestInstancesRunAs(t *testing.T) {
+	t.Parallel()
+	c := loadText(t, memory{main: programs(2, func(i int) string {
+		return "instances = 2\n" + [...]string{"user = \"4000000001:4000000002\"\n", "user = \"no-such-user\"\n"}[i]
+	})})
+	for i, p := range c.Programs {
+		if u := p.User; u.Known() != (i < 2) || u.Known() && (u.UID != 4000000001 || u.GID != 4000000002) {
+			t.Errorf("%s: %+v", p.Name, u)
+		}
+	}
+}
+
 // Instances share what has no number in it: a thousand cost what a thousand sections cost that are alike. // issue 8.7
 func TestInstancesShare(t *testing.T) {
 	t.Parallel()

@@ -56,3 +56,18 @@ func TestListenOfInstances(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// As many sockets as LISTEN_FDS can be expected to tell of can be had, and no more.
+func TestMostSockets(t *testing.T) {
+	t.Parallel()
+	for n, most := range map[int]bool{mostSockets: true, mostSockets + 1: false} {
+		var all []string
+		for i := range n {
+			all = append(all, fmt.Sprintf("\"unix:/run/x%d\"", i))
+		}
+		main := programs(1, func(int) string { return "listen = [" + strings.Join(all, ", ") + "]\n" })
+		if _, err := load("/main.toml", memory{main: main}); (err == nil) != most {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -129,6 +130,12 @@ func TestRights(t *testing.T) {
 			t.Errorf("above the hard limit, for root: %v", err)
 		}
 	}
+	first := 1024
+	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start"); err == nil {
+		first, _ = strconv.Atoi(strings.TrimSpace(string(text)))
+	}
+	priority, _ := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	nice := 20 - priority
 	for name, c := range map[string]struct {
 		rights rights
 		err    error
@@ -137,9 +144,14 @@ func TestRights(t *testing.T) {
 		"the same user": {rights{}, rights{}.become(&User{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}), ""},
 		"another user": {rights{}, rights{}.become(&User{Name: "x", UID: 4000000001}),
 			"only root can run programs as another user"},
+		"another group": {rights{}, rights{}.become(&User{Name: "x", UID: uint32(os.Geteuid()), GID: 4000000001}),
+			"only root can run programs as another user"},
 		"root without":  {rights{root: true}, rights{root: true}.become(&User{Name: "x", UID: 4000000001}), "CAP_SETUID"},
 		"any user":      {all, all.become(&User{UID: 4000000001}), ""},
 		"nicer":         {rights{}, rights{}.nice(19), ""},
+		"as nice":       {rights{}, rights{}.nice(nice), ""},
+		"first port":    {rights{}, rights{}.listen(first), ""},
+		"port before":   {rights{}, rights{}.listen(first - 1), "only root can, below"},
 		"any nice":      {all, all.nice(-20), ""},
 		"any score":     {all, all.oomScoreAdj(-1000), ""},
 		"a worse score": {rights{}, rights{}.oomScoreAdj(1000), ""},
@@ -150,6 +162,35 @@ func TestRights(t *testing.T) {
 			continue
 		}
 		t.Errorf("%s: got %v, want %q", name, c.err, c.want)
+	}
+}
+
+// What somebody may execute is executable, be it only others than the owner; and output goes to no FIFO, whose reader it
+// would wait for. promise S9
+func TestLookedAtKinds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	run, fifo := filepath.Join(dir, "run"), filepath.Join(dir, "fifo")
+	if err := os.WriteFile(run, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for mode, executable := range map[fs.FileMode]bool{0o644: false, 0o654: true, 0o645: true, 0o744: true} {
+		os.Chmod(run, mode)
+		err := sight{anExecutable, run}.of(disk{})
+		if told := err != nil && strings.Contains(err.Error(), "it is not executable"); told == executable {
+			t.Errorf("%o: %v", mode, err)
+		}
+	}
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (sight{anOutput, fifo}).of(disk{}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("FIFO: %v", err)
+	}
+	os.Chmod(dir, 0o500)
+	defer os.Chmod(dir, 0o700)
+	if err := (sight{aPIDFile, run}).of(disk{}); os.Geteuid() != 0 && !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("pidfile where none can be made: %v", err)
 	}
 }
 

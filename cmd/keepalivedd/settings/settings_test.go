@@ -85,11 +85,11 @@ func TestUnset(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	c := loadText(t, memory{main: programs(1, func(int) string {
-		return "limits = { stack = \"8M:unlimited\", nofile = 1024, core = \"1K\", as = \"unlimited\", cpu = \"1:2\" }\n"
+		return "limits = { stack = \"8M:unlimited\", nofile = 1024, core = \"1K\", as = \"unlimited\", cpu = \"1:2\", nproc = \"7:7\" }\n"
 	})})
 	want := Limits{
 		{unix.RLIMIT_CPU, 1, 2}, {unix.RLIMIT_STACK, 8 << 20, unix.RLIM_INFINITY}, {unix.RLIMIT_CORE, 1024, 1024},
-		{unix.RLIMIT_NOFILE, 1024, 1024}, {unix.RLIMIT_AS, unix.RLIM_INFINITY, unix.RLIM_INFINITY},
+		{unix.RLIMIT_NPROC, 7, 7}, {unix.RLIMIT_NOFILE, 1024, 1024}, {unix.RLIMIT_AS, unix.RLIM_INFINITY, unix.RLIM_INFINITY},
 	}
 	if got := c.Programs[0].Limits; !reflect.DeepEqual(got, want) && runtime.GOARCH == "amd64" {
 		t.Errorf("got %v, want %v", got, want)

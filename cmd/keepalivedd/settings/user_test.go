@@ -59,7 +59,7 @@ func TestUserGroup(t *testing.T) {
 	for _, u := range userOf(t, "root:4000000000", "4000000001:root", "4000000001:0") {
 		switch {
 		case u.UID == 0:
-			if u.Name != "root" || u.GID != 4000000000 || !slices.Contains(u.Groups, u.GID) {
+			if u.Name != "root" || u.GID != 4000000000 || !slices.Contains(u.Groups, u.GID) || slices.Contains(u.Groups, 0) {
 				t.Errorf("got %+v", u)
 			}
 		case u.UID != 4000000001 || u.GID != 0 || u.Name != "4000000001" || u.Home != "/" || u.Shell != "/bin/sh" ||
