@@ -133,42 +133,9 @@ func (l *loop) run() {
 		ring := l.alarms.next()
 		select {
 		case r := <-l.set.requests:
-			switch r := r.(type) {
-			case spoken:
-				for _, word := range l.reader.take() {
-					l.hear(word)
-				}
-			case notice, gateSaid:
-				l.hear(r)
-			case updateRequest:
-				l.update(r)
-			case *operating:
-				l.operate(r)
-			case runRequest:
-				l.runCommand(r)
-			case endRunRequest:
-				l.endRun(r.reply)
-			case freezeRequest:
-				l.beginFreeze(r)
-			case leaveRequest:
-				l.answerLate(r.of)
-			case awaitRequest:
-				l.awaiting = append(l.awaiting, r.reply)
-				l.judge()
-			case stopRequest:
-				l.stop(r)
+			l.take(r)
+			if l.stopping != nil && !l.hurried {
 				hurried = l.stopping.ctx.Done()
-			case statusRequest:
-				r.now()
-				r.reply <- l.status()
-			case boundNow:
-				l.haveBound(r)
-			case sessionsRequest:
-				r.reply <- l.sessions()
-			case surveyed:
-				l.surveyed(r)
-			case feedRequest:
-				l.takeFeed(r.feed)
 			}
 		case r := <-l.kernel.launched():
 			l.landed(r)
@@ -193,6 +160,46 @@ func (l *loop) run() {
 	l.removeCgroups()
 	l.lastLines(l.stopping.ctx)
 	l.stopping.reply <- nil
+}
+
+// take does what somebody else has asked the loop for.
+func (l *loop) take(r any) {
+	switch r := r.(type) {
+	case spoken:
+		for _, word := range l.reader.take() {
+			l.hear(word)
+		}
+	case notice, gateSaid:
+		l.hear(r)
+	case updateRequest:
+		l.update(r)
+	case *operating:
+		l.operate(r)
+	case runRequest:
+		l.runCommand(r)
+	case endRunRequest:
+		l.endRun(r.reply)
+	case freezeRequest:
+		l.beginFreeze(r)
+	case leaveRequest:
+		l.answerLate(r.of)
+	case awaitRequest:
+		l.awaiting = append(l.awaiting, r.reply)
+		l.judge()
+	case stopRequest:
+		l.stop(r)
+	case statusRequest:
+		r.now()
+		r.reply <- l.status()
+	case boundNow:
+		l.haveBound(r)
+	case sessionsRequest:
+		r.reply <- l.sessions()
+	case surveyed:
+		l.surveyed(r)
+	case feedRequest:
+		l.takeFeed(r.feed)
+	}
 }
 
 // takeStock is for who has processes from the beginning, see Restore: some may have died meanwhile.
