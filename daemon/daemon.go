@@ -209,6 +209,11 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if d.Inherited != nil {
 		return r.succeed(d.Inherited)
 	}
+	return r.begin()
+}
+
+// begin is the life of a daemon that takes over from none, from its checks on.
+func (r *run) begin() (err error) {
 	if r.copy == nil { // else the launcher has looked
 		if err := spare(); err != nil {
 			return err
