@@ -134,15 +134,7 @@ func (l *loop) update(r updateRequest) {
 	}
 	for _, name := range slices.Concat(same, c.Signalled) {
 		if p := l.programs[name]; !p.isChanging() { // else it stops in the order that was
-			was := p.spec
-			p.spec = r.next[name]
-			l.takesOnCheck(p, was.Check)
-			if !was.Resources.same(p.spec.Resources) {
-				l.bind(p)
-			}
-			if p.pid == 0 && !p.state.underWay() {
-				l.rested(p)
-			}
+			l.adjust(p, r.next[name])
 		}
 	}
 	for _, name := range c.Added {
@@ -202,6 +194,19 @@ func (l *loop) update(r updateRequest) {
 		if p.state == blocked {
 			l.admit(p)
 		}
+	}
+}
+
+// adjust has p, which goes on, be next, which its process can do with.
+func (l *loop) adjust(p *program, next *Program) {
+	was := p.spec
+	p.spec = next
+	l.takesOnCheck(p, was.Check)
+	if !was.Resources.same(p.spec.Resources) {
+		l.bind(p)
+	}
+	if p.pid == 0 && !p.state.underWay() {
+		l.rested(p)
 	}
 }
 
