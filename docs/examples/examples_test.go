@@ -89,21 +89,6 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// Whatever a page of docs links to on this side is there.
-func TestLinks(t *testing.T) {
-	pages, err := filepath.Glob("../*.md")
-	if err != nil || len(pages) == 0 {
-		t.Fatalf("the pages: %v %v", pages, err)
-	}
-	for _, page := range pages {
-		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)[^):]*\)`).FindAllStringSubmatch(read(t, page), -1) {
-			if _, err := os.Stat(filepath.Join("..", link[1])); err != nil {
-				t.Errorf("%s: %v", page, err)
-			}
-		}
-	}
-}
-
 // forking is a program that leaves a process in a session of its own behind, which says what signal has ended it.
 const forking = `#!/bin/sh
 setsid -f sh -c '
