@@ -230,11 +230,19 @@ func TestKeys(t *testing.T) {
 	known := map[string][]string{}
 	for _, k := range settings.Keys() {
 		known[k.Section] = append(known[k.Section], k.Name)
-		var body string
+		var body, entry string
 		var found bool
 		for head, b := range sections[k.Section] {
 			if head == "Cm "+k.Name || strings.HasPrefix(head, "Cm "+k.Name+" = ") {
-				body, found = b, true
+				body, entry, found = b, head+"\n"+b, true
+			}
+		}
+		for _, word := range regexp.MustCompile(`"[a-z0-9]+"|-?\b[0-9]+\b`).FindAllString(k.Type, -1) {
+			if strings.HasSuffix(k.Section, ".limits") || regexp.MustCompile(`local[1-6]`).MatchString(word) {
+				continue // that is told of all of them at once
+			}
+			if !strings.Contains(strings.ReplaceAll(entry, `\-`, "-"), strings.Trim(word, `"`)) {
+				t.Errorf("[%s] %s is %s, and the page does not tell of %s", k.Section, k.Name, k.Type, word)
 			}
 		}
 		switch {
