@@ -174,3 +174,36 @@ func headings(t *testing.T, path string) (all []string) {
 	}
 	return all
 }
+
+// What CONTRIBUTING says of imports: the packages for everybody import none of ours but the smallest, and those
+// none but internal.
+func TestImports(t *testing.T) {
+	t.Parallel()
+	const ours = "github.com/keepalivedd/keepalivedd/"
+	smallest := []string{"address", "cycle", "wait", "internal"}
+	alone := []string{"supervise", "config", "logging", "pidfile", "signals", "control"}
+	tokens := token.NewFileSet()
+	seen := map[string]bool{}
+	sources(t, tokens, func(path, _ string, file *ast.File) {
+		path, _ = filepath.Rel(root, path)
+		of, _, _ := strings.Cut(filepath.ToSlash(path), "/")
+		if strings.HasSuffix(path, "_test.go") || !slices.Contains(slices.Concat(smallest, alone), of) {
+			return
+		}
+		seen[of] = true
+		for _, i := range file.Imports {
+			name, is := strings.CutPrefix(strings.Trim(i.Path.Value, `"`), ours)
+			to, _, _ := strings.Cut(name, "/")
+			allowed := smallest
+			if slices.Contains(smallest, of) {
+				allowed = smallest[3:]
+			}
+			if is && to != of && !slices.Contains(allowed, to) {
+				t.Errorf("%s imports %s", path, name)
+			}
+		}
+	})
+	if len(seen) != len(smallest)+len(alone) {
+		t.Errorf("found %d packages only: %v", len(seen), seen)
+	}
+}
