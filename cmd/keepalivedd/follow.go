@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/control"
+	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
@@ -177,6 +179,24 @@ func (s *service) endEvents(ctx context.Context) {
 	}
 }
 
+// follow is [control.Follow] of a daemon that has something to say at once, unless it is stopped itself, or hangs.
+func follow(ctx context.Context, path string, pid int, method string, params any,
+	each func(line json.RawMessage, lost int) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	silent := time.AfterFunc(promptly, cancel)
+	began := false
+	err := control.Follow(ctx, control.Path(path), pid, method, params, func(line json.RawMessage, lost int) error {
+		silent.Stop()
+		began = true
+		return each(line, lost)
+	})
+	if err != nil && !began && ctx.Err() != nil {
+		return &daemon.UnaskedError{PID: pid, Err: fmt.Errorf("%s: there was no answer in time", control.Path(path))}
+	}
+	return err
+}
+
 // events prints the stream, until the daemon has stopped.
 func (o *options) events(path string) int {
 	st, err := pidfile.Look(path)
@@ -187,7 +207,7 @@ func (o *options) events(path string) int {
 		return fail(err)
 	}
 	over := false
-	err = control.Follow(context.Background(), control.Path(path), st.PID, "events", statusParams{o.names},
+	err = follow(context.Background(), path, st.PID, "events", statusParams{o.names},
 		func(line json.RawMessage, lost int) error {
 			if lost > 0 {
 				line, _ = json.Marshal(&eventLine{Event: eventLost, Time: time.Now(), Lines: lost})

@@ -38,7 +38,7 @@ func (o *options) logs(path string) int {
 	if o.lines != math.MaxInt {
 		q.Lines = &o.lines
 	}
-	err = control.Follow(ctx, control.Path(path), st.PID, "logs", q, func(raw json.RawMessage, lost int) error {
+	err = follow(ctx, path, st.PID, "logs", q, func(raw json.RawMessage, lost int) error {
 		return hearLogs(raw, lost, v, t)
 	})
 	t.end()
