@@ -51,8 +51,8 @@ func (n *listener) open() error {
 	if err != nil {
 		return err
 	}
-	if n.fd >= 0 && a.Network == "unix" && !n.named(a.Path) {
-		unix.Close(n.fd) // nobody can connect to it any more
+	if n.fd >= 0 && (a.Network == "unix" && !n.named(a.Path) || !(n.shared && a.Datagram()) && spoiled(n.fd)) {
+		unix.Close(n.fd) // nobody can reach it any more
 		n.fd = -1
 	}
 	if n.fd < 0 {
@@ -67,6 +67,17 @@ func (n *listener) open() error {
 		}
 	}
 	return n.listen(a, n.fd)
+}
+
+// spoiled reports whether a process has made of a socket what cannot be undone: shut it down, as some do at their end,
+// or, of one for datagrams, connected it to somebody. With TCP the former only ends the listening.
+func spoiled(fd int) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	if n, _ := unix.Poll(p, 0); n == 1 && p[0].Revents&unix.POLLRDHUP != 0 {
+		return true
+	}
+	_, err := unix.Getpeername(fd)
+	return err == nil
 }
 
 // bind opens it anew.

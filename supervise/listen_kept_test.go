@@ -182,3 +182,69 @@ func TestListenIsClosed(t *testing.T) {
 	w.is("once", "done")
 	refused(t, once.Address)
 }
+
+// promise K1: what a process does to its sockets at its end, as some do to wake those of their threads that wait there,
+// does not reach the next: that one is asked as the one before was.
+func TestListenSpoiled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, supervise.Options{Helper: true})
+	at := loopback()
+	path := filepath.Join(t.TempDir(), "s")
+	sockets := []supervise.Socket{{Address: "tcp:" + at}, {Address: "udp:" + at}, {Address: "unix:" + path}}
+	w.apply(w.listening("web", sockets...))
+	pid := w.expect("web/web:web:web")
+	end := func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) }
+	for _, spoil := range [][]func(fd int) error{
+		{end, end, end},
+		{nil, func(fd int) error {
+			return unix.Connect(fd, &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}})
+		}, nil},
+		{nil, nil, nil},
+	} {
+		process, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, what := range spoil {
+			fd, err := unix.PidfdGetfd(process, 3+i, 0)
+			if err != nil {
+				t.Skip("needs the descriptors of a child: ", err)
+			}
+			if what != nil {
+				what(fd) // of one for datagrams it is done, and called a mistake
+			}
+			unix.Close(fd)
+		}
+		unix.Close(process)
+		if _, err := w.set.Restart(t.Context(), supervise.Request{Names: []string{"web"}}); err != nil {
+			t.Fatal(err)
+		}
+		pid = w.expect("web/web:web:web")
+		for _, s := range sockets {
+			if who := answer(t, s.Address); who != "web" {
+				t.Errorf("%s: %s answers", s.Address, who)
+			}
+		}
+	}
+	// a read of a socket that is shut down returns at once
+	if !silent(t, pid, 4) {
+		t.Error("there is something to be read where nobody has sent anything")
+	}
+}
+
+// silent reports whether there is nothing to be read from a descriptor of a child.
+func silent(t *testing.T, pid, fd int) bool {
+	t.Helper()
+	process, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(process)
+	own, err := unix.PidfdGetfd(process, fd, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(own)
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(own), Events: unix.POLLIN}}, 0)
+	return n == 0 && err == nil
+}
