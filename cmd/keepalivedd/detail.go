@@ -84,7 +84,7 @@ func (p *programState) nextTry(now time.Time) string {
 	if p.Next.IsZero() {
 		return ""
 	}
-	return fmt.Sprintf("in %s, after %d failures in a row", short(p.Next.Sub(now)), p.Failures)
+	return fmt.Sprintf("in %s, after %s in a row", short(p.Next.Sub(now)), count(p.Failures, "failure"))
 }
 
 func (p *programState) takes(l load) string {
