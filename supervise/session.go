@@ -18,13 +18,14 @@ import (
 type Session struct {
 	PID   int
 	Start uint64 // of the process, in clock ticks since the boot
+	Alone bool   // with KillProcess: nobody else in the session is to be ended
 
 	begun time.Duration // when it was known to run, which tells it from another with that number
 }
 
-// Sessions are those of the processes that there are now, but of programs with KillProcess, for [EndSessions] after
-// this process was killed; in no order. known are what was returned before, or nil: it saves looking again.
-// Nil after Stop.
+// Sessions are those of the processes that there are now, for [EndSessions] after this process was killed; in no order.
+// With Options.Cgroup, which tells more, they are those of programs with KillProcess alone. known are what was returned
+// before, or nil: it saves looking again. Nil after Stop.
 func (s *Set) Sessions(known []Session) []Session {
 	reply := make(chan []Session, 1)
 	if s.send(context.Background(), sessionsRequest{reply}) != nil {
@@ -51,8 +52,8 @@ type sessionsRequest struct{ reply chan []Session }
 func (l *loop) sessions() []Session {
 	list := make([]Session, 0, len(l.byPID))
 	for pid, p := range l.byPID {
-		if p.spec.Kill == KillGroup {
-			list = append(list, Session{PID: pid, begun: p.begun})
+		if alone := p.spec.Kill == KillProcess; alone || l.Cgroup == "" {
+			list = append(list, Session{PID: pid, Alone: alone, begun: p.begun})
 		}
 	}
 	return list
@@ -60,13 +61,17 @@ func (l *loop) sessions() []Session {
 
 // EndSessions kills, and waits for, who is left in the sessions of programs whose Set was killed, since the machine was
 // booted and in this PID namespace. It returns their PIDs. A session has its number as long as anybody is in it: so
-// whoever is in one whose leader is another process, or is older than it, is none of them. This process and its
+// whoever is in one whose leader is another process, or is older than it, is none of them. Of one that is Alone the
+// leader is ended, if it lives on: the kernel takes the death signal from who becomes another user. This process and its
 // ancestors are spared. See [EndLeftovers] for when to call it.
 func EndSessions(sessions []Session) (pids []int) {
-	starts := make(map[int]uint64, len(sessions))
+	starts, alone := make(map[int]uint64, len(sessions)), map[int]bool{}
 	for _, s := range sessions {
 		if s.PID > 1 {
 			starts[s.PID] = s.Start
+		}
+		if s.Alone {
+			alone[s.PID] = true
 		}
 	}
 	if len(starts) == 0 {
@@ -81,7 +86,7 @@ func EndSessions(sessions []Session) (pids []int) {
 			start, noted := starts[p.session]
 			leader, leads := all[p.session]
 			if !noted || p.dead || p.start < start || leads && leader.start != start || slices.Contains(spared, pid) ||
-				slices.Contains(pids, pid) {
+				slices.Contains(pids, pid) || alone[p.session] && pid != p.session {
 				continue
 			}
 			if endSession(p) {

@@ -109,7 +109,7 @@ func (p *programState) check(d *definition) string {
 	if p.Check == nil {
 		return ""
 	}
-	words := fmt.Sprintf("%d failures, %d in a row now", p.Check.Failures, p.Check.InARow)
+	words := fmt.Sprintf("%s, %d in a row now", count(p.Check.Failures, "failure"), p.Check.InARow)
 	if d.Check != nil {
 		words += ": " + commandLine(d.Check)
 	}

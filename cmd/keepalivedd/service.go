@@ -71,9 +71,7 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 	s.set = supervise.New(s.setOptions(fail, cgroup)) // not before: it reaps every child
 	s.set.Keep(int(s.config.Log.Keep))
 	s.told.Store(s.set)
-	if cgroup == "" && s.pidfile() != "" {
-		s.noted.begin(s.set, sessionsFile(s.pidfile()), s.daemon.Log)
-	}
+	s.noteSessions(s.config, cgroup == "")
 	if err == nil {
 		err = s.bringUp(ctx)
 	}
@@ -153,6 +151,7 @@ func (s *service) takeOn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.noteSessions(next, false)
 	s.changes, s.differing = changes, s.config.Differing(next)
 	s.set.Feed(s.feedOf(next))
 	s.set.Keep(int(next.Log.Keep))

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
@@ -24,7 +25,8 @@ const sessionsRest = 250 * time.Millisecond
 const longestSessions = 4 << 20
 
 // notedSessions keeps the sessions of the programs in a file beside the pidfile, for the start after a kill -9, where
-// no cgroup tells what they have left. It is written when something has changed, and then not for a moment; it sleeps
+// no cgroup tells what they have left. Of programs with kill = "process" none does: in their cgroup are also those that
+// are to live on. It is written when something has changed, and then not for a moment; it sleeps
 // while nothing changes. What was started a moment before the kill may not be in it.
 type notedSessions struct {
 	wake  chan struct{} // something has changed since the last write
@@ -50,6 +52,16 @@ func (n *notedSessions) changed() {
 func (n *notedSessions) begin(set *supervise.Set, path string, log *slog.Logger) {
 	n.stop, n.ended, n.path = make(chan struct{}), make(chan struct{}), path
 	go n.run(set, log)
+}
+
+// noteSessions begins it if it is needed.
+func (s *service) noteSessions(c *settings.Config, needed bool) {
+	keeps := func(p settings.Program) bool { return p.Settings != nil && p.Kill == settings.Process }
+	if s.pidfile() == "" || s.noted.begun() || !needed && !slices.ContainsFunc(c.Programs, keeps) {
+		return
+	}
+	s.noted.begin(s.set, sessionsFile(s.pidfile()), s.daemon.Log)
+	s.noted.changed()
 }
 
 func (n *notedSessions) begun() bool { return n.stop != nil }
@@ -97,17 +109,23 @@ func (n *notedSessions) end() {
 	os.Remove(n.path)
 }
 
-// sessionsHead is the first line, before the era.
-const sessionsHead = "keepalivedd sessions 1 "
+const (
+	sessionsHead = "keepalivedd sessions 1 " // the first line, before the era
+	aloneWord    = " alone"
+)
 
 func sessionsText(era string, sessions []supervise.Session) []byte {
-	starts := make(map[int]uint64, len(sessions))
+	byPID := make(map[int]supervise.Session, len(sessions))
 	for _, s := range sessions {
-		starts[s.PID] = s.Start
+		byPID[s.PID] = s
 	}
 	b := []byte(sessionsHead + era + "\n")
-	for _, pid := range slices.Sorted(maps.Keys(starts)) {
-		b = fmt.Appendf(b, "%d %d\n", pid, starts[pid])
+	for _, pid := range slices.Sorted(maps.Keys(byPID)) {
+		b = fmt.Appendf(b, "%d %d", pid, byPID[pid].Start)
+		if byPID[pid].Alone {
+			b = append(b, aloneWord...)
+		}
+		b = append(b, '\n')
 	}
 	return b
 }
@@ -133,8 +151,9 @@ func readSessions(path string) (sessions []supervise.Session) {
 		return nil
 	}
 	for line := range strings.Lines(text) {
-		pid, start, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		var s supervise.Session
+		line, s.Alone = strings.CutSuffix(strings.TrimSuffix(line, "\n"), aloneWord)
+		pid, start, _ := strings.Cut(line, " ")
 		var err, err2 error
 		s.PID, err = strconv.Atoi(pid)
 		s.Start, err2 = strconv.ParseUint(start, 10, 64)

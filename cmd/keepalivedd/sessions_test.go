@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -65,11 +66,59 @@ command = ["/bin/sh", "-c", "set -m; env -i sh -c 'echo $$ >$DIR/bare.new; mv $D
 	}
 }
 
+// promise T3, issue 8.5: a process of kill = "process" that has become another user has no death signal any more, as atd
+// has none: after a kill -9 the next start ends it, and not what it has started
+func TestWhoBecameAnotherUserAfterKill(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: it becomes another user")
+	}
+	if _, err := exec.LookPath("setpriv"); err != nil {
+		t.Skip("needs setpriv")
+	}
+	w := newWorld(t, `[program.one]
+command = ["/bin/sh", "-c", "setsid sh -c 'echo $$ >$DIR/job.new; mv $DIR/job.new $DIR/job; exec sleep 1000' >/dev/null 2>&1 & echo $$ >$DIR/main.new; mv $DIR/main.new $DIR/main; echo up >>$DIR/up; exec setpriv --reuid=65534 --clear-groups sleep 1000"]
+kill = "process"
+`)
+	p := w.up()
+	var held []*process
+	for _, name := range []string{"main", "job"} {
+		w.await(filepath.Join(w.dir, name), "^[0-9]+$")
+		n, _ := strconv.Atoi(strings.TrimSpace(w.read(filepath.Join(w.dir, name))))
+		h, err := hold(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.close()
+		defer unix.Kill(n, unix.SIGKILL)
+		held = append(held, h)
+	}
+	main, job := held[0], held[1]
+	w.await(fmt.Sprintf("/proc/%d/status", main.pid), `^Uid:\t65534\t65534\t`)
+	w.await(sessionsFile(w.pidfile), fmt.Sprintf("^%d [0-9]+ alone$", main.pid))
+	p.signal(t, unix.SIGKILL)
+	p.wait(t)
+	if main.ends(0) {
+		t.Fatal("it has died with the daemon: the test is void")
+	}
+	if status, stderr := w.run(); status != 0 || !strings.Contains(stderr, "stale pidfile") {
+		t.Fatalf("start: %d, %q", status, stderr)
+	}
+	p = w.daemon()
+	if !main.ends(patience) {
+		t.Error("it lives on")
+	}
+	if job.ends(0) {
+		t.Error("what it has started has ended")
+	}
+	w.down(p)
+}
+
 // promise T3: what somebody else may have written is not believed, nor what is of another boot
 func TestReadSessions(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.programs")
-	all := []supervise.Session{{PID: 9, Start: 3}, {PID: 5, Start: 1 << 60}}
+	all := []supervise.Session{{PID: 9, Start: 3, Alone: true}, {PID: 5, Start: 1 << 60}}
 	byPID := []supervise.Session{all[1], all[0]}
 	right := string(sessionsText(supervise.Era(), all))
 	for _, test := range []struct {

@@ -215,10 +215,7 @@ func (s *service) goOn(fail context.CancelCauseFunc, in *daemon.Inherited) error
 		s.passOver(os.NewFile(uintptr(st.Leftover), "startup"))
 	}
 	s.told.Store(s.set)
-	if st.Noted {
-		s.noted.begin(s.set, sessionsFile(s.pidfile()), s.daemon.Log)
-		s.noted.changed() // since the one before has written last
-	}
+	s.noteSessions(s.config, st.Noted)
 	s.set.Feed(s.feedOf(s.config))
 	s.running.Store(s.set)
 	s.reloads.goOn(st.Reloads)
