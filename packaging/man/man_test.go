@@ -205,8 +205,9 @@ func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	text := section(t, page(t, command), ".Sh", "ENVIRONMENT")
 	for _, name := range []string{
-		"NOTIFY_SOCKET", "WATCHDOG_USEC", "GOMAXPROCS", "NO_COLOR", "KEEPALIVEDD", "PATH", "HOME", "USER", "LOGNAME", "SHELL",
+		"NOTIFY_SOCKET", "WATCHDOG_USEC", "GOMAXPROCS", "NO_COLOR", "TERM", "KEEPALIVEDD", "PATH", "HOME", "USER", "LOGNAME", "SHELL",
 		"PROGRAM", "OLD_STATE", "NEW_STATE", "STATUS", "COUNT", "SKIPPED",
+		"OUTPUT", "KEEPALIVEDD_PROGRAM", "KEEPALIVEDD_GATE",
 	} {
 		if !regexp.MustCompile(`(?m)^\.It Ev (\w+ , )*` + name + `\b`).MatchString(text) {
 			t.Errorf("%s is not in the page", name)
