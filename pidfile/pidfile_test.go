@@ -94,7 +94,7 @@ func TestSecondOwnerIsRefused(t *testing.T) {
 	}
 }
 
-// promise P1, and the table of holes in mission.md: PID reuse, and what is no PID
+// promise P1: PID reuse, and what is no PID
 func TestStaleContentsNeverBlock(t *testing.T) {
 	stranger := exec.Command("sleep", "1000")
 	if err := stranger.Start(); err != nil {
@@ -160,7 +160,7 @@ func TestStrangerOfAnotherUser(t *testing.T) {
 	us.must("acquire")
 }
 
-// mission.md: EPERM means alive. The owner here does not lock, is root's, and runs our executable's name.
+// promise P1: EPERM means alive. The owner here does not lock, is root's, and runs our executable's name.
 func TestOwnerWithoutLock(t *testing.T) {
 	t.Run("ours and older than the file", func(t *testing.T) {
 		p := path(t)

@@ -215,7 +215,7 @@ func TestWitnessIsDrained(t *testing.T) {
 	}
 }
 
-// mission.md: a descriptor that a child of a dead owner has inherited keeps nobody out.
+// promise P1: a descriptor that a child of a dead owner has inherited keeps nobody out.
 func TestWitnessKeptByAChildOfADeadOwner(t *testing.T) {
 	p := path(t)
 	owner := start(t, p)
