@@ -2,7 +2,11 @@ package supervise
 
 import (
 	"log/slog"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -147,6 +151,83 @@ func TestSweepThatIsNotSure(t *testing.T) {
 			if text := log.String(); strings.Contains(text, "KILL") || !strings.Contains(text, "cannot be told") {
 				t.Errorf("the log says:\n%s", text)
 			}
+		}
+	}
+}
+
+// promise C6: a check whose exec hangs, each time, delays the launches of others for a second, once. It is still run, and
+// has failed when its time is over.
+func TestCheckWhoseExecHangs(t *testing.T) {
+	a := Program{Name: "a", Command: []string{"/main", "a"}, StopTimeout: time.Second, Check: &Check{
+		Command: []string{"/check", "a"}, Every: time.Second, Timeout: 3 * time.Second, Failures: 3}}
+	b := Program{Name: "b", Command: []string{"/main", "b"},
+		Backoff: &Backoff{Min: 100 * time.Millisecond, Max: 100 * time.Millisecond}}
+	f := fates{"main a": {life: -1}, "check a": {life: -1, hanging: 4900 * time.Millisecond},
+		"main b": {life: 100 * time.Millisecond, status: wsOne}}
+	for _, helper := range []bool{false, true} {
+		seed := uint64(1)
+		if helper {
+			seed = 2
+		}
+		_, wrong, trace := liveWith(t, f, seed, []operation{{what: "update", next: []Program{a, b}},
+			{what: "stop", after: time.Minute}}, true)
+		text := strings.Join(trace, "\n")
+		var last, longest time.Duration
+		long := 0
+		for _, at := range regexp.MustCompile(`(?m)^ *(\S+) +launch main b#`).FindAllStringSubmatch(text, -1) {
+			seconds, err := strconv.ParseFloat(at[1], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			now := time.Duration(seconds * float64(time.Second))
+			if longest = max(longest, now-last); now-last > 500*time.Millisecond {
+				long++
+			}
+			last = now
+		}
+		if len(wrong) > 0 || helper && (longest > 1500*time.Millisecond || long > 1) || !helper && long < 2 ||
+			!strings.Contains(text, "its check failed 3 times in a row") {
+			t.Errorf("helper %v: %v; others waited %d times, and %v at most\n%s", helper, wrong, long, longest, text)
+		}
+	}
+}
+
+// promise C6: what goes aside is not waited for, and becomes its command when that can be had. A lease of the file keeps
+// it from being opened, as a disk that hangs does.
+func TestAside(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "check")
+	text, err := os.ReadFile("/bin/sh")
+	if err == nil {
+		err = os.WriteFile(path, text, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		t.Skip("needs leases: ", err)
+	}
+	k := newLinux()
+	_, shut := k.open(&Options{Helper: true})
+	defer shut()
+	for _, test := range []struct {
+		path string
+		want int
+	}{{path, 3}, {"/no/such/check", 127}} {
+		c := (&Program{Name: "a"}).command([]string{test.path, "-c", "exit 3"})
+		c.aside = true
+		k.launch(&launch{command: c})
+		r := <-k.launched()
+		if r.err != nil {
+			t.Fatal(r.err)
+		}
+		unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+		if ws := k.wait(r.pid); ws.ExitStatus() != test.want {
+			t.Errorf("%s: %#x", test.path, int(ws))
 		}
 	}
 }

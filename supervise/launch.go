@@ -28,6 +28,7 @@ type command struct {
 	spare  bool       // what descends from it is not to be ended
 	group  string     // the cgroup it is to be in; zero: ours
 	must   bool       // it is not to run out of that
+	aside  bool       // the helper executes it, and is not waited for
 	bounds *Resources // of that; nil: as they are
 	cgroup int        // a descriptor of that, while it is started
 	again  bool       // that has been used before
@@ -87,7 +88,7 @@ func (s *launcher) exec(c command) (pid int, err error) {
 		return 0, err
 	}
 	defer leave()
-	if c.setup != nil || c.guard > 0 || len(c.listen) > 0 {
+	if c.setup != nil || c.guard > 0 || len(c.listen) > 0 || c.aside {
 		return s.execSetup(c)
 	}
 	attr := &syscall.ProcAttr{Dir: c.dir, Env: c.env, Files: c.files,

@@ -35,7 +35,7 @@ type launched struct {
 // How long it takes to get to an executable, which, or whose directory, may be on a file system that hangs.
 const (
 	longLaunch     = 100 * time.Millisecond // longer than one that does not
-	recallPatience = time.Second            // for one that is not wanted any more
+	recallPatience = time.Second            // for one that is not wanted any more, or can go aside
 	launchPatience = 10 * time.Second
 )
 
@@ -65,6 +65,11 @@ func (l *loop) nextLaunch() {
 		l.flight = x
 		x.began = time.Since(l.epoch)
 		x.until = x.began + launchPatience
+		if l.canGoAside(x) {
+			if x.aside = l.hanging[x.place()]; !x.aside {
+				x.until = x.began + recallPatience
+			}
+		}
 		l.alarms.in(longLaunch, &l.lateness, l.lookAtLaunch)
 		x.since = l.kernel.sinceBoot()
 		l.kernel.launch(x)
@@ -85,6 +90,17 @@ func (l *loop) lookAtLaunch() {
 		return
 	}
 	l.giveUpLaunch()
+}
+
+// place is where a command gets its executable from.
+type place struct{ path, dir string }
+
+func (c *command) place() place { return place{c.argv[0], c.dir} }
+
+// canGoAside says whether a check or a hook can be executed by the helper. That is there in any case, and who waits for
+// its exec is not waited for.
+func (l *loop) canGoAside(x *launch) bool {
+	return l.Helper && x.task != nil && x.task.brief && !x.aside
 }
 
 // recallLaunch has a launch given up sooner, of which there is no need to see the end.
@@ -111,7 +127,11 @@ func (l *loop) landed(r launched) {
 	x := l.flight
 	l.flight = nil
 	l.alarms.off(&l.lateness)
-	x.close()
+	aside := x.late && l.canGoAside(x)
+	if aside {
+		l.hanging[x.place()] = true
+		aside = r.err == nil && !l.hurried
+	}
 	if x.late && r.err == nil {
 		l.tasks[r.pid] = &task{pid: r.pid} // whatever it is by now
 		l.kernel.kill(r.pid, unix.SIGKILL) // it may not have got as far as to have a group
@@ -121,7 +141,13 @@ func (l *loop) landed(r launched) {
 			r.err = fmt.Errorf("%s: not executed by the end of the stop", x.argv[0])
 		}
 	}
-	x.then(r.pid, r.err)
+	if aside {
+		x.late, x.lingers = false, false
+		l.launches = append([]*launch{x}, l.launches...)
+	} else {
+		x.close()
+		x.then(r.pid, r.err)
+	}
 	if l.heldBack {
 		l.heldBack = false
 		l.reap()

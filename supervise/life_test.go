@@ -40,6 +40,8 @@ func liveWith(t *testing.T, f fates, seed uint64, ops []operation, tracing bool)
 		if l.cgroups = l.orphans && l.rnd.IntN(2) == 0; l.cgroups {
 			o.Cgroup = "/set"
 		}
+		l.helper = seed%2 == 0
+		o.Helper = l.helper
 		l.options = o
 		l.set = &Set{requests: make(chan any), ended: make(chan struct{})}
 		l.loop = newLoop(o, l.set, l.machine)

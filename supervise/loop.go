@@ -31,13 +31,14 @@ type loop struct {
 
 	// To be launched one at a time, between other events: a stop need not wait for five thousand starts.
 	queue    []*program
-	places   int       // in it that were given so far
-	turns    int       // and taken
-	launches []*launch // what the spawner is to do next
-	flight   *launch   // what it does now; nil: nothing
-	lateness alarm     // of that
-	heldBack bool      // somebody may have died who was not looked at
-	early    []notice  // from its process
+	places   int            // in it that were given so far
+	turns    int            // and taken
+	launches []*launch      // what the spawner is to do next
+	flight   *launch        // what it does now; nil: nothing
+	lateness alarm          // of that
+	hanging  map[place]bool // that have kept a check or a hook from its exec, since the last reload
+	heldBack bool           // somebody may have died who was not looked at
+	early    []notice       // from its process
 
 	updates  []*updating    // those that have programs in the queue
 	awaiting []chan error   // those who wait for the Required
@@ -95,7 +96,8 @@ type (
 func newLoop(o Options, s *Set, k kernel) *loop {
 	l := &loop{Options: o, set: s, kernel: k, programs: map[string]*program{}, byPID: map[int]*program{},
 		tasks: map[int]*task{}, gates: map[string]*task{}, reader: newReader(s, o.Line), epoch: time.Now(),
-		sweeps: map[string]*sweep{}, inhabited: map[string]Kill{}, binding: map[string]binding{}, sockets: sockets{}}
+		sweeps: map[string]*sweep{}, inhabited: map[string]Kill{}, binding: map[string]binding{}, sockets: sockets{},
+		hanging: map[place]bool{}}
 	s.reader = l.reader
 	return l
 }

@@ -20,6 +20,9 @@ func (m *machine) launch(l *launch) {
 	}
 	x := m.child(l)
 	x.launching, x.forked = true, m.now()
+	if l.aside {
+		x.hanging = 0
+	}
 	x.holding = x.hanging > 5*time.Second && x.r.IntN(4) == 0
 	m.flight = x
 	if l.program != nil {
@@ -166,6 +169,7 @@ func (m *machine) lands(x *process, l *launch, r launched) {
 		case l.program != nil:
 			m.judgeLaunch(x, well, r.err)
 		case well:
+		case r.err == nil && l.task != nil && m.goesAside(l): // it is launched again
 		case kind == "check" && l.task.ended != nil && !errors.Is(r.err, unix.EAGAIN): // C8
 			m.checked(x.name, false)
 		case kind == "gate":
@@ -173,6 +177,11 @@ func (m *machine) lands(x *process, l *launch, r launched) {
 		}
 		m.outcomes <- r
 	})
+}
+
+// goesAside says that a launch that was given up is not a failure yet.
+func (m *machine) goesAside(l *launch) bool {
+	return m.helper && l.task.brief && !l.aside && !m.hurried()
 }
 
 func (*machine) linger() {}

@@ -50,6 +50,7 @@ type machine struct {
 	looking   bool                  // at orphans
 	gen       int                   // counts the Sets, one of which goes on where another was
 	binding   bool                  // some are being bound
+	helper    bool                  // Options.Helper
 	moments   map[string][]func()
 	asked     time.Duration // when the Set asked for the time, and how often within a second
 	askings   int

@@ -69,6 +69,9 @@ func (s *launcher) execSetup(c command) (pid int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", c.argv[0], err)
 	}
+	if c.aside {
+		return pid, nil
+	}
 	wrong := s.awaitSetup(p[0])
 	if wrong == nil {
 		return pid, nil

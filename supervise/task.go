@@ -14,6 +14,7 @@ type task struct {
 	ended  func(ws syscall.WaitStatus) // nil: nobody wants to know any more
 	ending syscall.Signal              // it was told to end before it was known; 0: it was not
 	grace  time.Duration               // from then to KILL
+	brief  bool                        // it is a check or a hook: nobody waits for its exec, and its time is bounded
 	gone   func()                      // called when there is no process of it any more, or never was one; may be nil
 }
 
@@ -32,7 +33,7 @@ func (l *loop) startTask(c command, timeout time.Duration, ended func(ws syscall
 
 func (l *loop) launchTask(x *launch, timeout time.Duration, ended func(ws syscall.WaitStatus),
 	failed func(error)) *task {
-	t := &task{ended: ended}
+	t := &task{ended: ended, brief: timeout > 0}
 	x.task = t
 	x.then = func(pid int, err error) {
 		switch {

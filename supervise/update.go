@@ -129,6 +129,7 @@ func (l *loop) update(r updateRequest) {
 	if r.dry {
 		return
 	}
+	clear(l.hanging)
 	if len(c.Added) < len(r.next) || len(c.Removed) > 0 {
 		l.Log.Info("programs: " + c.String())
 	}
