@@ -62,8 +62,8 @@ func (l *loop) sessions() []Session {
 // EndSessions kills, and waits for, who is left in the sessions of programs whose Set was killed, since the machine was
 // booted and in this PID namespace. It returns their PIDs. A session has its number as long as anybody is in it: so
 // whoever is in one whose leader is another process, or is older than it, is none of them. Of one that is Alone the
-// leader is ended, if it lives on: the kernel takes the death signal from who becomes another user. This process and its
-// ancestors are spared. See [EndLeftovers] for when to call it.
+// leader is ended, if it lives on: the kernel takes the death signal from who becomes another user. This process and
+// its ancestors are spared. See [EndLeftovers] for when to call it.
 func EndSessions(sessions []Session) (pids []int) {
 	starts, alone := make(map[int]uint64, len(sessions)), map[int]bool{}
 	for _, s := range sessions {
