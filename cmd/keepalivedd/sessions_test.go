@@ -66,8 +66,8 @@ command = ["/bin/sh", "-c", "set -m; env -i sh -c 'echo $$ >$DIR/bare.new; mv $D
 	}
 }
 
-// promise T3, issue 8.5: a process of kill = "process" that has become another user has no death signal any more, as atd
-// has none: after a kill -9 the next start ends it, and not what it has started
+// promise T3, issue 8.5: a process of kill = "process" that has become another user, as atd has, has no death signal:
+// after a kill -9 the next start ends it, and not what it has started
 func TestWhoBecameAnotherUserAfterKill(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
