@@ -51,6 +51,20 @@ func TestFindOfAnOwnerInAnotherNamespace(t *testing.T) {
 	}
 }
 
+// Where the kernel has no pidfd, who would stop the owner is told what it takes.
+func TestFindOnAnOldKernel(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.pid")
+	f, err := Acquire(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Release()
+	p, err := find(path, func(int, int) (int, error) { return -1, unix.ENOSYS })
+	if err == nil || !errors.Is(err, unix.ENOSYS) || !strings.Contains(err.Error(), "takes Linux 5.3 or later") {
+		t.Errorf("it found %+v, %v", p, err)
+	}
+}
+
 // promise P3: the file that is put back is locked like the one that it stands for
 func TestFileThatWasPutBackIsLocked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.pid")

@@ -60,7 +60,10 @@ func find(path string, open func(pid, flags int) (int, error)) (*Process, error)
 		}
 		return nil, errMoved // it has ended since
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.ENOSYS):
+		return nil, fmt.Errorf("pid %d: nothing was sent to it: pidfd_open: %w: that takes Linux 5.3 or later", st.PID, err)
+	case err != nil:
 		return nil, fmt.Errorf("pid %d: pidfd_open: %w", st.PID, err)
 	}
 	p := &Process{st.PID, fd}
