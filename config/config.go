@@ -15,6 +15,7 @@
 //	          "positive" for a duration above zero, "1..9" or "1.." for the numbers that are allowed;
 //	          "required" when there is no default to fall back on
 //	reload    "no" when a running daemon cannot change it
+//	aka       what it is called elsewhere, and may be called here by mistake
 //	doc       its line in the table of keys
 //
 // A field may be a string, a boolean, a number, a [time.Duration], anything that has [encoding.TextUnmarshaler], a

@@ -10,9 +10,10 @@ func TestDecodeTypes(t *testing.T) {
 	t.Parallel()
 	type schema struct {
 		Yes   bool `toml:"yes" default:"true"`
-		Count int  `toml:"count" default:"3"`
+		Count int  `toml:"count" default:"3" aka:"number times"`
 	}
 	for doc, want := range map[string]any{
+		"times = 1":                    `/x:1:1: times: unknown key; did you mean "count"?`,
 		"":                             schema{true, 3},
 		"yes = false\ncount = -0":      schema{false, 0},
 		"count = 0x1F":                 schema{true, 31},

@@ -30,6 +30,9 @@ type field struct {
 
 func (f *field) doc() string { return f.tag.Get("doc") }
 
+// elsewhere are the names that the like of this key has in other configurations.
+func (f *field) elsewhere() []string { return strings.Fields(f.tag.Get("aka")) }
+
 // permanent tells a key that cannot change at run time.
 func (f *field) permanent() bool { return f.tag.Get("reload") == "no" }
 

@@ -13,6 +13,11 @@ import (
 // the last [section] above it, whatever its author had in mind. Meant is the key of the same table, if it was probably
 // one.
 func (d *Document) unknownKey(n *Value, s *schema) (meant string, err error) {
+	for i := range s.fields {
+		if f := &s.fields[i]; slices.Contains(f.elsewhere(), n.name) {
+			return f.name, fmt.Errorf("unknown key; did you mean %q?", f.name)
+		}
+	}
 	for up := n.parent.parent; up != nil; up = up.parent {
 		t := d.typeAt(up)
 		if t == nil || !isTable(t) || schemaOf(t).byName[n.name] == nil {

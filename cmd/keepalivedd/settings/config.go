@@ -86,26 +86,26 @@ type Program struct {
 	// Only these have a colon.
 	Name string `toml:",key"`
 	// Command is the absolute path of the executable and its arguments; it is never empty.
-	Command Command `toml:"command" is:"required" doc:"the absolute path of the executable, and its arguments"`
+	Command Command `toml:"command" is:"required" aka:"cmd exec exec_start" doc:"the absolute path of the executable, and its arguments"`
 	// User is who the program runs as, once it is [User.Known]; nil means as the daemon itself. Programs of the
 	// same user share one value: do not change it.
-	User *User `toml:"user" doc:"who the program runs as, with all groups of that user; the daemon's own user when not set"`
+	User *User `toml:"user" aka:"uid group run_as" doc:"who the program runs as, with all groups of that user; the daemon's own user when not set"`
 	// Directory is the absolute path in which the program is started.
-	Directory string `toml:"directory" default:"/" is:"/" doc:"the directory in which the program is started"`
+	Directory string `toml:"directory" default:"/" is:"/" aka:"cwd chdir workdir working_dir working_directory" doc:"the directory in which the program is started"`
 	// Environment is added to the program's environment; nil when there is nothing to add. What
 	// environment_file has is in it. Programs may share one value: do not change it.
-	Environment Environment `toml:"environment" doc:"variables to add to the program's clean environment"`
+	Environment Environment `toml:"environment" aka:"env environ" doc:"variables to add to the program's clean environment"`
 	// ReadEnvironment is nil, unless environment_file could not be read: then it reads it, and gives the whole
 	// Environment. The program must not run without.
 	ReadEnvironment func() (Environment, error)
 
-	_ [0]string `toml:"environment_file" is:"/" doc:"a file of lines NAME=VALUE to add to environment, which wins; read at start and reload"`
+	_ [0]string `toml:"environment_file" is:"/" aka:"env_file" doc:"a file of lines NAME=VALUE to add to environment, which wins; read at start and reload"`
 	// Restart says what follows when the program ends by itself.
-	Restart Restart `toml:"restart" default:"always" is:"always on-failure never" doc:"when it is started again after its end; on-failure: unless the status was 0; the default of a oneshot"`
+	Restart Restart `toml:"restart" default:"always" is:"always on-failure never" aka:"autorestart respawn" doc:"when it is started again after its end; on-failure: unless the status was 0; the default of a oneshot"`
 	// StopSignal asks the program to end.
-	StopSignal Signal `toml:"stop_signal" default:"TERM" doc:"the signal that asks the program, with its whole group (see kill), to end"`
+	StopSignal Signal `toml:"stop_signal" default:"TERM" aka:"stopsignal kill_signal" doc:"the signal that asks the program, with its whole group (see kill), to end"`
 	// StopTimeout is the time between StopSignal and SIGKILL; 0 means to kill at once.
-	StopTimeout time.Duration `toml:"stop_timeout" default:"10s" doc:"the time from stop_signal to SIGKILL; 0s to kill at once"`
+	StopTimeout time.Duration `toml:"stop_timeout" default:"10s" aka:"stopwaitsecs stop_grace_period" doc:"the time from stop_signal to SIGKILL; 0s to kill at once"`
 	// Settings is never nil in what [Load] returns.
 	*Settings
 }
@@ -114,12 +114,12 @@ type Program struct {
 // one value, because there may be thousands: do not change it.
 type Settings struct {
 	// Instances is how many programs the section of this one makes; nil when it is itself the only one.
-	Instances *int `toml:"instances" is:"1..1000" doc:"how many programs the section makes, NAME:1 and so on, with %i in its strings for the number; NAME alone when not set"`
+	Instances *int `toml:"instances" is:"1..1000" aka:"numprocs replicas" doc:"how many programs the section makes, NAME:1 and so on, with %i in its strings for the number; NAME alone when not set"`
 
 	// Umask is the program's file mode creation mask.
 	Umask Umask `toml:"umask" doc:"the program's file mode creation mask, in octal; the daemon's, 022, when not set"`
 	// Limits are the resource limits that differ from the daemon's, by number; nil when there are none.
-	Limits Limits `toml:"limits" doc:"resource limits: a number for both, \"SOFT:HARD\", or \"unlimited\"; the daemon's when not set"`
+	Limits Limits `toml:"limits" aka:"ulimit ulimits rlimits" doc:"resource limits: a number for both, \"SOFT:HARD\", or \"unlimited\"; the daemon's when not set"`
 	// Nice is the priority, OOMScoreAdj what is added to the kernel's score; nil leaves them as they are.
 	Nice        *int `toml:"nice" is:"-20..19" doc:"the scheduling priority, from -20, the most favoured, to 19; the daemon's when not set"`
 	OOMScoreAdj *int `toml:"oom_score_adj" is:"-1000..1000" doc:"how readily the kernel kills it when memory runs out; -1000 is never; what the daemon was started with when not set"`
@@ -127,42 +127,42 @@ type Settings struct {
 	NoNewPrivileges bool `toml:"no_new_privileges" default:"false" doc:"whether set-user-ID files and the like give the program no more rights"`
 
 	// Memory, CPUWeight and PIDs are what the cgroup of the program lets it have; 0 or nil when nothing is said.
-	Memory    Bytes `toml:"memory" doc:"the memory that all its processes may have together; needs a cgroup with the controller memory; no bound when not set"`
+	Memory    Bytes `toml:"memory" aka:"mem_limit memory_limit memory_max" doc:"the memory that all its processes may have together; needs a cgroup with the controller memory; no bound when not set"`
 	CPUWeight *int  `toml:"cpu_weight" is:"1..10000" doc:"its share of the processors while they are short, beside others with 100; needs a cgroup with the controller cpu"`
-	PIDs      *int  `toml:"pids" is:"1.." doc:"how many processes and threads it may have; needs a cgroup with the controller pids; no bound when not set"`
+	PIDs      *int  `toml:"pids" is:"1.." aka:"pids_limit tasks_max" doc:"how many processes and threads it may have; needs a cgroup with the controller pids; no bound when not set"`
 
 	// Autostart says whether the program is started without being asked for.
-	Autostart bool `toml:"autostart" default:"true" doc:"whether it is started when it is new to the daemon; with false it is held until somebody asks for it, by up or restart"`
+	Autostart bool `toml:"autostart" default:"true" aka:"enabled" doc:"whether it is started when it is new to the daemon; with false it is held until somebody asks for it, by up or restart"`
 
 	// Type is what the program's end with status 0 means.
 	Type Type `toml:"type" default:"service" is:"service oneshot" doc:"a service keeps running; a oneshot is done when it has ended with status 0"`
 	// RestartDelay is the time between an end and the next start.
-	RestartDelay RestartDelay `toml:"restart_delay" doc:"the time from an end to the next start"`
+	RestartDelay RestartDelay `toml:"restart_delay" aka:"backoff restart_sec" doc:"the time from an end to the next start"`
 	// GiveUp says when failing often is final; nil means never.
-	GiveUp *GiveUp `toml:"give_up" doc:"when to stop trying; never when not set"`
+	GiveUp *GiveUp `toml:"give_up" aka:"startretries" doc:"when to stop trying; never when not set"`
 	// PermanentExit are statuses after which the program is not started again.
 	PermanentExit []int `toml:"permanent_exit" is:"0..255" doc:"exit statuses after which the program is not started again"`
 
 	// Ready says how the program becomes ready; at once when it is zero.
-	Ready Ready `toml:"ready" doc:"what makes it ready: a newline on descriptor N, READY=1 to NOTIFY_SOCKET, or that long a life; at once when not set"`
+	Ready Ready `toml:"ready" aka:"startsecs" doc:"what makes it ready: a newline on descriptor N, READY=1 to NOTIFY_SOCKET, or that long a life; at once when not set"`
 	// ReadyTimeout bounds the time from the start of the program to that.
 	ReadyTimeout time.Duration `toml:"ready_timeout" default:"60s" is:"positive" doc:"how long the program may take to tell that it is ready; then it is stopped and has failed"`
 	// After and Requires name the programs that have to be ready before this one is started. They
 	// exist, and do not wait for each other in a circle. All instances of a section are named that the file names.
 	After    []string `toml:"after" doc:"programs to be ready before, and stopped after, this one; one that ended for good is not waited for"`
-	Requires []string `toml:"requires" doc:"as after, but one that has failed for good is waited for; this one is not stopped when they die"`
+	Requires []string `toml:"requires" aka:"depends depends_on dependencies" doc:"as after, but one that has failed for good is waited for; this one is not stopped when they die"`
 	// Required makes the daemon's own readiness wait for the program's.
 	Required bool `toml:"required" default:"false" doc:"whether a start waits until the program is ready, or has lived for a second when ready is not set, and fails when it fails"`
 	// Essential makes the program's end for good the daemon's.
 	Essential bool `toml:"essential" default:"false" doc:"whether the daemon stops all and ends with the program's status when the program ends for good"`
 
 	// Output is "log", "inherit", "null", "syslog", or the absolute path of a file.
-	Output string `toml:"output" default:"log" is:"log inherit null syslog /" doc:"where its output goes: the daemon's log, standard output (none in the background), nowhere, syslog, or a file, which loses none"`
+	Output string `toml:"output" default:"log" is:"log inherit null syslog /" aka:"logfile stdout stderr stdout_logfile" doc:"where its output goes: the daemon's log, standard output (none in the background), nowhere, syslog, or a file, which loses none"`
 	// RateLimit is in lines per second; 0 means that there is none.
 	RateLimit int `toml:"rate_limit" default:"0" is:"0.." doc:"lines of output per second, but of output = \"inherit\"; the rest is dropped and counted; 0 for no limit"`
 
 	// Check is asked whether the program works; nil when nothing is.
-	Check *Check `toml:"check" doc:"a command that tells by its status whether the program works; failing, it is restarted"`
+	Check *Check `toml:"check" aka:"healthcheck health_check" doc:"a command that tells by its status whether the program works; failing, it is restarted"`
 	// Watchdog is the longest time between two signs of life; 0 means that none is expected.
 	Watchdog time.Duration `toml:"watchdog" default:"0s" doc:"the longest time, once it is ready, between two WATCHDOG=1 to NOTIFY_SOCKET before it is restarted; 0s for none"`
 
@@ -176,17 +176,17 @@ type Settings struct {
 
 	// Listen is what the daemon listens on for the program, and ListenWhenDown says whether it does so while there is no
 	// process; nil: it does, unless there is a Gate.
-	Listen         Sockets `toml:"listen" doc:"sockets it gets from descriptor 3 on (LISTEN_FDS), which outlive its restarts: \"tcp:0.0.0.0:80\" and the like, or tables"`
+	Listen         Sockets `toml:"listen" aka:"sockets" doc:"sockets it gets from descriptor 3 on (LISTEN_FDS), which outlive its restarts: \"tcp:0.0.0.0:80\" and the like, or tables"`
 	ListenWhenDown *bool   `toml:"listen_when_down" doc:"whether who connects while it is down waits, or is refused; true when not set, but false with a gate"`
 
 	// Kill is what of the program the signals go to.
-	Kill Kill `toml:"kill" default:"group" is:"group process" doc:"what is ended with it: its process group; or its process alone, and what that has started lives on"`
+	Kill Kill `toml:"kill" default:"group" is:"group process" aka:"kill_mode" doc:"what is ended with it: its process group; or its process alone, and what that has started lives on"`
 
 	// ReloadSignal is sent at a reload that changed nothing but the Environment of what the program runs as, in place of a
 	// restart; 0 means to restart.
 	ReloadSignal Signal `toml:"reload_signal" doc:"the signal that the main process gets at a reload, in place of a restart, when only environment has changed"`
 	// OnChange is run at each change of state; nil when nothing is.
-	OnChange        Command       `toml:"on_change" doc:"a command that is run, with the states in its environment, when the program's state changes; one at a time, and then the latest"`
+	OnChange        Command       `toml:"on_change" aka:"on_failure" doc:"a command that is run, with the states in its environment, when the program's state changes; one at a time, and then the latest"`
 	OnChangeTimeout time.Duration `toml:"on_change_timeout" default:"10s" is:"positive" doc:"how long on_change may run until it is killed"`
 }
 
