@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 )
 
@@ -101,7 +102,8 @@ func answer(ctx context.Context, line []byte, calls map[string]call, reads bool)
 	case call.method == nil && call.stream == nil:
 		return encode(r.id, nil, &Error{Code: CodeMethod, Message: fmt.Sprintf("no such method: %.100q", r.method)}), nil
 	case reads && !call.reads:
-		return encode(r.id, nil, &Error{Code: CodeForbidden, Message: r.method + ": not for those who may only read"}), nil
+		said := fmt.Sprintf("%s: only root and uid %d may, and members of the group may read", r.method, os.Geteuid())
+		return encode(r.id, nil, &Error{Code: CodeForbidden, Message: said}), nil
 	case call.method != nil:
 		x, is := ctx.Value(connKey{}).(interface {
 			begins(method string, again bool) (bool, error)
