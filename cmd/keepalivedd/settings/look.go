@@ -20,6 +20,7 @@ import (
 type looker struct {
 	*loader
 	seen    map[sight]error
+	let     map[access]error
 	limits  map[Limit]error
 	rights  rights
 	machine Machine
@@ -55,8 +56,8 @@ const (
 // look returns what is lacking for what the configuration asks for, with its places. What it says wrongly is not
 // looked for.
 func (l *loader) look(c *Config, m Machine) Errors {
-	k := &looker{loader: l, seen: map[sight]error{}, limits: map[Limit]error{}, first: map[spot]*Error{},
-		rights: rightsNow(), machine: m, controllers: map[string]error{}}
+	k := &looker{loader: l, seen: map[sight]error{}, let: map[access]error{}, limits: map[Limit]error{},
+		first: map[spot]*Error{}, rights: rightsNow(), machine: m, controllers: map[string]error{}}
 	k.daemon(c)
 	programs := l.Root.At("program")
 	for i := range c.Programs {
@@ -74,13 +75,13 @@ func (l *loader) look(c *Config, m Machine) Errors {
 // daemon looks for what the daemon itself needs.
 func (k *looker) daemon(c *Config) {
 	if c.Events != nil {
-		k.command("", k.Root.At("events", "command"), c.Events.Command)
+		k.command("", nil, k.Root.At("events", "command"), c.Events.Command)
 	}
 	if c.Startup != nil {
-		k.command("", k.Root.At("startup", "command"), c.Startup.Command)
+		k.command("", nil, k.Root.At("startup", "command"), c.Startup.Command)
 	}
 	if c.Shutdown != nil {
-		k.command("", k.Root.At("shutdown", "command"), c.Shutdown.Command)
+		k.command("", nil, k.Root.At("shutdown", "command"), c.Shutdown.Command)
 	}
 	k.path("", k.Root.At("log", "to"), sight{anOutput, c.Log.To})
 	k.path("", k.Root.At("pidfile"), sight{aPIDFile, c.PIDFile})
@@ -106,9 +107,9 @@ func (k *looker) program(p *Program, programs *config.Value) {
 	if p.Instances == nil && n.At("instances") != nil {
 		return // they are not known
 	}
-	k.command(p.Name, n.At("command"), p.Command)
-	if n.At("directory") != nil {
-		k.path(p.Name, n.At("directory"), sight{aDirectory, p.Directory})
+	k.command(p.Name, p.User, n.At("command"), p.Command)
+	if at := n.At("directory"); at != nil && !k.path(p.Name, at, sight{aDirectory, p.Directory}) {
+		k.lackLet(p.Name, p.User, at, p.Directory)
 	}
 	if u := p.User; u != nil {
 		if u.Known() {
@@ -126,10 +127,10 @@ func (k *looker) program(p *Program, programs *config.Value) {
 		k.lack(p.Name, at, k.envFiles[filepath.Clean(path)].err, func() error { _, err := again(); return err })
 	}
 	if p.Check != nil {
-		k.command(p.Name, n.At("check", "command"), p.Check.Command)
+		k.command(p.Name, p.User, n.At("check", "command"), p.Check.Command)
 	}
-	k.command(p.Name, n.At("gate"), p.Gate)
-	k.command(p.Name, n.At("on_change"), p.OnChange)
+	k.command(p.Name, p.User, n.At("gate"), p.Gate)
+	k.command(p.Name, p.User, n.At("on_change"), p.OnChange)
 	k.path(p.Name, n.At("output"), sight{anOutput, p.Output})
 	for _, limit := range p.Limits {
 		err, known := k.limits[limit]
@@ -187,11 +188,19 @@ func (k *looker) lack(program string, n *config.Value, err error, again func() e
 	k.lacking = append(k.lacking, mistake)
 }
 
-func (k *looker) path(program string, n *config.Value, s sight) {
+func (k *looker) path(program string, n *config.Value, s sight) (lacking bool) {
 	if n == nil || !filepath.IsAbs(s.path) {
-		return // a word, such as syslog
+		return false // a word, such as syslog
 	}
-	k.lackSight(program, n, s, k.see(s))
+	err := k.see(s)
+	k.lackSight(program, n, s, err)
+	return err != nil
+}
+
+// lackLet is for what is there, and may be nothing for the program's user.
+func (k *looker) lackLet(program string, u *User, n *config.Value, path string) {
+	files := k.files
+	k.lack(program, n, k.lets(u, path), func() error { return letsNow(files, u, path) })
 }
 
 func (k *looker) lackSight(program string, n *config.Value, s sight, err error) {
@@ -201,7 +210,7 @@ func (k *looker) lackSight(program string, n *config.Value, s sight, err error) 
 	}
 }
 
-func (k *looker) command(program string, n *config.Value, c Command) {
+func (k *looker) command(program string, u *User, n *config.Value, c Command) {
 	if n == nil || len(c) == 0 {
 		return
 	}
@@ -213,7 +222,9 @@ func (k *looker) command(program string, n *config.Value, c Command) {
 			err = fmt.Errorf("%w; write %s", err, listFor(k.files, c[0]))
 		}
 	}
-	k.lackSight(program, n.Items()[0], s, err)
+	if k.lackSight(program, n.Items()[0], s, err); err == nil {
+		k.lackLet(program, u, n.Items()[0], c[0])
+	}
 }
 
 func (k *looker) see(s sight) error {
