@@ -26,6 +26,7 @@ func TestConverted(t *testing.T) {
 	for file, want := range map[string]string{
 		"from-supervisord.toml": "ok: 4 programs in 1 file\n",
 		"from-runit.toml":       "ok: 2 programs in 1 file\n",
+		"from-systemd.toml":     "ok: 3 programs in 1 file\n",
 	} {
 		t.Run(file, func(t *testing.T) {
 			// A path of the example becomes one of a tree that has it.

@@ -2,6 +2,8 @@
 package examples_test
 
 import (
+	"bufio"
+	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -31,7 +33,7 @@ func TestExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob("*.toml")
-	if err != nil || len(files) != 9 {
+	if err != nil || len(files) != 10 {
 		t.Fatalf("the examples: %v %v", files, err)
 	}
 	asMe := regexp.MustCompile(`(?m)^user = ".*"`)
@@ -86,6 +88,49 @@ func TestLines(t *testing.T) {
 		if _, err := settings.Load(file); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// The program that ready-when becomes is the one that was started, and descriptor 3 has its newline once the check
+// succeeds, and not before.
+func TestReadyWhen(t *testing.T) {
+	t.Parallel()
+	there := filepath.Join(t.TempDir(), "there")
+	c := exec.Command("./ready-when", `test -e "`+there+`"`, "/bin/sh", "-c", `echo $$; exec sleep 1000`)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	c.ExtraFiles = []*os.File{w}
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Wait()
+	defer c.Process.Kill()
+	line, _ := bufio.NewReader(out).ReadString('\n')
+	if line != strconv.Itoa(c.Process.Pid)+"\n" {
+		t.Errorf("it became process %q, and %d was started", line, c.Process.Pid)
+	}
+	conn, err := r.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Read(func(fd uintptr) bool { // what is there by now was said without looking
+		if n, _ := syscall.Read(int(fd), make([]byte, 1)); n > 0 {
+			t.Error("it is ready before there is what the check wants")
+		}
+		return true
+	})
+	if err := os.WriteFile(there, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := io.ReadAll(r); err != nil || string(said) != "\n" { // until nobody has the descriptor
+		t.Errorf("it said %q, %v", said, err)
 	}
 }
 
