@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/daemon"
@@ -13,7 +14,27 @@ import (
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
-func init() { runtime.LockOSThread() } // of main, to the main thread: nothing else can give it that
+// init locks main to the main thread, which nothing else can give it, wherever there may be something to fork. Who only
+// launches a daemon, or asks one, does without: the runtime makes a thread for that, a thirtieth of a refused start.
+func init() {
+	if daemon.Continues() || !onlyLaunches(os.Args) {
+		runtime.LockOSThread()
+	}
+}
+
+// onlyLaunches tells the command lines of a start in the background, and of the verbs, as far as they are the usual
+// ones: words, -f and -p. What a daemon has itself run as has an argument "--".
+func onlyLaunches(args []string) bool {
+	for i := 1; i < len(args); i++ {
+		switch {
+		case args[i] == "-f", args[i] == "-p":
+			i++ // with its file
+		case strings.HasPrefix(args[i], "-"):
+			return false
+		}
+	}
+	return os.Getpid() != 1
+}
 
 func main() {
 	widen()
