@@ -83,8 +83,8 @@ func TestHandoverAnswersEverybody(t *testing.T) {
 	}
 }
 
-// promises Q1, U1: who has asked for work that has begun is not told to ask again, and so to have it done twice; who has
-// asked for what does no harm is, and for what is not to begin any more
+// promises Q1, U1: who has asked for work that has begun is not told to ask again, and so to have it done twice; who
+// has asked for what does no harm is, and for what is not to begin any more
 func TestHandoverCutsOff(t *testing.T) {
 	path := socket(t)
 	began := make(chan context.Context)

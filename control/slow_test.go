@@ -184,8 +184,8 @@ func TestFlushForWhoLeaves(t *testing.T) {
 	}
 }
 
-// promise C6: what comes after a line that is lost is lost too, though there were room for it: the place where lines are
-// missing is one, and told of there.
+// promise C6: what comes after a line that is lost is lost too, though there were room for it: the place where lines
+// are missing is one, and told of there.
 func TestNothingFollowsWhatIsLost(t *testing.T) {
 	f := newFollower(t.Context(), "follow")
 	for _, size := range []int{mostQueued / 2, mostQueued, 1} {

@@ -86,8 +86,8 @@ func (d *Daemon) Detach() (status int, launched bool) {
 }
 
 // Continues reports whether this process goes on with what another, or another program, has begun: it is the background
-// copy that Detach has started, or takes over by an Upgrade. It is asked before Detach and Inherit, by who needs to know
-// before main.
+// copy that Detach has started, or takes over by an Upgrade. It is asked before Detach and Inherit, by who needs to
+// know before main.
 func Continues() bool { return os.Getenv(handover) != "" || os.Getenv(successor) != "" }
 
 func (d *Daemon) launch() (status int, err error) {

@@ -170,8 +170,8 @@ func TestFirst(t *testing.T) {
 	l.expect("stop terminated")
 }
 
-// issue 12.1: standard error that nobody reads is not deadly from the first step on, and is again after the end, whether
-// the second was taken or not.
+// issue 12.1: standard error that nobody reads is not deadly from the first step on, and is again after the end,
+// whether the second was taken or not.
 func TestFirstUnread(t *testing.T) {
 	l := start(t, "unread", nil)
 	l.expect("write /dev/stderr: broken pipe")

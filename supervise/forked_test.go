@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// promise C3: a child has no signal blocked, as all are here while it is forked, and none ignored, as one is here. It is
-// no shell, which would see to that itself.
+// promise C3: a child has no signal blocked, as all are here while it is forked, and none ignored, as one is here. It
+// is no shell, which would see to that itself.
 func TestForkPassesOnNoSignals(t *testing.T) {
 	signal.Ignore(unix.SIGUSR2)
 	defer func() { // signal.Reset would not

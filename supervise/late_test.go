@@ -155,8 +155,8 @@ func TestSweepThatIsNotSure(t *testing.T) {
 	}
 }
 
-// promise C6: a check whose exec hangs, each time, delays the launches of others for a second, once. It is still run, and
-// has failed when its time is over.
+// promise C6: a check whose exec hangs, each time, delays the launches of others for a second, once. It is still run,
+// and has failed when its time is over.
 func TestCheckWhoseExecHangs(t *testing.T) {
 	a := Program{Name: "a", Command: []string{"/main", "a"}, StopTimeout: time.Second, Check: &Check{
 		Command: []string{"/check", "a"}, Every: time.Second, Timeout: 3 * time.Second, Failures: 3}}
@@ -192,8 +192,8 @@ func TestCheckWhoseExecHangs(t *testing.T) {
 	}
 }
 
-// promise C6: what goes aside is not waited for, and becomes its command when that can be had. A lease of the file keeps
-// it from being opened, as a disk that hangs does.
+// promise C6: what goes aside is not waited for, and becomes its command when that can be had. A lease of the file
+// keeps it from being opened, as a disk that hangs does.
 func TestAside(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "check")
 	text, err := os.ReadFile("/bin/sh")

@@ -36,8 +36,8 @@ output = "syslog"
 	w.down(p)
 }
 
-// promises U1, U2: what a file has not taken, for a disk that hangs, is not thrown away by an upgrade, be it a program's
-// or the daemon's own log: that is refused, and says so
+// promises U1, U2: what a file has not taken, for a disk that hangs, is not thrown away by an upgrade, be it a
+// program's or the daemon's own log: that is refused, and says so
 func TestUpgradeWithAFileThatHangs(t *testing.T) {
 	const prints = `
 [program.one]

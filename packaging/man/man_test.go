@@ -205,7 +205,8 @@ func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	text := section(t, page(t, command), ".Sh", "ENVIRONMENT")
 	for _, name := range []string{
-		"NOTIFY_SOCKET", "WATCHDOG_USEC", "GOMAXPROCS", "NO_COLOR", "TERM", "KEEPALIVEDD", "PATH", "HOME", "USER", "LOGNAME", "SHELL",
+		"NOTIFY_SOCKET", "WATCHDOG_USEC", "GOMAXPROCS", "NO_COLOR", "TERM", "KEEPALIVEDD", "PATH",
+		"HOME", "USER", "LOGNAME", "SHELL",
 		"PROGRAM", "OLD_STATE", "NEW_STATE", "STATUS", "COUNT", "SKIPPED",
 		"OUTPUT", "KEEPALIVEDD_PROGRAM", "KEEPALIVEDD_GATE",
 	} {

@@ -17,8 +17,8 @@ import (
 // and Config.Lacking has what is lacking.
 func Load(path string) (*Config, error) { return LoadOn(Machine{}, path) }
 
-// Machine finds what this package does not know how to look for, and says what is to be looked for. What nobody can look
-// for is not lacking.
+// Machine finds what this package does not know how to look for, and says what is to be looked for. What nobody can
+// look for is not lacking.
 type Machine struct {
 	// Cgroup tells why no program can be given a cgroup with these controllers, "memory" and the like.
 	// Nil: nobody can look.

@@ -165,8 +165,8 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// What somebody may execute is executable, be it only others than the owner; and output goes to no FIFO, whose reader it
-// would wait for. promise S9
+// What somebody may execute is executable, be it only others than the owner; and output goes to no FIFO, whose reader
+// it would wait for. promise S9
 func TestLookedAtKinds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -85,7 +85,8 @@ func TestUnset(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	c := loadText(t, memory{main: programs(1, func(int) string {
-		return "limits = { stack = \"8M:unlimited\", nofile = 1024, core = \"1K\", as = \"unlimited\", cpu = \"1:2\", nproc = \"7:7\" }\n"
+		return "limits = { stack = \"8M:unlimited\", nofile = 1024, core = \"1K\", " +
+			"as = \"unlimited\", cpu = \"1:2\", nproc = \"7:7\" }\n"
 	})})
 	want := Limits{
 		{unix.RLIMIT_CPU, 1, 2}, {unix.RLIMIT_STACK, 8 << 20, unix.RLIM_INFINITY}, {unix.RLIMIT_CORE, 1024, 1024},
