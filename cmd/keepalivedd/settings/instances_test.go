@@ -210,7 +210,7 @@ func (s thereIs) stat(path string, _ bool) (fs.FileMode, error) {
 // What one mark becomes is no part of another.
 func TestMarksAreTakenFromTheLeft(t *testing.T) {
 	for text, want := range map[string]string{"": "", "a": "a", "%i": "7", "%%": "%", "%%i": "%i", "%%%i": "%7",
-		"%i%%": "7%",
+		"%i%%":    "7%",
 		"%i%%i%i": "7%i7", "%%%%i": "%%i", "%": "%", "%%%": "%%", "%x%i%": "%x7%"} {
 		if got := marksFor("7").Replace(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
