@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -112,6 +113,40 @@ func TestTermDuringAHook(t *testing.T) {
 		}
 		w.gone()
 	})
+	for hook, status := range map[string]int{"start": 1, "reload": 0} {
+		t.Run(hook+" that hangs: the second ends the waiting", func(t *testing.T) {
+			w := newWorld(t, hook+"-hangs foreground")
+			w.env = append(w.env, "DAEMON_GRACE=1h")
+			c := w.command()
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			w.expect("start")
+			if hook == "reload" {
+				w.signal(c.Process.Pid, unix.SIGHUP)
+				w.expect("reload")
+			}
+			ended := make(chan struct{})
+			go func() { c.Wait(); close(ended) }()
+			for tries := 0; ; tries++ { // two that come together are one
+				c.Process.Signal(unix.SIGTERM)
+				select {
+				case <-ended:
+				case <-time.After(50 * time.Millisecond):
+					if tries < 1200 {
+						continue
+					}
+					c.Process.Kill()
+					<-ended
+				}
+				break
+			}
+			if got := c.ProcessState.ExitCode(); got != status {
+				t.Errorf("it ended with %d", got)
+			}
+			w.gone()
+		})
+	}
 }
 
 // promise T1: bounded, and the pidfile goes even so

@@ -116,6 +116,8 @@ func testDaemon(words []string) int {
 			switch {
 			case does("reload-fails"):
 				return errors.New("no")
+			case does("reload-hangs"):
+				select {}
 			case does("reload-waits"):
 				<-ctx.Done()
 				return ctx.Err()

@@ -9,6 +9,29 @@ import (
 	"time"
 )
 
+// quietOnes have a daemon do whatever it can, and nothing more once it is done.
+const quietOnes = `
+[events]
+command = ["/bin/sh", "-c", "echo up >$DIR/events; exec cat >/dev/null"]
+[program.held]
+autostart = false
+command = ["/bin/sleep", "1000"]
+[program.done]
+type = "oneshot"
+restart = "on-failure"
+command = ["/bin/true"]
+[program.listens]
+listen = ["unix:$DIR/socket"]
+output = "$DIR/out"
+on_change = ["/bin/sh", "-c", "echo $NEW_STATE >$DIR/told"]
+ready = "fd:4"
+ready_timeout = "100s"
+command = ["/bin/sh", "-c", "echo hello; echo >&4; exec tail -f $DIR/conf.toml"]
+[program.later]
+after = ["listens"]
+command = ["/bin/sh", "-c", "exec tail -f $DIR/conf.toml"]
+`
+
 // promise C4: an idle daemon does not wake at all. What others do to it, taking the processor away or the cache, is not
 // counted: voluntary switches are, and the processor time of a thread that had none.
 func TestIdle(t *testing.T) {
@@ -16,17 +39,20 @@ func TestIdle(t *testing.T) {
 	if long() {
 		window = 20 * time.Second
 	}
-	w := newWorld(t, oneProgram)
+	w := newWorld(t, oneProgram+quietOnes)
 	p := w.up()
-	w.await(filepath.Join(w.dir, "up"), "^up$")
+	for _, name := range []string{"up", "events", "told"} {
+		w.await(filepath.Join(w.dir, name), "^up$")
+	}
 	w.await(w.log, "INFO ready")
+	w.await(w.log, "program done: .*; done")
 	// Its last work has an end that nobody is told of: it is over when nothing has changed for a while.
 	before := threads(t, p.pid)
-	for range 50 {
+	for quiet, tries := 0, 0; quiet < 5 && tries < 100; tries++ {
 		time.Sleep(200 * time.Millisecond)
 		now := threads(t, p.pid)
-		if equal(before, now) {
-			break
+		if quiet++; !equal(before, now) {
+			quiet = 0
 		}
 		before = now
 	}
