@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/inotify"
 )
 
 // watch is the inotify descriptor of the socket's name and the goroutine that reads it. An unlink shows as IN_ATTRIB,
@@ -75,19 +77,29 @@ func (s *Server) EndWatch() (fd int) {
 	fd = -1
 	if w := s.watch; w != nil {
 		s.Unwatch()
-		if raw, err := w.notify.SyscallConn(); err == nil {
-			raw.Control(func(notify uintptr) { fd, _ = unix.FcntlInt(notify, unix.F_DUPFD_CLOEXEC, 3) })
-		}
-		w.notify.Close()
+		fd = w.leave()
 		s.watch = nil
 	}
 	return fd
 }
 
+// leave gives the descriptor away; -1: that was done before.
+func (w *watch) leave() (fd int) {
+	fd = -1
+	if raw, err := w.notify.SyscallConn(); err == nil {
+		raw.Control(func(notify uintptr) { fd, _ = unix.FcntlInt(notify, unix.F_DUPFD_CLOEXEC, 3) })
+	}
+	w.notify.Close()
+	return fd
+}
+
 func (s *Server) closeWatch() {
-	if s.watch != nil {
-		s.Unwatch()
-		s.watch.notify.Close()
+	if s.watch == nil {
+		return
+	}
+	s.Unwatch()
+	if fd := s.watch.leave(); fd >= 0 {
+		inotify.Close(fd)
 	}
 }
 

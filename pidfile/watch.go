@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/inotify"
 )
 
 // watch is the inotify descriptor of a held file and the goroutine that reads it. An unlink shows as IN_ATTRIB, the
@@ -83,20 +85,30 @@ func (f *File) EndWatch() (fd int) {
 	fd = -1
 	if w := f.watch; w != nil {
 		f.Unwatch()
-		if raw, err := w.notify.SyscallConn(); err == nil {
-			raw.Control(func(notify uintptr) { fd, _ = unix.FcntlInt(notify, unix.F_DUPFD_CLOEXEC, 3) })
-		}
-		w.notify.Close()
+		fd = w.leave()
 		f.watch = nil
 	}
 	return fd
 }
 
+// leave gives the descriptor away; -1: that was done before.
+func (w *watch) leave() (fd int) {
+	fd = -1
+	if raw, err := w.notify.SyscallConn(); err == nil {
+		raw.Control(func(notify uintptr) { fd, _ = unix.FcntlInt(notify, unix.F_DUPFD_CLOEXEC, 3) })
+	}
+	w.notify.Close()
+	return fd
+}
+
 // closeWatch is for Release: the watch must not put back what Release removes.
 func (f *File) closeWatch() {
-	if f.watch != nil {
-		f.Unwatch()
-		f.watch.notify.Close()
+	if f.watch == nil {
+		return
+	}
+	f.Unwatch()
+	if fd := f.watch.leave(); fd >= 0 {
+		inotify.Close(fd)
 	}
 }
 
