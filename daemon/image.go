@@ -190,8 +190,16 @@ var harmless = [...]os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGUSR1, unix.SIGUS
 // [signals.Notify] goes on to catch.
 func brace() { signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGPIPE, unix.SIGUSR1, unix.SIGUSR2) }
 
-// quiet ends the catching of signals, of which release stops that of TERM. Those that have come before are in their
-// channels when it returns. TERM is deadly then: it would be lost otherwise.
+// settle waits until what has been caught is in its channel: [signal.Ignore] loses what is on its way there. It is for who
+// catches HUP; nobody else could stop to catch it without dying of one.
+func settle() {
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, unix.SIGHUP)
+	signal.Stop(caught) // waits for that
+}
+
+// quiet ends the catching of signals, of which release stops that of TERM. One that has come before is in its
+// channel when it returns. TERM is deadly then: it would be lost otherwise.
 func quiet(release func()) {
 	signal.Ignore(harmless[:]...)
 	release() // by signal.Stop, which waits for what is on its way; signal.Reset would lose it

@@ -27,7 +27,8 @@ type Inherited struct {
 	image    *image
 	document int            // the descriptor of the image
 	failed   string         // why the program that was to take over from this one has not; empty: none was to
-	caught   chan os.Signal // that came before Run
+	caught   chan os.Signal // of a stop, that came before Run
+	hangup   chan os.Signal // HUP, that came before it
 	owed     owed
 	file     *pidfile.File
 	thread   func(func())
@@ -54,8 +55,9 @@ func Inherit() *Inherited {
 	if err != nil {
 		return nil
 	}
-	caught := make(chan os.Signal, 2)
+	caught, hangup := make(chan os.Signal, 2), make(chan os.Signal, 1)
 	signal.Notify(caught, unix.SIGTERM, unix.SIGINT)
+	signal.Notify(hangup, unix.SIGHUP) // of a configuration that may have been read already when Run comes
 	text, err := readSealed(fd)
 	if err == nil {
 		var x *image
@@ -66,10 +68,12 @@ func Inherit() *Inherited {
 					unix.CloseOnExec(fd)
 				}
 			}
-			return &Inherited{State: x.State, From: x.From, image: x, document: fd, failed: why, caught: caught, owed: owed}
+			return &Inherited{State: x.State, From: x.From, image: x, document: fd, failed: why, caught: caught,
+				hangup: hangup, owed: owed}
 		}
 	}
 	signal.Stop(caught)
+	signal.Stop(hangup)
 	return nil // it was meant for another process
 }
 
@@ -135,9 +139,13 @@ func (i *Inherited) Return(cause error, abandon func(state json.RawMessage)) err
 
 func (i *Inherited) execute(cause error) (err error) {
 	do := func() {
+		settle()
 		quiet(func() { signal.Stop(i.caught) })
-		if len(i.caught) > 0 {
+		switch {
+		case len(i.caught) > 0:
 			i.owed = owesStop
+		case len(i.hangup) > 0 && i.owed == "":
+			i.owed = owesReload
 		}
 		env := []string{fmt.Sprintf("%s=%d", successor, i.document), returned + "=" + cause.Error(),
 			owes + "=" + string(i.owed)}
@@ -168,11 +176,19 @@ func (r *run) inheritedSocket() [2]int {
 
 // succeed is Run for a program that takes over. What can fail comes first, and leads back to the program before.
 func (r *run) succeed(i *Inherited) (err error) {
+	signal.Stop(i.hangup) // from now on it is in r.requests
+	if len(i.hangup) > 0 && i.owed == "" {
+		i.owed = owesReload
+	}
 	i.thread = r.Upgrades.Thread
 	r.systemd, r.period = systemd(i.image.Systemd), i.image.Watchdog
 	if err := r.takeOver(i); err != nil {
-		if r.life.Err() != nil {
+		settle()
+		switch {
+		case r.life.Err() != nil:
 			i.owed = owesStop
+		case len(r.requests.Reload) > 0:
+			i.owed = owesReload
 		}
 		return i.Return(err, r.Upgrades.Abandon)
 	}

@@ -244,6 +244,7 @@ func numberOf(file *os.File) (n int, err error) {
 // execute is the last step. From the moment on at which signals would be lost they are not caught any more: HUP and INT
 // are ignored, and TERM is deadly.
 func (r *run) execute(binary, document int, x *image) error {
+	settle()
 	quiet(r.release)
 	var owed owed
 	if len(r.requests.Reload) > 0 {

@@ -116,6 +116,7 @@ func webd(file string) int {
 			}}, err
 		}
 	}
+	disturbed(d, file)
 	if len(os.Args) > 1 {
 		return d.Verb(os.Args[1])
 	}
@@ -288,7 +289,7 @@ func TestUpgradeThatCannotResume(t *testing.T) {
 	}
 }
 
-// promise U2: a daemon that does not say how is not upgraded, and TERM during it all stops it
+// promise U2: where there is no daemon, none is upgraded
 func TestUpgradeUnknown(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := daemon.AskUpgrade(filepath.Join(dir, "none.pid"), "", false, 0); !errors.Is(err, pidfile.ErrNotRunning) {

@@ -24,7 +24,7 @@ type Requests struct {
 
 // Notify takes the signals, from now until the returned function is called, once; call it before anything slow. A
 // signal that the caller of this process had set to be ignored (nohup(1) does with HUP) or had blocked is taken all the
-// same. Afterwards each does what it did before.
+// same. Afterwards each does what it did before, and what has come before that is in its channel.
 //
 // A HUP means a reload, but for a process that has a controlling terminal when Notify is called and has lost it when
 // the HUP comes: the terminal was closed, and there is nobody left to run in the foreground for.
@@ -42,14 +42,19 @@ func NotifyFirst() (requests Requests, others, release func()) {
 	stop, reload := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	dump, stats := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	hangup, dropped := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	sorted := make(chan struct{})
 	signal.Notify(stop, unix.SIGTERM, unix.SIGINT)
 	signal.Ignore(unix.SIGPIPE) // of standard error, which is deadly; it takes a hundredth of the time of Notify
 	attached := hasTerminal()
 	if !attached { // the usual daemon: no goroutine between the signal and the loop
 		signal.Notify(reload, unix.SIGHUP)
+		close(sorted)
 	} else {
 		signal.Notify(hangup, unix.SIGHUP)
-		go sort(hangup, stop, reload)
+		go func() {
+			defer close(sorted)
+			sort(hangup, stop, reload)
+		}()
 	}
 	all := false
 	others = func() {
@@ -72,6 +77,7 @@ func NotifyFirst() (requests Requests, others, release func()) {
 			signal.Stop(c)
 		}
 		close(hangup)
+		<-sorted
 	}
 }
 

@@ -1,0 +1,211 @@
+//go:build linux
+
+package daemon_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/pidfile"
+)
+
+// disturbed has webd signal itself in the midst of its upgrade, once for each file that is put beside its pidfile.
+// WEBD_DISTURBED says when, and by which signal. Where it says so, the program cannot be executed then.
+func disturbed(d *daemon.Daemon, file string) {
+	var moment string
+	var sig unix.Signal
+	if _, err := fmt.Sscan(os.Getenv("WEBD_DISTURBED"), &moment, &sig); err != nil {
+		return
+	}
+	at := func(now string) (disturbed bool) {
+		disturbed = now == moment && os.Remove(file+".disturbed") == nil
+		if disturbed {
+			caught := make(chan os.Signal, 1)
+			signal.Notify(caught, sig)
+			unix.Kill(os.Getpid(), sig)
+			<-caught // and so does whoever else catches it
+		}
+		return disturbed
+	}
+	start, save := d.Start, d.Upgrades.Save
+	d.Reload = func(context.Context) error { return os.WriteFile(file+".reloaded", nil, 0o600) }
+	d.Upgrades.Save = func(ctx context.Context) (*daemon.Saved, error) {
+		if at("save") && sig == unix.SIGTERM {
+			<-ctx.Done()
+		}
+		if moment == "refused" { // it has no Resume
+			return &daemon.Saved{}, nil
+		}
+		return save(ctx)
+	}
+	d.Upgrades.Thread = func(f func()) {
+		if at("refused") {
+			os.Chmod(file+".new", 0o600)
+		}
+		at("exec")
+		f()
+	}
+	if d.Inherited = daemon.Inherit(); d.Inherited != nil {
+		at("inherit")
+	}
+	d.Start = func(ctx context.Context, fail context.CancelCauseFunc) error {
+		if d.Inherited != nil {
+			at("start")
+		}
+		return start(ctx, fail)
+	}
+}
+
+// startDisturbed returns the pidfile of a daemon that will be, and the daemon.
+func startDisturbed(t *testing.T, moment string, sig unix.Signal) (file string, p *pidfile.Process) {
+	t.Helper()
+	t.Setenv("WEBD_DISTURBED", fmt.Sprintf("%s %d", moment, sig))
+	file, _ = startWebd(t)
+	p, err := pidfile.Find(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return file, p
+}
+
+// disturb is to be done before each upgrade.
+func disturb(t *testing.T, file string) {
+	t.Helper()
+	if err := os.WriteFile(file+".disturbed", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reloaded waits for that.
+func reloaded(t *testing.T, file string) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); os.Remove(file+".reloaded") != nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("there was no reload")
+		}
+	}
+}
+
+// promises R2, T2, U1: neither TERM nor HUP is lost at any moment of an upgrade, in neither of the two programs
+func TestUpgradeLosesNoSignal(t *testing.T) {
+	for _, moment := range []string{"save", "exec", "inherit", "start"} {
+		t.Run("TERM at "+moment, func(t *testing.T) {
+			file, p := startDisturbed(t, moment, unix.SIGTERM)
+			disturb(t, file)
+			v, err := daemon.AskUpgrade(file, "", false, 0)
+			if !p.Wait(time.Minute) {
+				t.Fatalf("it goes on; %+v, %v", v, err)
+			}
+			if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("its pidfile: %v", err)
+			}
+		})
+	}
+	for _, moment := range []string{"save", "exec", "inherit", "start"} {
+		t.Run("HUP at "+moment, func(t *testing.T) {
+			file, _ := startDisturbed(t, moment, unix.SIGHUP)
+			disturb(t, file)
+			if _, err := daemon.AskUpgrade(file, "", false, 0); err != nil {
+				t.Fatal(err)
+			}
+			reloaded(t, file)
+		})
+	}
+}
+
+// promises R2, U2: what asks for a reload in a program that cannot take over is heard by the one before, which goes on
+func TestUpgradeReturnsWhatWasAsked(t *testing.T) {
+	for sig, heard := range map[unix.Signal]func(file string, p *pidfile.Process){
+		unix.SIGHUP: func(file string, _ *pidfile.Process) { reloaded(t, file) },
+		unix.SIGTERM: func(_ string, p *pidfile.Process) {
+			if !p.Wait(time.Minute) {
+				t.Error("it goes on")
+			}
+		},
+	} {
+		file, p := startDisturbed(t, "start", sig)
+		disturb(t, file)
+		os.WriteFile(file+".fails", []byte("error"), 0o600)
+		if v, err := daemon.AskUpgrade(file, "", false, 0); err == nil {
+			t.Errorf("%v: upgraded: %+v", sig, v)
+		}
+		heard(file, p)
+	}
+}
+
+// promises R2, U2: an exec that fails leaves nothing behind, and loses nothing
+func TestUpgradeThatIsRefusedByTheKernel(t *testing.T) {
+	file, p := startDisturbed(t, "refused", unix.SIGHUP)
+	exe, _ := os.Executable()
+	program, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	passedOn, before := possessions(t, p.PID)
+	const times = 12
+	for range times {
+		if err := os.WriteFile(file+".new", program, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		os.Chmod(file+".new", 0o700)
+		disturb(t, file)
+		var refused *daemon.UpgradeError
+		if _, err := daemon.AskUpgrade(file, file+".new", false, 0); !errors.As(err, &refused) ||
+			!strings.Contains(err.Error(), "it may not be executed") {
+			t.Fatal(err)
+		}
+		reloaded(t, file)
+		if c, err := daemon.Query(file, 0); err != nil || c.Unasked != nil || c.State != daemon.Running {
+			t.Errorf("%+v, %v", c, err)
+		}
+		if text, err := os.ReadFile(file); string(text) != fmt.Sprintf("%d\n", p.PID) {
+			t.Errorf("the pidfile says %q, %v", text, err)
+		}
+	}
+	now, after := possessions(t, p.PID)
+	if now != passedOn {
+		t.Errorf("a child would get\n%s\nand would have got\n%s", now, passedOn)
+	}
+	if after >= before+times { // a watch, say, is closed some moments later
+		t.Errorf("it had %d descriptors, and has %d", before, after)
+	}
+	if err := p.Signal(unix.SIGTERM); err != nil || !p.Wait(time.Minute) {
+		t.Errorf("TERM does not end it: %v", err)
+	}
+}
+
+// possessions are what the child of a process would get of it, descriptors, their limit and what is ignored, and the
+// number of the descriptors that it has.
+func possessions(t *testing.T, pid int) (passedOn string, fds int) {
+	t.Helper()
+	read := func(name, line string) string {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		return regexp.MustCompile("(?m)^" + line + "(.*)$").FindString(string(text))
+	}
+	passedOn = read("limits", "Max open files") + "\n" + read("status", "SigIgn:") + "\n"
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fdinfo", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range all {
+		var flags int
+		if n, _ := fmt.Sscanf(read("fdinfo/"+fd.Name(), "flags:"), "flags: %o", &flags); n > 0 && flags&unix.O_CLOEXEC == 0 {
+			passedOn += fd.Name() + " "
+		}
+	}
+	return passedOn, len(all)
+}
