@@ -6,8 +6,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -169,4 +171,19 @@ func TestDeferredAnswer(t *testing.T) {
 			t.Errorf("%s: %q, %v", request, got, err)
 		}
 	}
+}
+
+// promise U2: one that cannot be handed over, for want of a descriptor, goes on as before: it answers, and is put back
+func TestHandoverWithoutDescriptors(t *testing.T) {
+	path := socket(t)
+	s := listen(t, path, testMethods)
+	if _, err := ask(t, path, "none"); err != nil { // what it takes to serve is there
+		t.Fatal(err)
+	}
+	withDescriptors(t, 0, func() {
+		if _, err := s.Handover(); !errors.Is(err, unix.EMFILE) {
+			t.Errorf("%v", err)
+		}
+	})
+	untilBack(t, path, func() error { return os.Remove(path) })
 }

@@ -198,3 +198,46 @@ func TestNothingFollowsWhatIsLost(t *testing.T) {
 		t.Errorf("%d lines, the second %.100q", len(lines), lines[1])
 	}
 }
+
+// promise Q2: who does not read an answer loses his place.
+func TestAnswerThatNobodyReads(t *testing.T) {
+	t.Parallel() // it takes 10 s
+	path := socket(t)
+	left := make(chan struct{})
+	s := listen(t, path, map[string]Method{"long": func(context.Context, json.RawMessage) (any, error) {
+		return strings.Repeat("x", 8<<20), nil
+	}})
+	f, in := client(t, path)
+	f.WriteString(`{"jsonrpc":"2.0","id":1,"method":"long"}` + "\n")
+	in.Peek(1)
+	go func() {
+		defer close(left)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for len(s.served) > 0 {
+			s.none.Wait()
+		}
+	}()
+	select {
+	case <-left:
+	case <-time.After(patience):
+		t.Error("he still has it")
+	}
+}
+
+// A follower may pause for as long as he likes, though he has asked for something before on the same connection, and that
+// answer had its time.
+func TestFollowAfterAnAnswer(t *testing.T) {
+	path := socket(t)
+	s := stream(t, path, func(_ context.Context, _ json.RawMessage, to *Follower) error { return to.Send([]int{1}) })
+	f, in := client(t, path)
+	f.WriteString(`{"jsonrpc":"2.0","id":1,"method":"none"}` + "\n")
+	in.ReadString('\n')
+	s.mu.Lock()
+	s.served[0].file.SetWriteDeadline(time.Unix(1, 0)) // it is over
+	s.mu.Unlock()
+	f.WriteString(askFollow)
+	if line, err := in.ReadString('\n'); !strings.Contains(line, "[1]") {
+		t.Errorf("%q, %v", line, err)
+	}
+}

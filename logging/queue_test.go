@@ -81,3 +81,20 @@ func TestReportThatFails(t *testing.T) {
 		t.Errorf("%d are not told of", n)
 	}
 }
+
+// promises U1, L1: that nobody is there to take what is logged is known until something was taken.
+func TestAbsentUntilSettled(t *testing.T) {
+	q := newQueue(new(losses))
+	q.write = func() {}
+	q.push(record{line: []byte("line\n"), weight: 1})
+	batch, _ := q.next(nil, 0)
+	q.stall()
+	if d := q.draining(); d == nil || !d.absent || !isClosed(d.over) {
+		t.Error("a flush waits for somebody who is not there")
+	}
+	q.settle(batch, len(batch))
+	q.push(record{line: []byte("line\n"), weight: 1})
+	if d := q.draining(); d == nil || isClosed(d.over) {
+		t.Error("a flush does not wait for somebody who is there")
+	}
+}
