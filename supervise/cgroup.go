@@ -283,21 +283,46 @@ func (c *command) openCgroup() (leave func(), err error) {
 		return func() {}, nil
 	}
 	c.must = c.must || c.bounds.binds()
-	fd, err := openCgroup(c.group)
-	if err == nil && c.bounds != nil {
-		if err := c.bounds.apply(fd, c.group); err != nil && c.must {
-			unix.Close(fd)
-			return nil, err
-		}
-	}
+	fd, err := c.openBound()
 	switch {
 	case err == nil:
 		c.cgroup = fd
 		return func() { unix.Close(fd) }, nil
 	case c.must:
-		return nil, fmt.Errorf("cgroup: %w", err)
+		return nil, err
 	}
 	return func() {}, nil
+}
+
+// openBound opens the group, and gives it its bounds.
+func (c *command) openBound() (fd int, err error) {
+	if fd, err = openCgroup(c.group); err != nil {
+		return -1, fmt.Errorf("cgroup: %w", err)
+	}
+	if c.bounds != nil {
+		if err := c.bounds.apply(fd, c.group); err != nil && c.must {
+			unix.Close(fd)
+			return -1, err
+		}
+	}
+	return fd, nil
+}
+
+// renew makes the group anew, where nobody is in it, and reports whether that was done. What had it before, and has
+// groups of its own below, may have given these controllers: with that, nobody can be in the group itself.
+func (c *command) renew() bool {
+	if !removeCgroup(c.group) {
+		return false
+	}
+	fd, err := c.openBound()
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	if c.spent != nil {
+		*c.spent = 0
+	}
+	return unix.Dup3(fd, c.cgroup, unix.O_CLOEXEC) == nil
 }
 
 // inCgroup starts a process in its group. Where clone3(2) is not allowed (seccomp), is too old (before Linux 5.7), or
@@ -308,6 +333,9 @@ func (c *command) inCgroup(attr *syscall.ProcAttr, start func(join int) (int, er
 	}
 	attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, c.cgroup
 	pid, err = start(0)
+	if errors.Is(err, unix.EBUSY) && c.renew() {
+		pid, err = start(0)
+	}
 	switch {
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL), errors.Is(err, unix.E2BIG), errors.Is(err, unix.EPERM),
 		errors.Is(err, unix.EACCES), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EBUSY), errors.Is(err, unix.ENODEV),

@@ -107,6 +107,42 @@ func TestCgroupIsKilled(t *testing.T) {
 	w.logged("did not end: killed")
 }
 
+// promise T3: who has had groups below its own, with controllers, as a manager of containers has, is in its own again
+// when it is started again; and what the one before has used is not counted twice.
+func TestCgroupWithControllersBelow(t *testing.T) {
+	const controller = "hugetlb" // it is there in the hybrid layout too
+	dir := cgroup(t)
+	base := filepath.Dir(dir)
+	if b, err := os.ReadFile(base + "/cgroup.controllers"); err != nil || !strings.Contains(string(b), controller) {
+		t.Skip("needs the controller ", controller)
+	}
+	if b, _ := os.ReadFile(base + "/cgroup.subtree_control"); !strings.Contains(string(b), controller) {
+		if err := os.WriteFile(base+"/cgroup.subtree_control", []byte("+"+controller), 0); err != nil {
+			t.Skip("needs the root of the hierarchy: ", err)
+		}
+		defer os.WriteFile(base+"/cgroup.subtree_control", []byte("-"+controller), 0)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/cgroup.subtree_control", []byte("+"+controller), 0); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, supervise.Options{Cgroup: dir})
+	own := dir + "/a.group"
+	w.apply(w.program("a", `NAME=$(sed -n 's/^0::.*\///p' /proc/$$/cgroup); mkdir `+own+`/below; echo $$ >`+own+
+		`/below/cgroup.procs; echo +`+controller+` >`+own+`/cgroup.subtree_control && `+announce+hold))
+	for range 3 {
+		pid := w.expect("a.group")
+		all := w.set.Status()
+		supervise.Measure(all)
+		if p := all[0]; p.Cgroup != own || p.CPUSecondsBefore != nil && *p.CPUSecondsBefore > *p.CPUSeconds {
+			t.Errorf("%+v", p)
+		}
+		unix.Kill(pid, unix.SIGKILL)
+	}
+}
+
 // promise T1, issue 8.5: whoever writes to cgroup.kill ends a program, and does not keep it down. Linux 6.14 and later
 // go on to kill whom clone3(2) puts into such a group. The set up ones start by another way.
 func TestCgroupThatWasKilled(t *testing.T) {

@@ -221,7 +221,9 @@ func (l *loop) launchProgram(p *program) {
 	if p.bound = p.bound || inhabited || c.bounds.binds(); p.bound && c.bounds == nil {
 		c.bounds = &Resources{}
 	}
-	c.again = c.group != "" && (p.starts > 1 || inhabited)
+	if c.group != "" && (p.starts > 1 || inhabited) {
+		c.spent = new(int64)
+	}
 	if err := l.passGate(p, &c); err != nil {
 		l.notLaunched(p, err)
 		return
@@ -244,7 +246,10 @@ func (l *loop) launchProgram(p *program) {
 			l.notLaunched(p, err)
 			return
 		}
-		p.spent = x.spent
+		p.spent = 0
+		if x.spent != nil {
+			p.spent = *x.spent
+		}
 		l.runs(p, pid)
 		if !c.bounds.same(p.spec.Resources) {
 			l.bind(p) // anew: the launch may have come after it

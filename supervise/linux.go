@@ -83,8 +83,8 @@ func (k *linux) launch(x *launch) {
 				return
 			}
 		}
-		if x.again {
-			x.spent = spentIn(x.group)
+		if x.spent != nil {
+			*x.spent = spentIn(x.group)
 		}
 		var err error
 		if x.gate != nil && x.gate.socket >= 0 {
