@@ -85,9 +85,9 @@ func (d *Daemon) Detach() (status int, launched bool) {
 	return status, true
 }
 
-// Continues reports whether this process goes on with what another, or another program, has begun: it is the background
-// copy that Detach has started, or takes over by an Upgrade. It is asked before Detach and Inherit, by who needs to
-// know before main.
+// Continues reports whether this process goes on with what another, or another program, has begun: it is the
+// background copy that Detach has started, or takes over by an Upgrade. It is asked before Detach and Inherit, which
+// forget that.
 func Continues() bool { return os.Getenv(handover) != "" || os.Getenv(successor) != "" }
 
 func (d *Daemon) launch() (status int, err error) {

@@ -171,7 +171,7 @@ func TestFirst(t *testing.T) {
 }
 
 // issue 12.1: standard error that nobody reads is not deadly from the first step on, and is again after the end,
-// whether the second was taken or not.
+// though the second was never taken.
 func TestFirstUnread(t *testing.T) {
 	l := start(t, "unread", nil)
 	l.expect("write /dev/stderr: broken pipe")
