@@ -88,7 +88,9 @@ func (d *Daemon) Detach() (status int, launched bool) {
 // Continues reports whether this process goes on with what another, or another program, has begun: it is the
 // background copy that Detach has started, or takes over by an Upgrade. It is asked before Detach and Inherit, which
 // forget that.
-func Continues() bool { return os.Getenv(handover) != "" || os.Getenv(successor) != "" }
+func Continues() bool {
+	return os.Getenv(handover) != "" && godaemon.WasReborn() || os.Getenv(successor) != ""
+}
 
 func (d *Daemon) launch() (status int, err error) {
 	// What our caller passed on ends here: a pipe of its, held open, would let it wait for ever.

@@ -63,8 +63,10 @@ func run(args []string) int {
 	if done {
 		return status
 	}
-	if err := shortage(); err != nil {
-		return o.failed(err)
+	if !daemon.Continues() { // else the launcher has looked
+		if err := shortage(); err != nil {
+			return o.failed(err)
+		}
 	}
 	switch {
 	case o.verb != "":
