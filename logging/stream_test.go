@@ -126,6 +126,28 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// promise L1: what was lost is told at the end too, where nothing is logged any more
+func TestLossesAreToldAtTheEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	tried := make(chan struct{})
+	full := true
+	sys := host()
+	put := sys.put
+	sys.put = func(fd int, p []byte) (int, error) {
+		if full {
+			full = false
+			close(tried)
+			return 0, unix.ENOSPC
+		}
+		return put(fd, p)
+	}
+	l := mustOpen(t, Options{To: path}, sys)
+	l.Logger().Info("no room")
+	<-tried
+	mustClose(t, l)
+	wantLines(t, path, "WARN 1 log messages lost")
+}
+
 // promise L1
 func TestDiskFullInMidLine(t *testing.T) {
 	var got bytes.Buffer

@@ -310,3 +310,37 @@ func TestLookForTheDaemonItself(t *testing.T) {
 		}
 	}
 }
+
+// promise S9: whatever may be lacking is looked for, at its key
+func TestAllIsLookedFor(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "conf.toml")
+	text := `metrics_file = "/no/such/directory/k.prom"
+[program.a]
+command = ["/bin/true"]
+limits = { nofile = 1_000_000_000_000 }
+nice = -20
+oom_score_adj = -1000
+`
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{"metrics_file": true, "program.a.limits.nofile": true,
+		"program.a.nice":          rightsNow().nice(-20) != nil, // nothing is, for root
+		"program.a.oom_score_adj": rightsNow().oomScoreAdj(-1000) != nil}
+	for _, e := range c.Lacking {
+		if !want[e.Key] {
+			t.Errorf("lacking: %v", e)
+		}
+		delete(want, e.Key)
+	}
+	for key, lacking := range want {
+		if lacking {
+			t.Errorf("%s is not looked for", key)
+		}
+	}
+}
