@@ -107,6 +107,21 @@ func TestCgroupIsKilled(t *testing.T) {
 	w.logged("did not end: killed")
 }
 
+// promise G1: what has left the group of a gated program has no more time than the program when the gate is lost
+func TestCgroupOfAGate(t *testing.T) {
+	dir := cgroup(t)
+	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: dir})
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	w.apply(w.program("a", `trap "" TERM; `+away("stray", hold)+`trap - TERM; `+announce+hold,
+		gatedBy(speaking, supervise.Gate{Timeout: 100 * time.Millisecond}),
+		func(p *supervise.Program) { p.StopTimeout = time.Hour }))
+	first := w.collect(3)
+	unix.Kill(first["gate-of-a"], unix.SIGKILL)
+	gone(t, first["a"])
+	gone(t, first["stray"])
+	w.logged("did not end: killed")
+}
+
 // promise T3: who has had groups below its own, with controllers, as a manager of containers has, is in its own again
 // when it is started again; and what the one before has used is not counted twice.
 func TestCgroupWithControllersBelow(t *testing.T) {

@@ -86,6 +86,9 @@ func (l *loop) sweep(p *program, was *Program) bool {
 		s.session = 0 // what was started in it lives on
 	}
 	patience := was.stopTimeout()
+	if was.Gate != nil {
+		patience = min(patience, was.Gate.Timeout) // another machine may have the permission, and runs it after that
+	}
 	if p.told > p.born {
 		patience -= time.Since(l.epoch) - p.told
 	}
