@@ -155,6 +155,8 @@ func (j *judge) mayTask(kind, name string) {
 	case kind == "check" && r != nil && r.x != nil && r.x.reapedAt > 0:
 		j.breaks("C2: a check of %s is started, which has ended", name)
 	case kind == "check" && r != nil && r.x != nil && r.x.termed < 0 && r.x.spec.Check != nil:
+	case kind == "gate" && r != nil && r.downs > 0 && r.x == nil && !j.stopped:
+		// It comes to who had died before first, and that may have been in the way of this one: it is ended at once.
 	case j.stopped || j.wanted[name] == nil || r.hold && r.x == nil:
 		j.breaks("C2: a %s of %s is started, and nobody wants that", kind, name)
 	case kind == "check" && (r.x == nil || r.x.spec.Check == nil):

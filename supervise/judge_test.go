@@ -32,6 +32,7 @@ type ref struct {
 	finished  string   // done, failed: for good
 	hold      bool     // it is to be down
 	byFile    bool     // because its Program says so
+	downs     int      // times it was asked to be, and the loop has not come to that
 	turn      int      // when somebody has asked for something of it last
 	failures  int
 	deaths    []time.Duration

@@ -205,7 +205,7 @@ func (m *machine) Handle(_ context.Context, r slog.Record) error {
 		if !strings.HasSuffix(names, " more") {
 			all = strings.Split(names, ", ")
 		}
-		m.judge.carriedOut(all)
+		m.judge.carriedOut(what, all)
 	}
 	return nil
 }

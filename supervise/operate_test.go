@@ -96,7 +96,9 @@ func (j *judge) askedFor(what string, names []string) (turn int) {
 			}
 			continue
 		}
-		r.hold, r.byFile = what == "down", false
+		if r.hold, r.byFile = what == "down", false; r.hold {
+			r.downs++
+		}
 		r.turn = j.turnNo
 		leaving := x != nil && (x.unwanted >= 0 || x.termed >= 0)
 		if x == nil || leaving || what == "restart" {
@@ -114,9 +116,13 @@ func (j *judge) askedFor(what string, names []string) (turn int) {
 
 // carriedOut is told when what was asked for is done. Whoever had died before is reaped by then, as what it was: it has
 // ended by its own will, and perhaps for good.
-func (j *judge) carriedOut(names []string) {
+func (j *judge) carriedOut(what string, names []string) {
 	for _, name := range names {
-		switch r := j.refs[name]; {
+		r := j.refs[name]
+		if r != nil && what == "down" {
+			r.downs = max(0, r.downs-1)
+		}
+		switch {
 		case r == nil:
 		case r.x != nil:
 			r.x.early = false
