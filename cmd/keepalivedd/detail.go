@@ -53,8 +53,8 @@ func (p *programState) detail(now time.Time, l load, paint painter) []string {
 	}
 	return appendFacts(lines, []fact{
 		{"check", p.check(d)}, {"gate", p.gate(d)}, {"listens on", p.sockets()}, {"command", commandLine(d.Command)},
-		{"user", plain(d.User)}, {"directory", plain(d.Directory)}, {"after", plain(strings.Join(d.After, " "))},
-		{"requires", plain(strings.Join(d.Requires, " "))},
+		{"user", plain(d.User)}, {"directory", plain(d.Directory)}, {"writes to", plain(d.Output)},
+		{"after", plain(strings.Join(d.After, " "))}, {"requires", plain(strings.Join(d.Requires, " "))},
 	})
 }
 

@@ -84,6 +84,21 @@ func TestTally(t *testing.T) {
 	}
 }
 
+// Where the output goes is told, unless it is the log that all have.
+func TestDetailTellsWhereItWrites(t *testing.T) {
+	t.Parallel()
+	for _, output := range []string{"/var/log/a.log", "null"} {
+		p := programState{Definition: definitionOf(&supervise.Program{Output: output})}
+		if got := strings.Join(p.detail(time.Now(), load{}, false), "\n"); !strings.Contains(got, "\n  writes to  "+output) {
+			t.Errorf("%s: %s", output, got)
+		}
+	}
+	p := programState{Definition: definitionOf(&supervise.Program{Output: toLog})}
+	if got := strings.Join(p.detail(time.Now(), load{}, false), "\n"); strings.Contains(got, "writes to") {
+		t.Error(got)
+	}
+}
+
 // issue 9: who has a program that puts itself into the background is told what is wrong with that, and nobody else
 func TestDetailHints(t *testing.T) {
 	t.Parallel()

@@ -73,6 +73,7 @@ type definition struct {
 	Command   []string `json:"command"`
 	User      string   `json:"user,omitempty"` // unless it is the daemon's
 	Directory string   `json:"directory"`
+	Output    string   `json:"output,omitempty"` // unless that is the daemon's log
 	Check     []string `json:"check,omitempty"`
 	Gate      []string `json:"gate,omitempty"`
 	After     []string `json:"after,omitempty"`
@@ -86,6 +87,9 @@ func definitionOf(p *supervise.Program) *definition {
 	}
 	if p.User != nil {
 		d.User = p.User.Name
+	}
+	if p.Output != toLog {
+		d.Output = p.Output
 	}
 	if p.Check != nil {
 		d.Check = p.Check.Command

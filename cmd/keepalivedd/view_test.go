@@ -33,9 +33,9 @@ func shown() *state {
 				Exits: supervise.Exits{Signalled: 2}}},
 			{Status: supervise.Status{Name: "evil\x1b]0;x\a\u202e\xff", State: "up\n", PID: 8, Started: now},
 				Definition: &definition{
-					Command: []string{"/bin/sh", "-c", "it's\n"}, User: "u", Directory: "/", Check: []string{"/c"},
-					Gate: []string{"/g"}, After: []string{"a"}, Requires: []string{"b"}}, Output: []string{"a\x1b[2J\nweb up"},
-				OutputFrom: []lineFrom{{now, 8}}},
+					Command: []string{"/bin/sh", "-c", "it's\n"}, User: "u", Directory: "/", Output: "/o\x1b[2J",
+					Check: []string{"/c"}, Gate: []string{"/g"}, After: []string{"a"}, Requires: []string{"b"}},
+				Output: []string{"a\x1b[2J\nweb up"}, OutputFrom: []lineFrom{{now, 8}}},
 			{Status: supervise.Status{Name: "spare", State: "down", Since: now,
 				Held: &supervise.Hold{Since: now, Configuration: true}}},
 		},
