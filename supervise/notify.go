@@ -197,7 +197,7 @@ func (*notifySocket) gone(*reader) {}
 func heard(m message, from int, trusted bool) func(l *loop, p *program) {
 	sid, err := unix.Getsid(from)
 	return func(l *loop, p *program) {
-		if err != nil && trusted || err == nil && sid == p.pid || from == p.mainPID() {
+		if err != nil && trusted || sid > 0 && sid == p.pid || from == p.mainPID() { // 0: of another PID namespace
 			l.onNotify(p, m)
 		}
 	}

@@ -115,5 +115,10 @@ func TestNotifyFromOneThatHasGone(t *testing.T) {
 		if got := p.text() == said; got != trusted {
 			t.Errorf("trusted %v: heard %v", trusted, got)
 		}
+		p.pid, p.notified.text = 0, ""
+		heard(message{text: &said}, 2, trusted)(l, p) // the kernel's, or whoever it is: its session is no program's
+		if p.text() == said {
+			t.Error("heard of another session, by a program without a process")
+		}
 	}
 }
