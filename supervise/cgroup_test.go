@@ -122,6 +122,27 @@ func TestCgroupOfAGate(t *testing.T) {
 	w.logged("did not end: killed")
 }
 
+// promise G1: nor have they at the stop, whatever time that has: the gate is given up when the program has ended
+func TestCgroupOfAGateAtTheStop(t *testing.T) {
+	dir := cgroup(t)
+	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: dir})
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	w.apply(w.program("a", `trap "" TERM; `+away("stray", hold)+`trap - TERM; `+announce+hold,
+		gatedBy(speaking, supervise.Gate{Timeout: 100 * time.Millisecond})))
+	first := w.collect(3)
+	stopped := make(chan error, 1)
+	go func() { stopped <- w.stop(time.Hour) }()
+	gone(t, first["a"])
+	gone(t, first["stray"])
+	if t.Failed() {
+		unix.Kill(first["stray"], unix.SIGKILL)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	isGone(t, dir)
+}
+
 // promise T3: who has had groups below its own, with controllers, as a manager of containers has, is in its own again
 // when it is started again; and what the one before has used is not counted twice.
 func TestCgroupWithControllersBelow(t *testing.T) {
