@@ -26,33 +26,45 @@ import (
 // hierarchy of version 2, mounted at /sys/fs/cgroup or beside that of version 1. The error says what is not there,
 // or not allowed.
 func FindCgroup() (dir string, err error) {
+	own, dir, err := cgroupOfProcess("self")
+	switch {
+	case err != nil:
+		return "", err
+	case own == "":
+		return "", errors.New("this process is in no cgroup of version 2")
+	case dir == "":
+		mount, _, _ := cgroupMount()
+		return "", fmt.Errorf("this process is in the cgroup %s, out of what is mounted at %s", own, mount)
+	}
+	if filepath.Base(dir) == ownGroup {
+		dir = filepath.Dir(filepath.Dir(dir))
+	}
+	if err := unix.Access(dir, unix.W_OK); err != nil {
+		return "", fmt.Errorf("%s: %w", dir, err)
+	}
+	return dir, nil
+}
+
+// cgroupOfProcess is the group that a process is in, in the hierarchy of version 2, and where that is mounted; "": it
+// is in none, or out of what is mounted.
+func cgroupOfProcess(pid string) (own, dir string, err error) {
 	mount, root, err := cgroupMount()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	b, err := os.ReadFile("/proc/self/cgroup")
+	b, err := os.ReadFile("/proc/" + pid + "/cgroup")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	for line := range strings.Lines(string(b)) {
-		own, ours := strings.CutPrefix(strings.TrimSpace(line), "0::")
-		if !ours {
-			continue
+		if path, ours := strings.CutPrefix(strings.TrimSpace(line), "0::"); ours {
+			own = path
 		}
-		below, err := filepath.Rel(root, own)
-		if err != nil || strings.HasPrefix(below, "..") {
-			return "", fmt.Errorf("this process is in the cgroup %s, out of what is mounted at %s", own, mount)
-		}
-		dir = filepath.Join(mount, below)
-		if filepath.Base(dir) == ownGroup {
-			dir = filepath.Dir(filepath.Dir(dir))
-		}
-		if err := unix.Access(dir, unix.W_OK); err != nil {
-			return "", fmt.Errorf("%s: %w", dir, err)
-		}
-		return dir, nil
 	}
-	return "", errors.New("this process is in no cgroup of version 2")
+	if below, err := filepath.Rel(root, own); own != "" && err == nil && !strings.HasPrefix(below, "..") {
+		dir = filepath.Join(mount, below)
+	}
+	return own, dir, nil
 }
 
 // LeaveCgroup moves this process out of the group of a Set whose Options.Cgroup has this name, its last element, to the

@@ -143,6 +143,23 @@ func TestCgroupOfAGateAtTheStop(t *testing.T) {
 	isGone(t, dir)
 }
 
+// promise T4: but when the program ends otherwise it is asked to end, though the guard leaves
+func TestCgroupOfAGateIsAsked(t *testing.T) {
+	dir := cgroup(t)
+	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: dir, Helper: true})
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	w.apply(w.program("a", away("stray", polite)+announce+hold,
+		gatedBy(speaking, supervise.Gate{Timeout: time.Minute})))
+	first := w.collect(3)
+	unix.Kill(first["a"], unix.SIGKILL)
+	gone(t, first["stray"])
+	for name := ""; name != "stray-ended"; name, _ = w.next() {
+		if name == "a" {
+			t.Fatal("it was killed")
+		}
+	}
+}
+
 // promise T3: who has had groups below its own, with controllers, as a manager of containers has, is in its own again
 // when it is started again; and what the one before has used is not counted twice.
 func TestCgroupWithControllersBelow(t *testing.T) {

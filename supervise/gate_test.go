@@ -155,10 +155,10 @@ type gatedDaemon struct {
 	gate, pid, child int
 }
 
-func startGated(t *testing.T) *gatedDaemon {
+func startGated(t *testing.T, cgroup string) *gatedDaemon {
 	w := newWorld(t, supervise.Options{})
 	d := &gatedDaemon{world: w, Cmd: exec.Command(os.Args[0])}
-	d.Env = append(os.Environ(), "SUPERVISE_GATED="+w.fifo)
+	d.Env = append(os.Environ(), "SUPERVISE_GATED="+w.fifo, "SUPERVISE_CGROUP="+cgroup)
 	out, err := d.StdoutPipe()
 	if err == nil {
 		err = d.Start()
@@ -171,16 +171,21 @@ func startGated(t *testing.T) *gatedDaemon {
 		t.Fatalf("%q, %v", line, err)
 	}
 	d.gate = w.expect("gate-of-x")
-	d.pid, d.child = w.expect("x"), w.expect("child-of-x")
+	all := w.collect(2)
+	d.pid, d.child = all["x"], all["child-of-x"]
 	return d
 }
 
 // beGated is what it runs.
 func beGated(fifo string) {
-	s := supervise.New(supervise.Options{Log: slog.New(slog.DiscardHandler), Helper: true})
+	cgroup, child := os.Getenv("SUPERVISE_CGROUP"), `sh -c 'echo "child-of-$NAME $$" >"$FIFO"; exec sleep 1000' & `
+	if cgroup != "" {
+		child = away("child-of-x", hold)
+	}
+	s := supervise.New(supervise.Options{Log: slog.New(slog.DiscardHandler), Helper: true, Cgroup: cgroup})
 	err := s.Apply(context.Background(), []supervise.Program{{Name: "x",
 		Command: []string{"/bin/sh", "-c",
-			`trap "" TERM; ` + announce + `sh -c 'echo "child-of-$NAME $$" >"$FIFO"; exec sleep 1000' & wait`},
+			`trap "" TERM; ` + announce + child + `while :; do sleep 1000 & wait; done`},
 		Environment: map[string]string{"FIFO": fifo, "NAME": "x"}, StopTimeout: time.Hour,
 		Gate: &supervise.Gate{Command: []string{"/bin/sh", "-c", speaking}, Timeout: 100 * time.Millisecond,
 			Renew: 5 * time.Second}}})
@@ -193,7 +198,7 @@ func TestGateLostWhileDaemonIsStopped(t *testing.T) {
 	for name, sig := range map[string]unix.Signal{"dead": unix.SIGKILL, "silent": unix.SIGSTOP} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := startGated(t)
+			d := startGated(t, "")
 			d.Process.Signal(unix.SIGSTOP)
 			unix.Kill(d.gate, sig)
 			gone(t, d.pid)
@@ -206,7 +211,7 @@ func TestGateLostWhileDaemonIsStopped(t *testing.T) {
 // promise G1: but a daemon that was stopped, while its guard was not, has missed nothing
 func TestGateHeldWhileDaemonIsStopped(t *testing.T) {
 	t.Parallel()
-	d := startGated(t)
+	d := startGated(t, "")
 	fd, err := unix.PidfdOpen(d.pid, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +230,7 @@ func TestGateHeldWhileDaemonIsStopped(t *testing.T) {
 // promise G1: of a daemon that is killed nothing of a gated program is left, nor the gate
 func TestGateOfAKilledDaemon(t *testing.T) {
 	t.Parallel()
-	d := startGated(t)
+	d := startGated(t, "")
 	guard := parent(d.gate)
 	d.Process.Kill()
 	gone(t, d.pid)
@@ -234,10 +239,29 @@ func TestGateOfAKilledDaemon(t *testing.T) {
 	gone(t, guard)
 }
 
+// promise G1: nor is what has left the group, where a cgroup tells whose it is
+func TestGateOfStrays(t *testing.T) {
+	for name, end := range map[string]func(d *gatedDaemon){
+		"daemon killed": func(d *gatedDaemon) { d.Process.Kill() },
+		"daemon stopped, gate dead": func(d *gatedDaemon) {
+			d.Process.Signal(unix.SIGSTOP)
+			unix.Kill(d.gate, unix.SIGKILL)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := startGated(t, cgroup(t))
+			end(d)
+			gone(t, d.pid)
+			gone(t, d.child)
+			gone(t, d.gate)
+		})
+	}
+}
+
 // promise G1: when the guard is killed, so is its gate; the daemon ends the program
 func TestGateWithoutGuard(t *testing.T) {
 	t.Parallel()
-	d := startGated(t)
+	d := startGated(t, "")
 	unix.Kill(parent(d.gate), unix.SIGKILL)
 	gone(t, d.gate)
 	gone(t, d.pid)

@@ -72,7 +72,9 @@ type guard struct {
 	program   int    // PID; 0: none has made itself known
 	programFD int    // its pidfd
 	dead      bool   // the leader of its group
-	alone     bool   // the Set's process has died, or wants the gate no longer
+	cgroup    string // of the program, which nobody else is in; "": none
+	dismissed bool   // the Set wants the gate no longer, and sees to what its program has left
+	alone     bool   // that, or the Set's process has died
 	told      bool   // the Set, of the loss
 	killed    bool
 	clock     int // a timer that goes on while the machine sleeps
@@ -214,12 +216,22 @@ func (g *guard) meet() {
 			g.alone = g.lost == "" // else it was shut by tell
 			return
 		}
+		if string(buf[:n]) == dismissal {
+			g.dismissed = true
+			continue
+		}
 		pid, _ := strconv.Atoi(string(buf[:n]))
 		if fd, err := unix.PidfdOpen(pid, 0); pid > 1 && err == nil {
 			g.program, g.programFD, g.dead = pid, fd, false
+			if _, dir, err := cgroupOfProcess(strconv.Itoa(pid)); err == nil && strings.HasSuffix(dir, endedSuffix) {
+				g.cgroup = dir
+			}
 		}
 	}
 }
+
+// dismissal is what the Set says to a guard before it closes the socket.
+const dismissal = "over"
 
 // read takes what the gate has written.
 func (g *guard) read(now time.Duration) {
@@ -264,12 +276,15 @@ func (g *guard) tell() {
 
 func (g *guard) say(line string) { unix.Write(1, []byte(line+"\n")) }
 
-// kill ends the program with all its group.
+// kill ends the program with all its group; and what has left that, where nobody else does it in time.
 func (g *guard) kill() {
 	if g.program == 0 {
 		return
 	}
 	g.killed = true
+	if left, _ := g.left(sinceBoot()); g.cgroup != "" && (g.alone && !g.dismissed || g.lost != "" && left == 0) {
+		endCgroup(g.cgroup)
+	}
 	err := unix.PidfdSendSignal(g.programFD, unix.SIGKILL, nil, pidfdGroup)
 	if err == unix.EINVAL && (g.alone || unix.PidfdSendSignal(g.programFD, 0, nil, 0) == nil) {
 		// Linux before 6.9. The number is the group's while its leader has not been reaped; and the Set, which reaps it,

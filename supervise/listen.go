@@ -36,6 +36,7 @@ func (k *linux) connectGate(l *loop, p *program, g *gate, c *command) (done func
 
 func (*linux) closeGate(g *gate) {
 	if g.socket >= 0 {
+		unix.Send(g.socket, []byte(dismissal), unix.MSG_NOSIGNAL)
 		unix.Close(g.socket)
 	}
 }

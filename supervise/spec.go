@@ -151,8 +151,8 @@ type Check struct {
 // 4 KiB and to a NUL, as KEEPALIVEDD_GATE.
 //
 // With Options.Helper a guard stands between: a process that kills the program's group at Timeout, and at once when
-// this process has died, though this process is stopped. Time is that since the boot, which goes on while the machine
-// sleeps: one that wakes up later than all that kills at once.
+// this process has died, though this process is stopped; with Options.Cgroup what has left the group too. Time is that
+// since the boot, which goes on while the machine sleeps: one that wakes up later than all that kills at once.
 type Gate struct {
 	Command []string
 	Timeout time.Duration // from the loss of the permission to KILL for the program's group
