@@ -143,6 +143,27 @@ func TestCgroupOfAGateAtTheStop(t *testing.T) {
 	isGone(t, dir)
 }
 
+// promise G1: nor does it live on once the gate is given up: while the program is held, or has failed for good
+func TestCgroupOfAGateThatIsGivenUp(t *testing.T) {
+	dir := cgroup(t)
+	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: dir})
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	w.apply(w.program("a", away("stray", hold)+announce+hold, gatedBy(speaking, supervise.Gate{Timeout: time.Minute}),
+		func(p *supervise.Program) { p.GiveUp = &supervise.GiveUp{Tries: 1, Within: time.Hour} }))
+	first := w.collect(3)
+	if _, err := w.set.Down(t.Context(), supervise.Request{Names: []string{"a"}}); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, first["stray"])
+	if _, err := w.set.Up(t.Context(), supervise.Request{Names: []string{"a"}}); err != nil {
+		t.Fatal(err)
+	}
+	second := w.collect(3)
+	unix.Kill(second["a"], unix.SIGKILL)
+	gone(t, second["stray"])
+	w.is("a", "failed")
+}
+
 // promise T4: but when the program ends otherwise it is asked to end, though the guard leaves
 func TestCgroupOfAGateIsAsked(t *testing.T) {
 	dir := cgroup(t)

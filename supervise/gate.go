@@ -182,6 +182,10 @@ func (l *loop) closeGate(p *program) {
 		l.endTask(g.task, sig, gatePatience)
 	}
 	l.kernel.closeGate(g)
+	if dir := l.place(p.spec); dir != "" && p.starts > 0 && p.spec.Kill == KillGroup &&
+		(l.stopping == nil || l.cgroup(p.spec) != "") {
+		l.sweep(p, p.spec) // who has it next is not to be met by what this program has left
+	}
 }
 
 // outliveGate has no other gate of a program started before this one, which is given up, has ended.

@@ -8,8 +8,8 @@ import (
 
 // sweep ends who is left of a program when its process group has ended: what setsid and the like have taken away. Its
 // cgroup tells, or what [orphan] says. It comes before the next start of the program, and after its removal; a program
-// that is done, or has failed for good, is left alone until then. At a stop of all, strays does it, but in the
-// cgroup of a program with a gate, which is given up.
+// that is done, or has failed for good, is left alone until then. At a stop of all, strays does it. Of a program with a
+// gate it comes once that is given up, and at the stop too, where there is a cgroup.
 type sweep struct {
 	dir     string // where: a cgroup, or, without, the name of the program
 	name    string
@@ -68,7 +68,7 @@ func (l *loop) leaveCgroup(p *program, was *Program) {
 		inCgroup && l.kernel.removeCgroup(dir) {
 		return
 	}
-	if l.stopping != nil && (was.Gate == nil || !inCgroup) || was.Kill == KillProcess {
+	if l.stopping != nil || was.Kill == KillProcess {
 		if inCgroup {
 			l.inhabited[dir] = was.Kill
 		}
