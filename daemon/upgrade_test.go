@@ -133,13 +133,10 @@ func startWebd(t *testing.T, passed ...*os.File) (file, address string) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "webd.pid")
 	exe, _ := os.Executable()
-	c := exec.Command(exe)
-	c.Env = append(os.Environ(), "WEBD="+file, "GORACE=atexit_sleep_ms=0")
-	if len(passed) > 0 {
-		c.Args = []string{"sh", "-c", `LISTEN_PID=$$ LISTEN_FDNAMES=one:two exec "$0"`, exe}
-		c.Path, c.ExtraFiles = "/bin/sh", passed
-		c.Env = append(c.Env, fmt.Sprintf("LISTEN_FDS=%d", len(passed)))
-	}
+	// With a limit that the Go runtime raises, for itself.
+	c := exec.Command("/bin/sh", "-c", `ulimit -Sn 256; LISTEN_PID=$$ LISTEN_FDNAMES=one:two exec "$0"`, exe)
+	c.ExtraFiles = passed
+	c.Env = append(os.Environ(), "WEBD="+file, "GORACE=atexit_sleep_ms=0", fmt.Sprintf("LISTEN_FDS=%d", len(passed)))
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
