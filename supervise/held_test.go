@@ -64,3 +64,14 @@ func TestGivenUpRunsAllTheSame(t *testing.T) {
 		t.Error("it will not be reaped")
 	}
 }
+
+// What is left at the end of a stop is told as it is: a process that has ended has no number any more.
+func TestWhatKillHasNotEnded(t *testing.T) {
+	l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{}, &linux{})
+	l.programs["a"] = &program{spec: &Program{Name: "a"}, state: killing}
+	l.programs["b"] = &program{spec: &Program{Name: "b"}, state: killing, pid: 4242}
+	const want = "even KILL has not ended program a (what is left of its group), b (pid 4242)"
+	if err := l.leftBehind(); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}

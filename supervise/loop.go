@@ -282,11 +282,15 @@ func (l *loop) status() []Status {
 func (l *loop) leftBehind() error {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(l.programs)) {
-		if p := l.programs[name]; p.state.underWay() {
-			names = append(names, name+" (on its way to its executable)")
-		} else {
-			names = append(names, fmt.Sprintf("%s (pid %d)", name, p.pid))
+		switch p := l.programs[name]; {
+		case p.state.underWay():
+			name += " (on its way to its executable)"
+		case p.pid == 0:
+			name += " (what is left of its group)"
+		default:
+			name += fmt.Sprintf(" (pid %d)", p.pid)
 		}
+		names = append(names, name)
 	}
 	if len(names) == 0 {
 		return nil // but for a task
