@@ -76,7 +76,8 @@ func (l *life) bound(dir string, p *Program) {
 
 // left holds what is left after a stop against its error.
 func (l *life) left(err error, late bool) {
-	frozen := false
+	// Of one who has just died slowly the rest of the group may not have been looked for since.
+	frozen := l.slowly > 0 && l.now()-l.slowly < 100*time.Millisecond
 	for _, x := range l.procs {
 		slow := x.onKill > 30*time.Millisecond || x.holding
 		frozen = frozen || slow && (x.kind == "main" || x.kind == "late")

@@ -141,7 +141,9 @@ func (j *judge) accept(next map[string]*Program, c Changes) {
 		case was.sameAs(p):
 			if r.x == nil || r.x.unwanted < 0 {
 				if r.x != nil {
-					r.x.spec = p
+					if r.x.spec = p; !reflect.DeepEqual(was.Check, p.Check) {
+						r.x.bad = 0 // another check begins anew
+					}
 				}
 			}
 			r.spec, r.rests = p, r.rests || p.rests()

@@ -70,6 +70,9 @@ func (m *machine) die(x *process, ws syscall.WaitStatus) {
 	}
 	m.say("  %s dies, %#x", x, int(ws))
 	x.dead, x.ws, x.ended = true, ws, m.now()
+	if x.onKill > 30*time.Millisecond {
+		m.slowly = m.now()
+	}
 	if x.kind == "main" {
 		m.moment("death")
 	}

@@ -40,6 +40,7 @@ type machine struct {
 	outcomes  chan launched
 	flight    *process
 	landed    time.Duration // the last of them
+	slowly    time.Duration // when somebody has died last who took his time
 	signalDue bool
 	procs     map[int]*process
 	latest    map[*program]*process
