@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -81,20 +82,26 @@ command = ["/bin/sh", "-c", "setsid sh -c 'echo $$ >$DIR/job.new; mv $DIR/job.ne
 kill = "process"
 `)
 	p := w.up()
-	var held []*process
-	for _, name := range []string{"main", "job"} {
-		w.await(filepath.Join(w.dir, name), "^[0-9]+$")
-		n, _ := strconv.Atoi(strings.TrimSpace(w.read(filepath.Join(w.dir, name))))
+	announced := func(name string) *process {
+		t.Helper()
+		path := filepath.Join(w.dir, name)
+		w.await(path, "^[0-9]+$")
+		n, _ := strconv.Atoi(strings.TrimSpace(w.read(path)))
 		h, err := hold(n)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer h.close()
-		defer unix.Kill(n, unix.SIGKILL)
-		held = append(held, h)
+		os.Remove(path) // the next start announces its own
+		t.Cleanup(func() { unix.Kill(n, unix.SIGKILL); h.close() })
+		return h
 	}
-	main, job := held[0], held[1]
-	w.await(fmt.Sprintf("/proc/%d/status", main.pid), `^Uid:\t65534\t65534\t`)
+	main, job := announced("main"), announced("job")
+	became := fmt.Sprintf("/proc/%d/status", main.pid) // of whose changes nobody tells
+	for end := time.Now().Add(time.Minute); !strings.Contains(w.read(became), "\nUid:\t65534\t65534\t"); {
+		if time.Sleep(time.Millisecond); time.Now().After(end) {
+			t.Fatal(w.read(became))
+		}
+	}
 	w.await(sessionsFile(w.pidfile), fmt.Sprintf("^%d [0-9]+ alone$", main.pid))
 	p.signal(t, unix.SIGKILL)
 	p.wait(t)
@@ -110,6 +117,10 @@ kill = "process"
 	}
 	if job.ends(0) {
 		t.Error("what it has started has ended")
+	}
+	for _, job := range []*process{job, announced("job")} {
+		job.signal(t, unix.SIGKILL)
+		job.ends(patience)
 	}
 	w.down(p)
 }
