@@ -141,7 +141,7 @@ printf '#!/bin/sh\nexit 0\n' >/usr/sbin/policy-rc.d
 install_ "and where it does not" new.deb
 
 # With a program that is not up, which status tells by 150.
-printf '[program.down]\ncommand = ["/bin/false"]\n' >/etc/$NAME/conf.d/down.toml
+printf '[program.down]\ncommand = ["/bin/false"]\nrestart = "never"\n' >/etc/$NAME/conf.d/down.toml
 gives "a program is down: reload" 0 reload
 down() { $INIT status >/dev/null 2>&1; [ $? -eq 150 ]; }
 true_that "a program is down: status 150" within 10 down

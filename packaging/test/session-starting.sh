@@ -89,7 +89,7 @@ for RUNNER in dash bash "busybox sh"; do
 	true_that "$sh: and failed at a reload" said "^Reloading keepalivedd: failed"
 	cp /tmp/good $CONF
 	# A program that is not up.
-	printf '[program.down]\ncommand = ["/bin/false"]\n' >$down
+	printf '[program.down]\ncommand = ["/bin/false"]\nrestart = "never"\n' >$down
 	gives "$sh: a program is down: reload" 0 reload
 	true_that "$sh: a program is down: status 150" within 10 partly
 	gives "$sh: a program is down: status" 150 status
