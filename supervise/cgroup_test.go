@@ -169,8 +169,9 @@ func TestCgroupOfAGateIsAsked(t *testing.T) {
 	dir := cgroup(t)
 	w := newWorld(t, supervise.Options{Orphans: true, Cgroup: dir, Helper: true})
 	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-	w.apply(w.program("a", away("stray", polite)+announce+hold,
-		gatedBy(speaking, supervise.Gate{Timeout: time.Minute})))
+	slow := `(setsid env -i FIFO="$FIFO" NAME=stray sh -c '` +
+		`trap "trap \"\" TERM; sleep 1; echo $NAME-ended 0 >\"$FIFO\"; exit" TERM; ` + announce + polite + `' &); `
+	w.apply(w.program("a", slow+announce+hold, gatedBy(speaking, supervise.Gate{Timeout: time.Minute})))
 	first := w.collect(3)
 	unix.Kill(first["a"], unix.SIGKILL)
 	gone(t, first["stray"])
