@@ -177,7 +177,9 @@ func TestDeferredAnswer(t *testing.T) {
 func TestHandoverWithoutDescriptors(t *testing.T) {
 	path := socket(t)
 	s := listen(t, path, testMethods)
-	if _, err := ask(t, path, "none"); err != nil { // what it takes to serve is there
+	f, in := client(t, path) // which stays, or the server gives a descriptor back
+	f.WriteString(`{"jsonrpc":"2.0","id":1,"method":"none"}` + "\n")
+	if _, err := in.ReadString('\n'); err != nil { // what it takes to serve is there
 		t.Fatal(err)
 	}
 	withDescriptors(t, 0, func() {

@@ -225,8 +225,8 @@ func TestAnswerThatNobodyReads(t *testing.T) {
 	}
 }
 
-// A follower may pause for as long as he likes, though he has asked for something before on the same connection, and that
-// answer had its time.
+// A follower may pause for as long as he likes, though he has asked for something before on the same connection, and
+// that answer had its time.
 func TestFollowAfterAnAnswer(t *testing.T) {
 	path := socket(t)
 	s := stream(t, path, func(_ context.Context, _ json.RawMessage, to *Follower) error { return to.Send([]int{1}) })

@@ -190,8 +190,8 @@ var harmless = [...]os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGUSR1, unix.SIGUS
 // [signals.Notify] goes on to catch.
 func brace() { signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGPIPE, unix.SIGUSR1, unix.SIGUSR2) }
 
-// settle waits until what has been caught is in its channel: [signal.Ignore] loses what is on its way there. It is for who
-// catches HUP; nobody else could stop to catch it without dying of one.
+// settle waits until what has been caught is in its channel: [signal.Ignore] loses what is on its way there. It is for
+// who catches HUP; nobody else could stop to catch it without dying of one.
 func settle() {
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, unix.SIGHUP)
