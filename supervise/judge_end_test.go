@@ -95,7 +95,7 @@ func (j *judge) bury(r *ref) {
 		return
 	}
 	reset := p.Backoff.orDefault().ResetAfter
-	if now-x.born >= reset {
+	if x.reapedAt-x.born >= reset {
 		r.failures = 0
 	}
 	if x.termed < 0 && x.killed < 0 && !x.asked { // its own will

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -250,13 +249,13 @@ func (l *loop) fault(p *program) {
 }
 
 // reaped takes note of a process that was reaped.
-func (l *loop) reaped(p *program, pid int, ws syscall.WaitStatus) {
+func (l *loop) reaped(p *program, end *groupEnd) {
+	pid, ws := end.PID, end.Status
 	p.last, p.status = words(ws)
 	p.exits.count(p, ws)
 	l.unwatch(p)
 	l.release(p)
-	lived := time.Since(l.epoch) - p.born
-	if lived >= p.spec.Backoff.orDefault().ResetAfter {
+	if end.Lived >= p.spec.Backoff.orDefault().ResetAfter {
 		p.failures = 0 // whatever its end is
 	}
 	if p.state.leaving() {
@@ -264,7 +263,7 @@ func (l *loop) reaped(p *program, pid int, ws syscall.WaitStatus) {
 		l.on(p, died)
 		return
 	}
-	what := fmt.Sprintf("%s after %v", p.last, lifetime(lived))
+	what := fmt.Sprintf("%s after %v", p.last, lifetime(end.Lived))
 	again, worked := l.again(p, ws)
 	switch {
 	case again:

@@ -114,11 +114,12 @@ func (l *loop) gone(pid int, ws syscall.WaitStatus, alone bool) {
 	p.pid = 0
 	l.alarms.off(&p.alarm) // whatever is still to come of its group, this was its end
 	l.unwatch(p)
+	g := &groupEnd{PID: pid, Status: ws, Lived: time.Since(l.epoch) - p.born}
 	if alone || p.spec.Kill == KillProcess {
-		l.reaped(p, pid, ws)
+		l.reaped(p, g)
 		return
 	}
-	p.withFeatures().groupEnd = &groupEnd{PID: pid, Status: ws}
+	p.withFeatures().groupEnd = g
 	l.awaitGroup(p, time.Millisecond)
 }
 
@@ -126,6 +127,7 @@ func (l *loop) gone(pid int, ws syscall.WaitStatus, alone bool) {
 type groupEnd struct {
 	PID    int                `json:"pid"`
 	Status syscall.WaitStatus `json:"status"`
+	Lived  time.Duration      `json:"lived,omitempty"` // by the process
 }
 
 // awaitGroup buries p when the rest of its group, which was killed, has gone too: the next process may want its ports,
@@ -135,7 +137,7 @@ func (l *loop) awaitGroup(p *program, wait time.Duration) {
 	g := p.groupEnd
 	if l.kernel.kill(-g.PID, 0) != nil || wait > 64*time.Millisecond {
 		p.groupEnd = nil
-		l.reaped(p, g.PID, g.Status)
+		l.reaped(p, g)
 		return
 	}
 	l.alarms.in(wait, &p.groupCheck, func() { l.awaitGroup(p, 2*wait) })

@@ -103,6 +103,11 @@ func TestFoundBySimulation(t *testing.T) {
 				p.Check = &Check{Command: check.Command, Every: time.Hour, Failures: 1, StartAfter: 30 * time.Second}
 			})), stop(time.Minute, 0)},
 			func(l *life) bool { return l.counts["checka"] == 1 }},
+		{"C1: a life ends with the process, not with its group",
+			fates{"main a 2": {life: 19990 * time.Millisecond, status: wsOne}, "main a": {life: time.Second, status: wsOne},
+				"helper a": slow}, []operation{update(0, with(a, func(p *Program) {
+				p.Backoff = &Backoff{Min: 3 * time.Second, Max: 10 * time.Second, ResetAfter: 20 * time.Second}
+			})), stop(time.Minute, 0)}, nil},
 		{"T1: no hook outlives a stop", fates{"main a 1": {life: -1, onTerm: -1}, "hook a": {life: -1}},
 			[]operation{update(0, with(a, func(p *Program) {
 				p.Hook, p.StopTimeout = &Hook{Command: []string{"/hook", "a"}, Timeout: time.Second}, 10*time.Second

@@ -150,6 +150,9 @@ func (x *restoring) features(p *program, s *programState, same *Program) {
 	}
 	if s.GroupEnd != nil {
 		p.withFeatures().groupEnd = s.GroupEnd
+		if s.GroupEnd.Lived == 0 { // whoever noted it did not know of that
+			s.GroupEnd.Lived = time.Since(l.epoch) - p.born
+		}
 		l.alarms.in(time.Millisecond, &p.groupCheck, func() { l.awaitGroup(p, 2*time.Millisecond) })
 	}
 	if len(s.Deaths) > 0 {
