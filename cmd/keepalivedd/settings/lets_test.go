@@ -16,6 +16,11 @@ import (
 func TestRightsOfTheUser(t *testing.T) {
 	t.Parallel()
 	const who = 65533
+	for path := os.TempDir(); path != "/" && path != "."; path = filepath.Dir(path) {
+		if st, err := os.Stat(path); err != nil || st.Mode()&0o001 == 0 {
+			t.Skipf("others may not enter %s, where this test has its files", path)
+		}
+	}
 	dir := t.TempDir()
 	make := func(name string, mode os.FileMode) string {
 		path := filepath.Join(dir, name)
