@@ -21,23 +21,7 @@ func TestWarningOfAStopThatIsCutShort(t *testing.T) {
 	} {
 		text := "shutdown_timeout = \"5s\"\n[program.b]\ncommand = [\"/bin/true\"]\n[program.a]\n" + keys + "\n" +
 			"command = [\"/bin/true\"]\n"
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		c, err := settings.Load(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := ""
-		if c.Warnings != nil {
-			got = c.Warnings.Error()
-		}
-		if want != "" {
-			want = path + want
-		}
-		if got != want {
-			t.Errorf("%q: warned of %q, want %q", keys, got, want)
-		}
+		warns(t, path, text, want)
 	}
 }
 
@@ -55,22 +39,28 @@ func TestWarnings(t *testing.T) {
 		"gate = [\"/bin/cat\"]\ngate_timeout = \"1s\"\ngate_renew = \"3s\"\ngate_delay = \"5s\"": "",
 		"gate = [\"/bin/cat\"]\ngate_delay = \"6s\"":                                             "",
 	} {
-		if err := os.WriteFile(path, []byte("[program.a]\ncommand = [\"/bin/true\"]\n"+keys), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		c, err := settings.Load(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := ""
-		if c.Warnings != nil {
-			got = c.Warnings.Error()
-		}
-		if want != "" {
-			want = path + want
-		}
-		if got != want {
-			t.Errorf("%q: warned of %q, want %q", keys, got, want)
-		}
+		warns(t, path, "[program.a]\ncommand = [\"/bin/true\"]\n"+keys, want)
+	}
+}
+
+// warns fails the test unless a file with this text is taken, with this warning after its place, or with none.
+func warns(t *testing.T, path, text, want string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := settings.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	if c.Warnings != nil {
+		got = c.Warnings.Error()
+	}
+	if want != "" {
+		want = path + want
+	}
+	if got != want {
+		t.Errorf("%q: warned of %q, want %q", text, got, want)
 	}
 }
