@@ -77,29 +77,16 @@ func (s *Server) EndWatch() (fd int) {
 	fd = -1
 	if w := s.watch; w != nil {
 		s.Unwatch()
-		fd = w.leave()
+		fd = inotify.Take(w.notify)
 		s.watch = nil
 	}
 	return fd
 }
 
-// leave gives the descriptor away; -1: that was done before.
-func (w *watch) leave() (fd int) {
-	fd = -1
-	if raw, err := w.notify.SyscallConn(); err == nil {
-		raw.Control(func(notify uintptr) { fd, _ = unix.FcntlInt(notify, unix.F_DUPFD_CLOEXEC, 3) })
-	}
-	w.notify.Close()
-	return fd
-}
-
 func (s *Server) closeWatch() {
-	if s.watch == nil {
-		return
-	}
-	s.Unwatch()
-	if fd := s.watch.leave(); fd >= 0 {
-		inotify.Close(fd)
+	if s.watch != nil {
+		s.Unwatch()
+		inotify.Close(s.watch.notify)
 	}
 }
 

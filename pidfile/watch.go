@@ -85,30 +85,17 @@ func (f *File) EndWatch() (fd int) {
 	fd = -1
 	if w := f.watch; w != nil {
 		f.Unwatch()
-		fd = w.leave()
+		fd = inotify.Take(w.notify)
 		f.watch = nil
 	}
 	return fd
 }
 
-// leave gives the descriptor away; -1: that was done before.
-func (w *watch) leave() (fd int) {
-	fd = -1
-	if raw, err := w.notify.SyscallConn(); err == nil {
-		raw.Control(func(notify uintptr) { fd, _ = unix.FcntlInt(notify, unix.F_DUPFD_CLOEXEC, 3) })
-	}
-	w.notify.Close()
-	return fd
-}
-
 // closeWatch is for Release: the watch must not put back what Release removes.
 func (f *File) closeWatch() {
-	if f.watch == nil {
-		return
-	}
-	f.Unwatch()
-	if fd := f.watch.leave(); fd >= 0 {
-		inotify.Close(fd)
+	if f.watch != nil {
+		f.Unwatch()
+		inotify.Close(f.watch.notify)
 	}
 }
 

@@ -33,11 +33,7 @@ func (s *service) answerEvents(ctx context.Context, raw json.RawMessage, to *con
 	}
 	err := s.hear(ctx, q.Programs, func(lines []*eventLine) error {
 		for _, line := range lines {
-			said, err := json.Marshal(line)
-			if err == nil {
-				err = to.Put(said)
-			}
-			if err != nil {
+			if err := put(to, line); err != nil {
 				return err
 			}
 		}
@@ -177,6 +173,15 @@ func (s *service) endEvents(ctx context.Context) {
 	case <-time.After(200 * time.Millisecond): // one that has paused does not keep the daemon
 	case <-ctx.Done():
 	}
+}
+
+// put is [control.Follower.Put] of what is not encoded yet.
+func put(to *control.Follower, v any) error {
+	said, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return to.Put(said)
 }
 
 // follow is [control.Follow] of a daemon that has something to say at once, unless it is stopped itself, or hangs.

@@ -174,11 +174,7 @@ func (s *service) tellKept(set *supervise.Set, q logsParams, e *ear, to *control
 	})
 	for some := range slices.Chunk(kept, atOnce) {
 		for i := range some {
-			said, err := json.Marshal(lineOf(&some[i]))
-			if err == nil {
-				err = to.Put(said)
-			}
-			if err != nil {
+			if err := put(to, lineOf(&some[i])); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,7 @@ package inotify
 
 import (
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,7 +19,11 @@ const mostPending = 8
 // kernel collects it on a thread of its own when a unix socket is closed; see unix(7) for the passing, and
 // net/unix/garbage.c. Older kernels collect it here, which takes what it takes, as it does where nothing can be passed
 // or too many instances are pending.
-func Close(fd int) {
+func Close(f *os.File) {
+	fd := Take(f)
+	if fd < 0 {
+		return
+	}
 	if socket, address := place(); socket >= 0 {
 		unix.Sendmsg(socket, []byte{0}, unix.UnixRights(fd, socket), address, unix.MSG_DONTWAIT)
 		unix.Close(socket)
@@ -27,6 +32,16 @@ func Close(fd int) {
 	if any, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
 		unix.Close(any)
 	}
+}
+
+// Take closes f and returns a descriptor of the same instance, which is the caller's; -1: f was closed before.
+func Take(f *os.File) (fd int) {
+	fd = -1
+	if raw, err := f.SyscallConn(); err == nil {
+		raw.Control(func(notify uintptr) { fd, _ = unix.FcntlInt(notify, unix.F_DUPFD_CLOEXEC, 3) })
+	}
+	f.Close()
+	return fd
 }
 
 // place returns a socket with one of a few names, which are taken until the kernel has closed what went there before;

@@ -21,7 +21,7 @@ func TestCloseIsDone(t *testing.T) {
 	}
 	r := os.NewFile(uintptr(pipe[0]), "pipe")
 	defer r.Close()
-	inotify.Close(pipe[1])
+	inotify.Close(os.NewFile(uintptr(pipe[1]), "pipe"))
 	r.SetReadDeadline(time.Now().Add(time.Minute))
 	if n, err := r.Read(make([]byte, 1)); n != 0 || err == nil || os.IsTimeout(err) {
 		t.Errorf("%d, %v", n, err)
@@ -45,6 +45,6 @@ func TestFewArePending(t *testing.T) {
 			t.Fatal(err)
 		}
 		unix.InotifyRmWatch(fd, uint32(wd))
-		inotify.Close(fd)
+		inotify.Close(os.NewFile(uintptr(fd), "inotify"))
 	}
 }
