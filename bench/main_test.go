@@ -8,9 +8,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // issue 12.6: all of it works, on whatever is installed. The figures are not looked at.
@@ -55,6 +58,29 @@ func TestEverythingOnce(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Logf("%s\n%s", &said, page)
+	}
+}
+
+// Who fails once in a while is measured, and the failures counted; who always does is left out.
+func TestWorks(t *testing.T) {
+	dir := t.TempDir()
+	often := func(n int) *peer {
+		count := filepath.Join(dir, strconv.Itoa(n))
+		return &peer{pidfile: filepath.Join(dir, "pid"), argv: []string{"/bin/sh", "-c",
+			`echo >>` + count + `; [ $(wc -l <` + count + `) -gt ` + strconv.Itoa(n) + ` ] || exit 7; sleep 60 & echo $! >` +
+				filepath.Join(dir, "pid")}}
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	defer endAll()
+	if err := often(2).works(); err != nil {
+		t.Errorf("after two that failed: %v", err)
+	}
+	endAll()
+	if err := often(3).works(); err == nil || !strings.Contains(err.Error(), "status 7") {
+		t.Errorf("after three: %v, want status 7", err)
 	}
 }
 
