@@ -180,9 +180,10 @@ func decodeImage(text []byte, strict bool) (*image, error) {
 }
 
 // harmless are the signals that end a process which does not catch them, and must not end one that is about to: from
-// the exec until the runtime of the program that comes has begun to catch them they are ignored.
-var harmless = [...]os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE, unix.SIGTSTP,
-	unix.SIGTTIN, unix.SIGTTOU, unix.SIGALRM, unix.SIGVTALRM, unix.SIGPROF, unix.SIGIO, unix.SIGPWR}
+// the exec until the runtime of the program that comes has begun to catch them they are ignored. Those of job control
+// end nobody, and one that is ignored would stay so: nobody could stop a program on a terminal any more.
+var harmless = [...]os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE, unix.SIGALRM,
+	unix.SIGVTALRM, unix.SIGPROF, unix.SIGIO, unix.SIGPWR}
 
 // brace is for before any signal is caught. In the moment in which quiet has the runtime ignore one that is caught, the
 // runtime does with it what it found when it began to catch it (sigfwdgo in runtime/signal_unix.go), and that would be

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -183,6 +186,65 @@ func TestUpgradeThatIsRefusedByTheKernel(t *testing.T) {
 	if err := p.Signal(unix.SIGTERM); err != nil || !p.Wait(time.Minute) {
 		t.Errorf("TERM does not end it: %v", err)
 	}
+}
+
+// promises U1, U2: on a terminal Ctrl-Z stops the daemon after an upgrade as before, one that has failed included
+func TestUpgradeLeavesJobControlAlone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "webd.pid")
+	t.Setenv("WEBD", file)
+	t.Setenv("WEBD_DISTURBED", fmt.Sprintf("refused %d", unix.SIGHUP))
+	master, slave := pty(t)
+	defer master.Close()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(exe)
+	c.Env = append(os.Environ(), "WEBD_FOREGROUND=1")
+	c.Stdin = slave
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	slave.Close()
+	defer c.Wait()
+	defer c.Process.Kill()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if now, _ := daemon.Query(file, 0); now.State == daemon.Running && now.Unasked == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("it does not get ready")
+		}
+	}
+	const jobControl = 1<<(unix.SIGTSTP-1) | 1<<(unix.SIGTTIN-1) | 1<<(unix.SIGTTOU-1)
+	untouched := func(when string) {
+		t.Helper()
+		for _, what := range []string{"SigIgn", "SigCgt"} {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Process.Pid))
+			var mask uint64
+			_, rest, _ := strings.Cut(string(text), "\n"+what+":\t")
+			if _, e := fmt.Sscanf(rest, "%x", &mask); err != nil || e != nil {
+				t.Fatal(err, e)
+			}
+			if mask&jobControl != 0 {
+				t.Errorf("%s: %s is %x", when, what, mask)
+			}
+		}
+	}
+	untouched("at the start")
+	if program, err := os.ReadFile(exe); err != nil || os.WriteFile(file+".new", program, 0o700) != nil {
+		t.Fatal("no copy of the program", err)
+	}
+	disturb(t, file)
+	if _, err := daemon.AskUpgrade(file, file+".new", false, 0); err == nil || os.Remove(file+".disturbed") == nil {
+		t.Fatalf("the kernel has refused nothing: %v", err)
+	}
+	untouched("after an upgrade that was refused")
+	if _, err := daemon.AskUpgrade(file, "", false, 0); err != nil {
+		t.Fatal(err)
+	}
+	untouched("after an upgrade")
 }
 
 // possessions are what the child of a process would get of it, descriptors, their limit and what is ignored, and the
