@@ -168,6 +168,42 @@ func TestFirstFailureIsTheAnswer(t *testing.T) {
 	w.expect("a")
 }
 
+// promise O2: a restart of what is taken down meanwhile leaves it down, and says so; it is no failure of the program
+func TestRestartLeavesWhoIsHeldSince(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	ctx := t.Context()
+	w.apply(w.program("a", announce+hold))
+	w.expect("a")
+	held := func() time.Time { return w.set.Status()[0].Held.Since }
+	restart := func(since time.Time, want string) {
+		t.Helper()
+		r := of("a")
+		r.HeldSince = &since
+		expectSaid(t, w.said(w.set.Restart(ctx, r)), want)
+	}
+	down := func() {
+		t.Helper()
+		expectSaid(t, w.said(w.set.Down(ctx, of("a"))), "a down done=true failed=false; ")
+	}
+	restart(time.Time{}, "a up done=true failed=false; ")
+	w.expect("a")
+	down()
+	first := held()
+	restart(time.Time{}, "a down done=false failed=false; ")
+	restart(first, "a up done=true failed=false; ")
+	w.expect("a")
+	down()
+	restart(first, "a down done=false failed=false; ")
+	second := held()
+	r := of("a")
+	r.HeldSince = &first
+	outcomes, err := w.set.Restart(ctx, r)
+	if err != nil || !outcomes[0].Held || outcomes[0].Why != w.set.Status()[0].Why || !held().Equal(second) {
+		t.Errorf("%+v, %v", outcomes, err)
+	}
+	expectSaid(t, w.said(w.set.Restart(ctx, of("a"))), "a up done=true failed=false; ")
+}
+
 // promise Q1: who does not wait any longer is told how it is.
 func TestImpatience(t *testing.T) {
 	w := newWorld(t, supervise.Options{})

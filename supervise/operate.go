@@ -30,6 +30,9 @@ type Request struct {
 	UID        int  // who asks; for the log, and of a Hold
 	NoWait     bool // the answer is how they are as soon as it was asked
 	Dependents bool // of Down: whoever requires one of them goes down too, before it
+	// HeldSince is, of Restart, since when they are held as far as the asker knows; zero: they are not. Who is held since
+	// another moment is left so, which is its outcome. Nil: nobody is left so.
+	HeldSince *time.Time
 }
 
 // UnknownError says that there is no program of that name; nothing was done.
@@ -131,7 +134,9 @@ func (l *loop) operate(r *operating) {
 		a := &wish{of: r, p: p, at: i}
 		r.asked = append(r.asked, a)
 		r.outcomes[i].Name = p.spec.Name
-		l.prepare(p, r)
+		if !r.leaves(p) {
+			l.prepare(p, r)
+		}
 	}
 	verb := [events]string{lift: "up", hold: "down", renew: "restart", poke: "signal " + signalName(r.sig)}[r.what]
 	l.Log.Info(fmt.Sprintf("programs: %s: %s", verb, some(r.Names)), "uid", r.UID)
@@ -148,7 +153,9 @@ func (l *loop) operate(r *operating) {
 		x.asking = append(x.asking, a)
 	}
 	for _, p := range programs { // who is queued too early is blocked again when its turn comes
-		l.on(p, r.what)
+		if !r.leaves(p) {
+			l.on(p, r.what)
+		}
 		l.answer(p)
 	}
 	l.tellChanged()
@@ -206,6 +213,11 @@ func (l *loop) requiredBy(names []string) (by []string) {
 	}
 	slices.SortFunc(by, compareNames)
 	return by
+}
+
+// leaves says whether p stays held, for somebody has taken it down meanwhile.
+func (r *operating) leaves(p *program) bool {
+	return r.what == renew && r.HeldSince != nil && p.held() && !p.hold.Since.Equal(*r.HeldSince)
 }
 
 // prepare notes what is asked of p.

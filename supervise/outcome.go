@@ -13,7 +13,8 @@ type Outcome struct {
 	Failed bool   `json:"failed,omitempty"` // it will not be, or not at the first try; without both: not yet
 	State  string `json:"state"`            // as in [Status]
 	PID    int    `json:"pid,omitempty"`
-	Why    string `json:"why,omitempty"` // it is not done, in words; or it is, and not as it was asked for
+	Held   bool   `json:"held,omitempty"` // it was to be up, and somebody has taken it down
+	Why    string `json:"why,omitempty"`  // it is not done, in words; or it is, and not as it was asked for
 	// Output is the last that the process has written which has failed, a few lines,
 	// as it was written but for their length.
 	Output string `json:"output,omitempty"`
@@ -47,7 +48,7 @@ func (l *loop) resolve(a *wish, o Outcome) {
 	for _, b := range a.of.asked { // it may not be so any more
 		was := &a.of.outcomes[b.at]
 		if o, _ := l.outcome(b); was.Done && !o.Done {
-			if o.Failed = true; o.Why == "" {
+			if o.Failed = !o.Held; o.Why == "" {
 				o.Why = l.because(b.p)
 			}
 			*was = o
@@ -107,7 +108,8 @@ func (l *loop) outcome(a *wish) (o Outcome, known bool) {
 	case p.wanted == nil:
 		return failed(notInConfiguration)
 	case p.held():
-		return failed(p.hold.String())
+		o.Held, o.Why = true, p.hold.String()
+		return o, true
 	case p.isChanging():
 	case p.state == up && p.pid != 0:
 		if left := aliveFor - (time.Since(l.epoch) - p.born); !p.spec.Ready.tells() && left > 0 {

@@ -20,19 +20,16 @@ import (
 // act does something to programs, tells what has come of it in a line for each,
 // and returns 0 only if it is what was asked for.
 func (o *options) act(path string) int {
-	steps := [][]string{o.names}
+	steps := []step{{names: o.names}}
 	if o.verb == "restart" && !o.together && !o.noWait {
-		names, err := o.inTurn(path)
-		if err != nil {
+		var err error
+		if steps, err = o.inTurn(path); err != nil {
 			return actFailed(err)
 		}
-		steps = nil
-		for _, name := range names {
-			steps = append(steps, []string{name})
-		}
 	}
-	for i, names := range steps {
-		outcomes, err := o.operate(path, names)
+	worst := ok
+	for i := range steps {
+		outcomes, err := o.operate(path, &steps[i])
 		status := actFailed(err)
 		if err == nil {
 			status = o.tellOutcomes(outcomes)
@@ -40,18 +37,31 @@ func (o *options) act(path string) int {
 		if status == ok {
 			continue
 		}
-		if left := slices.Concat(steps[i+1:]...); len(left) > 0 {
+		if worst = status; len(steps) > 1 && err == nil && outcomes[0].Held {
+			continue // which says nothing of the others
+		}
+		var left []string
+		for _, s := range steps[i+1:] {
+			left = append(left, s.names...)
+		}
+		if len(left) > 0 {
 			fail(fmt.Errorf("not restarted for that: %s", strings.Join(left, ", ")))
 		}
-		return status
+		break
 	}
-	return ok
+	return worst
+}
+
+// step is what is asked of the daemon at a time.
+type step struct {
+	names []string
+	held  *time.Time // as in operateParams
 }
 
 // operate asks the daemon.
-func (o *options) operate(path string, names []string) ([]supervise.Outcome, error) {
-	q := operateParams{Programs: names, Timeout: o.timeout.Seconds(), NoWait: o.noWait, Dependents: o.dependents,
-		Signal: o.signal}
+func (o *options) operate(path string, s *step) ([]supervise.Outcome, error) {
+	q := operateParams{Programs: s.names, Timeout: o.timeout.Seconds(), NoWait: o.noWait, Dependents: o.dependents,
+		HeldSince: s.held, Signal: o.signal}
 	var answer operateAnswer
 	err := askRunning(path, o.verb, o.timeout+promptly, q, &answer)
 	return answer.Programs, err
@@ -93,8 +103,9 @@ func actFailed(err error) int {
 	return status
 }
 
-// inTurn are the programs that are meant, those first that others come after.
-func (o *options) inTurn(path string) ([]string, error) {
+// inTurn are the programs that are meant, those first that others come after. Of several one may be taken down before its
+// turn comes, and is left so.
+func (o *options) inTurn(path string) ([]step, error) {
 	var a state
 	if err := askRunning(path, "status", promptly, statusParams{o.names}, &a); err != nil {
 		return nil, err
@@ -105,15 +116,18 @@ func (o *options) inTurn(path string) ([]string, error) {
 		}
 		return nil, errStarting
 	}
-	needs := map[string][]string{}
+	needs, held := map[string][]string{}, map[string]*time.Time{}
 	for i := range a.Programs {
 		p := &a.Programs[i]
-		needs[p.Name] = nil
+		needs[p.Name], held[p.Name] = nil, new(time.Time)
+		if p.Held != nil {
+			held[p.Name] = &p.Held.Since
+		}
 		if d := p.Definition; d != nil {
 			needs[p.Name] = slices.Concat(d.After, d.Requires)
 		}
 	}
-	var names []string
+	var steps []step
 	var visit func(name string)
 	visit = func(name string) {
 		before, meant := needs[name]
@@ -124,12 +138,15 @@ func (o *options) inTurn(path string) ([]string, error) {
 		for _, other := range before {
 			visit(other)
 		}
-		names = append(names, name)
+		steps = append(steps, step{[]string{name}, held[name]})
 	}
 	for i := range a.Programs {
 		visit(a.Programs[i].Name)
 	}
-	return names, nil
+	if len(steps) == 1 {
+		steps[0].held = nil
+	}
+	return steps, nil
 }
 
 // tellOutcomes prints what is as it should be, and says on standard error what is not.

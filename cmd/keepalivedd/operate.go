@@ -16,11 +16,12 @@ import (
 
 // operateParams are those of the methods up, down, restart and signal.
 type operateParams struct {
-	Programs   []string `json:"programs"`                  // names or patterns
-	Timeout    float64  `json:"timeout,omitempty"`         // in seconds; 0: defaultWait
-	NoWait     bool     `json:"no_wait,omitempty"`         // answer at once
-	Dependents bool     `json:"with_dependents,omitempty"` // of down
-	Signal     string   `json:"signal,omitempty"`          // of signal
+	Programs   []string   `json:"programs"`                  // names or patterns
+	Timeout    float64    `json:"timeout,omitempty"`         // in seconds; 0: defaultWait
+	NoWait     bool       `json:"no_wait,omitempty"`         // answer at once
+	Dependents bool       `json:"with_dependents,omitempty"` // of down
+	HeldSince  *time.Time `json:"held_since,omitempty"`      // of restart, see supervise.Request
+	Signal     string     `json:"signal,omitempty"`          // of signal
 }
 
 type operateAnswer struct {
@@ -64,7 +65,8 @@ func (s *service) operate(ctx context.Context, raw json.RawMessage, goal string,
 	if err != nil {
 		return nil, s.orStopping(err)
 	}
-	r := supervise.Request{UID: control.AskerOf(ctx).UID, NoWait: q.NoWait, Dependents: q.Dependents}
+	r := supervise.Request{UID: control.AskerOf(ctx).UID, NoWait: q.NoWait, Dependents: q.Dependents,
+		HeldSince: q.HeldSince}
 	for i := range chosen {
 		r.Names = append(r.Names, chosen[i].Name)
 	}
@@ -98,7 +100,7 @@ func (s *service) operate(ctx context.Context, raw json.RawMessage, goal string,
 func late(outcomes []supervise.Outcome, goal string, wait time.Duration) {
 	for i := range outcomes {
 		o := &outcomes[i]
-		if o.Done || o.Failed {
+		if o.Done || o.Failed || o.Held {
 			continue
 		}
 		why := fmt.Sprintf("not %s within %v", goal, wait)
