@@ -169,7 +169,7 @@ func (p *program) encode(due func(*alarm) moment, task func(*task) *taskState,
 	if f == nil {
 		return x, nil
 	}
-	x.Hold, x.GroupEnd, x.Deaths, x.Given, x.Proven, x.Proof = f.hold, f.groupEnd, f.deaths, specOf(f.given), f.proven,
+	x.Hold, x.GroupEnd, x.Died, x.Given, x.Proven, x.Proof = f.hold, f.groupEnd, f.deaths, specOf(f.given), f.proven,
 		due(&f.proof)
 	if f.firstError != nil {
 		x.FirstError = f.firstError.Error()

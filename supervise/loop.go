@@ -271,7 +271,7 @@ func (l *loop) status() []Status {
 		st := Status{Name: name, State: p.public(), PID: p.pid, Since: p.since, Starts: p.starts, Failures: p.failures,
 			Last: p.last, Text: p.text(), MainPID: p.mainPID()}
 		if p.state == backoff {
-			st.Next = p.alarm.at
+			st.Next = boot.Add(l.kernel.sinceBoot() + time.Until(p.alarm.at)).Round(time.Millisecond)
 		}
 		l.tell(p, boot, &st)
 		list = append(list, st)

@@ -48,12 +48,12 @@ type program struct {
 
 // features is what few programs need.
 type features struct {
-	hold       *Hold       // nil: it is not held
-	asking     []*wish     // who waits for what becomes of it
-	groupEnd   *groupEnd   // its process has been reaped, the group not; nil: otherwise
-	groupCheck alarm       // when that is looked at next
-	deaths     []time.Time // for GiveUp
-	given      *Program    // spec, with what had to be found for its process
+	hold       *Hold           // nil: it is not held
+	asking     []*wish         // who waits for what becomes of it
+	groupEnd   *groupEnd       // its process has been reaped, the group not; nil: otherwise
+	groupCheck alarm           // when that is looked at next
+	deaths     []time.Duration // for GiveUp, on the loop's clock
+	given      *Program        // spec, with what had to be found for its process
 	gate       *gate
 	watch      watch
 	notified   *notifyState

@@ -1,6 +1,9 @@
 package supervise
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // sources has everything read on.
 func (x *restoring) sources() error {
@@ -30,7 +33,9 @@ func (x *restoring) sources() error {
 				o.pid = neverRan
 			}
 			if s.Rate > 0 {
-				o.limit = &limiter{rate: s.Rate, used: s.Used, dropped: s.Dropped, second: s.Second}
+				// whatever the clock has been set to meanwhile
+				ago := min(max(0, time.Since(s.Second)), time.Second)
+				o.limit = &limiter{rate: s.Rate, used: s.Used, dropped: s.Dropped, second: time.Now().Add(-ago)}
 			}
 			of = o
 		case kindReady:

@@ -31,8 +31,8 @@ func (l *loop) givesUp(p *program) bool {
 		return false
 	}
 	x := p.withFeatures()
-	now := time.Now()
-	x.deaths = append(slices.DeleteFunc(x.deaths, func(t time.Time) bool { return now.Sub(t) > g.Within }), now)
+	now := time.Since(l.epoch)
+	x.deaths = append(slices.DeleteFunc(x.deaths, func(t time.Duration) bool { return now-t > g.Within }), now)
 	return len(x.deaths) >= g.Tries
 }
 

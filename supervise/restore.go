@@ -155,8 +155,11 @@ func (x *restoring) features(p *program, s *programState, same *Program) {
 		}
 		l.alarms.in(time.Millisecond, &p.groupCheck, func() { l.awaitGroup(p, 2*time.Millisecond) })
 	}
-	if len(s.Deaths) > 0 {
-		p.withFeatures().deaths = s.Deaths
+	if len(s.Died)+len(s.Deaths) > 0 {
+		p.withFeatures().deaths = s.Died
+	}
+	for _, at := range s.Deaths {
+		p.deaths = append(p.deaths, time.Since(l.epoch)-max(0, time.Since(at)))
 	}
 	if s.Given != nil {
 		p.withFeatures().given = s.Given.program(nil)

@@ -160,7 +160,7 @@ type Status struct {
 	Starts   int       `json:"starts"`             // starts of a process that were tried so far
 	Failures int       `json:"failures,omitempty"` // in a row
 	Last     string    `json:"last,omitempty"`     // how the last process ended
-	Next     time.Time `json:"next,omitzero"`      // when it is started again
+	Next     time.Time `json:"next,omitzero"`      // when it is started again, by the clock as it is set now
 	// Text is what its process, or the last one, has said of itself: STATUS= of sd_notify(3), without control characters
 	// and no longer than 256 characters, after "stopping" or "reloading" when it has told that it is.
 	Text    string `json:"text,omitempty"`

@@ -11,7 +11,7 @@ import (
 type setState struct {
 	Version   int              `json:"version"`
 	Now       moment           `json:"now"` // when this was written
-	Age       time.Duration    `json:"age"` // of the clock that born and told are on
+	Age       time.Duration    `json:"age"` // of the clock that born, told and died are on
 	Stops     uint32           `json:"stops"`
 	Cgroup    string           `json:"cgroup,omitempty"`
 	Programs  []programState   `json:"programs"`
@@ -80,21 +80,22 @@ type programState struct {
 	Ran      int32         `json:"ran,omitempty"`
 	Spent    *int64        `json:"spent,omitempty"` // nil: not known, but of the first process
 
-	Hold       *Hold          `json:"hold,omitempty"`
-	GroupEnd   *groupEnd      `json:"group_end,omitempty"`
-	Deaths     []time.Time    `json:"deaths,omitempty"`
-	Sources    []int          `json:"sources,omitempty"` // of its process, by descriptor
-	Sink       *int           `json:"sink,omitempty"`    // the index
-	Given      *specState     `json:"given,omitempty"`
-	Gate       *gateState     `json:"gate,omitempty"`
-	Watch      *watchState    `json:"watch,omitempty"`
-	Notified   *notifiedState `json:"notified,omitempty"`
-	Hooks      *hooksState    `json:"hooks,omitempty"`
-	Tail       [][]byte       `json:"tail,omitempty"`
-	HasTail    bool           `json:"has_tail,omitempty"`
-	FirstError string         `json:"first_error,omitempty"`
-	Proven     bool           `json:"proven,omitempty"`
-	Proof      moment         `json:"proof,omitempty"`
+	Hold       *Hold           `json:"hold,omitempty"`
+	GroupEnd   *groupEnd       `json:"group_end,omitempty"`
+	Died       []time.Duration `json:"died,omitempty"`
+	Deaths     []time.Time     `json:"deaths,omitempty"`  // the same, by a program that went by the clock of the wall
+	Sources    []int           `json:"sources,omitempty"` // of its process, by descriptor
+	Sink       *int            `json:"sink,omitempty"`    // the index
+	Given      *specState      `json:"given,omitempty"`
+	Gate       *gateState      `json:"gate,omitempty"`
+	Watch      *watchState     `json:"watch,omitempty"`
+	Notified   *notifiedState  `json:"notified,omitempty"`
+	Hooks      *hooksState     `json:"hooks,omitempty"`
+	Tail       [][]byte        `json:"tail,omitempty"`
+	HasTail    bool            `json:"has_tail,omitempty"`
+	FirstError string          `json:"first_error,omitempty"`
+	Proven     bool            `json:"proven,omitempty"`
+	Proof      moment          `json:"proof,omitempty"`
 }
 
 type taskState struct {
