@@ -3,8 +3,10 @@
 package daemon
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -43,7 +45,7 @@ func (c *launchedCopy) await(timeout, grace time.Duration) (status int, err erro
 		}
 		// Its end is looked for first: all that it has written is in the pipe by then.
 		ended := waiting[1].Revents != 0
-		ready, eof := c.passOn()
+		ready, eof := c.passOn(stderr.Writer{})
 		switch {
 		case ready:
 			return 0, nil
@@ -55,8 +57,8 @@ func (c *launchedCopy) await(timeout, grace time.Duration) (status int, err erro
 	}
 }
 
-// passOn copies to standard error what is in the pipe now.
-func (c *launchedCopy) passOn() (ready, eof bool) {
+// passOn copies what is in the pipe now.
+func (c *launchedCopy) passOn(to io.Writer) (ready, eof bool) {
 	buf := make([]byte, 4096)
 	for {
 		n, err := unix.Read(c.pipe, buf)
@@ -69,7 +71,7 @@ func (c *launchedCopy) passOn() (ready, eof bool) {
 			return false, true
 		}
 		text, ready := c.hear(buf[:n])
-		stderr.Writer{}.Write(text)
+		to.Write(text)
 		if ready {
 			return true, false
 		}
@@ -92,13 +94,19 @@ func (c *launchedCopy) status() (int, error) {
 	return 1, fmt.Errorf("it died before it was ready: %v", state)
 }
 
-// end ends a copy that is late, by TERM and then by KILL.
+// end ends a copy that is late, by TERM and then by KILL. That it was called off is what the copy has to say of why.
 func (c *launchedCopy) end(grace time.Duration, why error) error {
 	c.Signal(unix.SIGTERM)
 	killer := time.AfterFunc(grace, func() { c.Kill() })
 	defer killer.Stop()
 	state, err := c.Wait()
 	c.killed = err == nil && !state.Exited()
-	c.passOn()
+	var said bytes.Buffer
+	c.passOn(&said)
+	for line := range bytes.Lines(said.Bytes()) {
+		if !bytes.Contains(line, []byte(errAsked.Error())) {
+			stderr.Writer{}.Write(line)
+		}
+	}
 	return why
 }

@@ -86,14 +86,15 @@ func TestSecondStart(t *testing.T) {
 	}
 }
 
-// promise S5
+// promise S5: and the caller is told so once, not by the copy as well, however that tells why it has ended
 func TestStartTimeout(t *testing.T) {
-	for _, does := range []string{"start-waits", "start-hangs"} {
+	for _, does := range []string{"start-waits", "start-hangs", "start-waits main", "start-waits tells-its-log"} {
 		t.Run(does, func(t *testing.T) {
 			w := newWorld(t, does)
 			w.env = append(w.env, "DAEMON_TIMEOUT=300ms", "DAEMON_GRACE=300ms")
 			status, stderr := w.start()
-			if status != 1 || !strings.Contains(stderr, "testd: not ready after 300ms") {
+			if status != 1 || !strings.HasSuffix(stderr, "testd: not ready after 300ms, so it was stopped\n") ||
+				strings.Contains(stderr, "called off") {
 				t.Errorf("status %d, %q", status, stderr)
 			}
 			w.gone()
