@@ -28,6 +28,9 @@ func (s *service) runHook(ctx context.Context, what string, h *settings.Hook) er
 	when := fmt.Sprintf("after %v", h.Timeout)
 	if ctx.Err() != nil {
 		when = "by the end of the stop" // whose time was over, or was ended by a second signal
+		if h == s.config.Startup {
+			when = "when the start was called off"
+		}
 	}
 	switch {
 	case own.Err() != nil && pid == 0:

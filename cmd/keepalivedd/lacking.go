@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -219,6 +220,39 @@ func (s *service) nameFailed(failed []*supervise.LaunchError) {
 			break
 		}
 		fmt.Fprintf(stderr.Writer{}, "%s: %v; %s\n", name, e, afterFailing(programs[e.Name]))
+	}
+}
+
+// nameAwaited tells the caller of a start, and the log, what it was waiting for when it was called off, because it took
+// too long or was stopped. The error that it fails with then says no more than that.
+func (s *service) nameAwaited(err error) {
+	var awaited []string
+	if !errors.Is(err, context.Canceled) {
+		awaited = append(awaited, err.Error())
+	}
+	all := s.set.Status()
+	for i := range all {
+		if p := &all[i]; p.Program.Required && !p.Ready {
+			what := fmt.Sprintf("program %s%s%s", p.Name, isIn(p.State), p.State)
+			if p.Why != "" {
+				what += ": " + p.Why
+			}
+			awaited = append(awaited, what)
+		}
+	}
+	for i, what := range awaited {
+		if i == mostMistakes {
+			what = fmt.Sprintf("and %d more", len(awaited)-i)
+		}
+		if s.tells() {
+			fmt.Fprintf(stderr.Writer{}, "%s: %s\n", name, what)
+		}
+		if s.logs() {
+			s.daemon.Log.Warn("the start is called off while it waits", "for", what)
+		}
+		if i == mostMistakes {
+			break
+		}
 	}
 }
 

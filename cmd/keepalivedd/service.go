@@ -76,6 +76,9 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 		err = s.bringUp(ctx)
 	}
 	if err != nil {
+		if ctx.Err() != nil {
+			s.nameAwaited(err)
+		}
 		now, cancel := context.WithTimeout(context.Background(), s.config.ShutdownTimeout)
 		defer cancel()
 		s.events.tell(&eventLine{Event: eventStopping})

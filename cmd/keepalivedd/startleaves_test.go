@@ -50,6 +50,42 @@ func TestStartThatTakesTooLongLeavesNobody(t *testing.T) {
 	}
 }
 
+// promise S2: the caller of a start that is called off, as it is when it takes too long, is told what it has waited for
+func TestStartThatIsCalledOffSaysWhatItWaitsFor(t *testing.T) {
+	for what, test := range map[string]struct{ config, want string }{
+		"programs": {`
+[program.next]
+command = ["/bin/true"]
+required = true
+after = ["slow"]
+[program.slow]
+command = ["/bin/sh", "-c", "echo >$DIR/there; exec tail -n 0 -f $DIR/conf.toml"]
+required = true
+ready = "fd:3"
+`, "keepalivedd: program next is blocked: waits for slow\n" +
+			"keepalivedd: program slow is starting: waits for a newline on its descriptor 3\n"},
+		"startup": {`
+[startup]
+command = ["/bin/sh", "-c", "echo >$DIR/there; exec tail -n 0 -f $DIR/conf.toml"]
+`, "keepalivedd: startup: /bin/sh: killed when the start was called off\n"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t, test.config)
+			over := make(chan string)
+			go func() {
+				_, stderr := w.run()
+				over <- stderr
+			}()
+			w.await(filepath.Join(w.dir, "there"), "\n")
+			w.daemon().signal(t, unix.SIGTERM)
+			if got := <-over; got != test.want+"keepalivedd: it was called off before it was ready\n" {
+				t.Errorf("it says\n%s", got)
+			}
+			w.empty()
+		})
+	}
+}
+
 // promises S2, T3: a copy that is killed before it is ready leaves nobody running: with the pidfile that the next start
 // would find them by, those are gone that its programs have started
 func TestKilledStartLeavesNobody(t *testing.T) {
