@@ -57,6 +57,20 @@ func surviveUnread() {
 	}
 }
 
+// mindZone has it be UTC where TZ names what is no zone. The first look at the time of day would read it: a FIFO, which
+// is waited for, or a terminal.
+func mindZone() {
+	zone := strings.TrimPrefix(os.Getenv("TZ"), ":")
+	if strings.HasPrefix(zone, "/") {
+		if st, err := os.Stat(zone); err != nil || st.Mode().IsRegular() {
+			return
+		}
+	} else if !strings.Contains(zone, "..") { // a name, for the system's directories
+		return
+	}
+	os.Setenv("TZ", "UTC")
+}
+
 func (d *Daemon) umask() int {
 	if d.NoUmask {
 		return 0

@@ -54,6 +54,7 @@ func (d *Daemon) Detach() (status int, launched bool) {
 	if os.Getpid() == 1 {
 		return 0, false
 	}
+	mindZone()
 	if status, is := d.Rehearse(); is {
 		return status, true
 	}

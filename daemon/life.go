@@ -23,6 +23,7 @@ import (
 // failed. When it returns, nothing of the daemon is left but what a hook has left behind. Call it once.
 func (d *Daemon) Run(ctx context.Context) (err error) {
 	defer func() { d.copy.explain(err) }()
+	mindZone()
 	if status, is := d.Rehearse(); is {
 		return rehearsed(status)
 	}

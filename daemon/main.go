@@ -21,6 +21,7 @@ import (
 // refused if it fails; OnStderr() bool says that the caller sees the log, and is not to be told again; Chown(uid, gid
 // int) error gives a file to User.
 func (d *Daemon) Main(background bool, open func() (*slog.Logger, io.Closer, error)) (status int) {
+	mindZone()
 	if background {
 		if status, launched := d.Detach(); launched {
 			return status
