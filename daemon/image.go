@@ -60,8 +60,8 @@ type passedState struct {
 
 const imageVersion = 1
 
-// The environment variables of a program that takes over: the descriptor of the image, and why the one that was to take
-// over from this one has not.
+// The environment variables of a program that takes over: the descriptor of the image, why the one that was to take
+// over from this one has not, and what was asked for meanwhile, see [owed].
 const (
 	successor = "_DAEMON_SUCCESSOR"
 	returned  = "_DAEMON_RETURNED"

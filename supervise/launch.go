@@ -32,7 +32,7 @@ type command struct {
 	bounds *Resources // of that; nil: as they are
 	cgroup int        // a descriptor of that, while it is started
 	spent  *int64     // what has been used in it by then, in microseconds, once it is started; nil: it is new
-	files  []uintptr  // by descriptor, from 0; closed: none
+	files  []uintptr  // by descriptor, from 0; noFile: none
 	guard  int        // the socket to the guard of its gate; 0: none
 	listen []listener
 }

@@ -91,7 +91,7 @@ type restoring struct {
 	byFD  map[int]source
 }
 
-// left has an alarm ring when it would have rung; 0: never.
+// in calls set with the time that is left until due; 0 is never.
 func (x *restoring) in(due moment, set func(left time.Duration)) {
 	if due != 0 {
 		set(max(0, due-x.now))
