@@ -34,7 +34,7 @@ func bind(path string) (*bound, error) {
 			return b, nil
 		}
 		if errors.Is(err, unix.EADDRINUSE) {
-			err = clear(path)
+			err = vacate(path)
 		}
 		switch {
 		case errors.Is(err, errTaken): // or it is a dead daemon's, of which the kernel is about to let go
@@ -125,8 +125,8 @@ func within(path string) (address string, done func(), err error) {
 
 func descriptor(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
-// clear takes the path from a socket that has no right to it.
-func clear(path string) error {
+// vacate takes the path from a socket that has no right to it.
+func vacate(path string) error {
 	var st unix.Stat_t
 	switch err := unix.Lstat(path, &st); {
 	case errors.Is(err, unix.ENOENT):

@@ -266,7 +266,7 @@ func TestShortOfDescriptors(t *testing.T) {
 	listen(t, path, testMethods) // not before: it takes descriptors as it likes
 	for spare := range uint64(5) {
 		var taken error
-		withDescriptors(t, spare, func() { taken = clear(path) })
+		withDescriptors(t, spare, func() { taken = vacate(path) })
 		if taken == nil {
 			t.Fatalf("with %d descriptors: a socket that is listened on was cleared away", spare)
 		}

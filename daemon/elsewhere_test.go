@@ -47,9 +47,9 @@ func TestBuildsElsewhere(t *testing.T) {
 		{"windows", "../examples/cronlock", "on_Linux__and"},
 		{"windows", "../cmd/keepalivedd", "on_Linux__and"},
 	} {
-		build := exec.Command("go", "build", "-o", os.DevNull, c.what)
-		build.Env = append(os.Environ(), "GOOS="+c.system, "CGO_ENABLED=0")
-		out, err := build.CombinedOutput()
+		b := exec.Command("go", "build", "-o", os.DevNull, c.what)
+		b.Env = append(os.Environ(), "GOOS="+c.system, "CGO_ENABLED=0")
+		out, err := b.CombinedOutput()
 		wrong := err == nil || strings.Count(string(out), "undefined: ") != 1 || !strings.Contains(string(out), c.says)
 		if c.says == "" {
 			wrong = err != nil

@@ -167,8 +167,8 @@ func runsAs(pid int, uid uint32) bool {
 		return true
 	}
 	_, ids, _ := strings.Cut(string(b), "\nUid:\t")
-	real, _, _ := strings.Cut(ids, "\t")
-	return real == strconv.FormatUint(uint64(uid), 10)
+	id, _, _ := strings.Cut(ids, "\t") // the real one
+	return id == strconv.FormatUint(uint64(uid), 10)
 }
 
 // parsePID returns the PID that is all of text but white space around it, or 0. PID_MAX_LIMIT is 2^22 (proc(5)), and

@@ -101,9 +101,9 @@ func cgroupMount() (mount, root string, err error) {
 
 // isCgroupRoot reports whether the whole hierarchy of version 2 is mounted there: its root has the inode 1.
 func isCgroupRoot(path string) bool {
-	var fs unix.Statfs_t
+	var mount unix.Statfs_t
 	var st unix.Stat_t
-	return unix.Statfs(path, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC &&
+	return unix.Statfs(path, &mount) == nil && mount.Type == unix.CGROUP2_SUPER_MAGIC &&
 		unix.Stat(path, &st) == nil && st.Ino == 1
 }
 

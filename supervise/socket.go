@@ -91,14 +91,14 @@ func checkShared(programs []Program) (errs []error) {
 	return errs
 }
 
-func isPath(address string) bool { return strings.HasPrefix(address, "unix:") }
+func isPath(addr string) bool { return strings.HasPrefix(addr, "unix:") }
 
 // socket is that of an address; nil: there is none.
-func (n *Listen) socket(address string) *Socket {
+func (n *Listen) socket(addr string) *Socket {
 	if n == nil {
 		return nil
 	}
-	i := slices.IndexFunc(n.Sockets, func(s Socket) bool { return s.Address == address })
+	i := slices.IndexFunc(n.Sockets, func(s Socket) bool { return s.Address == addr })
 	if i < 0 {
 		return nil
 	}
@@ -186,8 +186,8 @@ func (l *loop) giveUpSockets(p *program, n, next *Listen) {
 	}
 }
 
-func (l *loop) giveUpSocket(p *program, address string) {
-	s := l.sockets[address]
+func (l *loop) giveUpSocket(p *program, addr string) {
+	s := l.sockets[addr]
 	if s == nil {
 		return
 	}
@@ -195,7 +195,7 @@ func (l *loop) giveUpSocket(p *program, address string) {
 	if len(s.users) > 0 {
 		return
 	}
-	delete(l.sockets, address)
+	delete(l.sockets, addr)
 	if s.fd >= 0 {
 		l.kernel.closeListener(&s.listener)
 	}
@@ -217,10 +217,10 @@ func (l *loop) handOnSockets(names []string) {
 			}
 		}
 	}
-	for address, s := range l.sockets {
+	for addr, s := range l.sockets {
 		for _, p := range slices.Clone(s.users) {
-			if p.spec.Listen.socket(address) == nil && (p.wanted == nil || p.wanted.Listen.socket(address) == nil) {
-				l.giveUpSocket(p, address)
+			if p.spec.Listen.socket(addr) == nil && (p.wanted == nil || p.wanted.Listen.socket(addr) == nil) {
+				l.giveUpSocket(p, addr)
 			}
 		}
 	}

@@ -49,12 +49,12 @@ func (o *options) watchStatus(path string) int {
 	changed := make(chan struct{}, 1)
 	go o.heedChanges(ctx, path, changed)
 	var now, before *sight
-	for clear := "\x1b[H\x1b[2J"; ; clear = "\x1b[H" {
+	for begin := "\x1b[H\x1b[2J"; ; begin = "\x1b[H" { // on an empty screen, and then over what is there
 		before, now = now, look(path, o.names)
 		if now.err != nil {
 			now.said = plain(now.err.Error())
 		}
-		if _, err := os.Stdout.WriteString(clear + frame(now.lines(o.names, before, paint))); err != nil {
+		if _, err := os.Stdout.WriteString(begin + frame(now.lines(o.names, before, paint))); err != nil {
 			return o.failed(err)
 		}
 		shown := time.After(mostOften)

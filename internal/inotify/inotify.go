@@ -29,8 +29,8 @@ func Close(f *os.File) {
 		unix.Close(socket)
 	}
 	unix.Close(fd)
-	if any, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
-		unix.Close(any)
+	if last, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
+		unix.Close(last)
 	}
 }
 

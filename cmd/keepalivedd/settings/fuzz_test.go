@@ -98,14 +98,14 @@ func FuzzLoad(f *testing.F) {
 		for _, e := range c.Lacking {
 			checkPlace(t, m, e)
 		}
-		if !reflect.DeepEqual(comparable(c), comparable(again)) {
+		if !reflect.DeepEqual(dumped(c), dumped(again)) {
 			t.Fatalf("the dump loads as another configuration\nfirst %+v\nthen  %+v\n%s", c, again, dump.String())
 		}
 	})
 }
 
-// comparable leaves out what a dump cannot have: places, and an environment_file that is not there.
-func comparable(c *Config) *Config {
+// dumped leaves out what a dump cannot have: places, and an environment_file that is not there.
+func dumped(c *Config) *Config {
 	c.Files, c.Lacking = nil, nil
 	for i := range c.Programs {
 		c.Programs[i].ReadEnvironment = nil

@@ -22,7 +22,7 @@ func TestRightsOfTheUser(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	make := func(name string, mode os.FileMode) string {
+	file := func(name string, mode os.FileMode) string {
 		path := filepath.Join(dir, name)
 		var err error
 		if strings.Contains(name, ".") {
@@ -38,12 +38,12 @@ func TestRightsOfTheUser(t *testing.T) {
 		}
 		return path
 	}
-	open := make("open", 0o711)
-	closed := make("closed", 0o755)
-	of := make("open/of.all", 0o755)
-	none := make("open/of.owner", 0o744)
-	group := make("open/of.group", 0o710)
-	behind := make("closed/of.all", 0o755)
+	open := file("open", 0o711)
+	closed := file("closed", 0o755)
+	of := file("open/of.all", 0o755)
+	none := file("open/of.owner", 0o744)
+	group := file("open/of.group", 0o710)
+	behind := file("closed/of.all", 0o755)
 	link := filepath.Join(open, "link")
 	if err := os.Symlink(behind, link); err != nil {
 		t.Fatal(err)

@@ -93,9 +93,9 @@ type found struct {
 }
 
 // find puts the one value of that user in the place of one that was read.
-func (u users) find(user **User) {
-	if *user != nil {
-		*user = u.lookup((*user).spec).user
+func (u users) find(read **User) {
+	if *read != nil {
+		*read = u.lookup((*read).spec).user
 	}
 }
 
