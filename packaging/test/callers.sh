@@ -26,7 +26,7 @@ caller() {
 	fi
 	mkdir "$work/$1"
 	cp -R "$packaging" "$work/$1/packaging"
-	session "$1" "$root" "caller-$1.sh" "$3" 60 /host/session boot
+	session "$1" "$root" "caller-$1.sh" "$3" /host/session boot
 	[ "$3" -ne 130 ] || logged_to_the_end "$1"
 }
 

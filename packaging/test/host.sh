@@ -91,18 +91,18 @@ results() {
 	done <"$2"
 }
 
-# session NAME ROOT SCRIPT STATUS SECONDS COMMAND…: runs COMMAND as PID 1 over ROOT,
-# where SCRIPT is /host/session beside lib.sh and what is in $work/NAME already. It is
-# to end with STATUS, 130 for a halt, before SECONDS are over.
+# session NAME ROOT SCRIPT STATUS COMMAND…: runs COMMAND as PID 1 over ROOT, where SCRIPT is
+# /host/session beside lib.sh and what is in $work/NAME already. It is to end with STATUS, 130
+# for a halt. Only one that hangs takes the ten minutes that it has.
 session() {
-	local name=$1 root=$2 out=$work/$1 want=$4 bound=$5 status began
+	local name=$1 root=$2 out=$work/$1 want=$4 status began
 	mkdir -p "$out"
 	cp "$here/lib.sh" "$out/lib.sh"
 	install -m 755 "$here/$3" "$out/session"
 	: >"$out/result"
-	shift 5
+	shift 4
 	began=$(date +%s)
-	timeout -k 5 "${TIMEOUT:-$bound}" "$here/boot.sh" "$root" "$out" "$@" >"$out/boot" 2>&1 </dev/null &
+	timeout -k 5 "${TIMEOUT:-600}" "$here/boot.sh" "$root" "$out" "$@" >"$out/boot" 2>&1 </dev/null &
 	boot=$!
 	wait "$boot"
 	status=$?

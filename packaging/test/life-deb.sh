@@ -24,7 +24,7 @@ service_gives() {
 settled() {
 	mark="settled $(date +%N)"
 	logger -t session "$mark"
-	within 5 grep -q "$mark" /host/messages
+	within grep -q "$mark" /host/messages
 }
 count() { grep -c "$NAME\[[0-9]*\]: .*$1" /host/messages; }
 # By process: who takes over from itself is ready too.
@@ -66,7 +66,7 @@ EOT
 sed -i 's/^#shutdown_timeout = .*/shutdown_timeout = "20s"/' $CONF
 echo '# by hand' >>$DEFAULTS
 service_gives "edited: reload" 0 reload
-true_that "its program runs" within 5 tick
+true_that "its program runs" within tick
 is "no restart by the reload" "1 0" "$(starts) $(stops)"
 
 # Wrongly edited: told with its place, and nothing is lost.
@@ -144,7 +144,7 @@ install_ "and where it does not" new.deb
 printf '[program.down]\ncommand = ["/bin/false"]\nrestart = "never"\n' >/etc/$NAME/conf.d/down.toml
 gives "a program is down: reload" 0 reload
 down() { $INIT status >/dev/null 2>&1; [ $? -eq 150 ]; }
-true_that "a program is down: status 150" within 10 down
+true_that "a program is down: status 150" within down
 first=$(pid)
 gives "a program is down: start of what runs" 0 start
 is "a program is down: the same process" "$first" "$(pids)"
@@ -152,10 +152,10 @@ before="$(starts) $(stops)"
 install_ "a program is down: upgrade" old.deb
 is "a program is down: no start and no stop" "$before" "$(starts) $(stops)"
 is "a program is down: the other version runs" "$NAME v0.1.0 $first" "$(version_runs) $(pids)"
-true_that "a program is down: still" within 10 down
+true_that "a program is down: still" within down
 gives "a program is down: try-restart" 0 try-restart
 true_that "a program is down: it was restarted" test "$first" != "$(pid)"
-within 10 down
+within down
 service_gives "a program is down: service status" 150 status
 true_that "a program is down: it is named" said down
 nobody_gives "a program is down: status as nobody" 4 status
@@ -199,10 +199,10 @@ rotate() {
 	sed -n '/postrotate/,/endscript/p' /etc/logrotate.d/$NAME | sed '1d;$d' >/tmp/postrotate
 	sh /tmp/postrotate >/tmp/said 2>&1
 }
-true_that "its log is there" within 5 test -e /var/log/$NAME/tick.log
+true_that "its log is there" within test -e /var/log/$NAME/tick.log
 rotate
 is "logrotate's commands end with" 0 $?
-true_that "and it has opened its log anew" within 5 test -e /var/log/$NAME/tick.log
+true_that "and it has opened its log anew" within test -e /var/log/$NAME/tick.log
 
 # Removed: it stops, the conffiles stay, and the script is told that it is alone.
 package -r $NAME
@@ -223,7 +223,7 @@ is "remove: nothing in /run" "" "$(find /run -name "$NAME*")"
 install_ "installed again" old.deb
 gives "installed again: status" 0 status
 true_that "installed again: the edited configuration" cmp -s /tmp/good $CONF
-true_that "installed again: the program runs" within 5 tick
+true_that "installed again: the program runs" within tick
 is "installed again: nothing left in /run of it" "" "$(find /run -name "$NAME.reinstalled")"
 
 # Removed while it does not even start: broken.

@@ -49,7 +49,7 @@ by_cron() {
 	} >/tmp/job
 	chmod 755 /tmp/job
 	kill -KILL "$(program cron)"
-	within 60 test -e /tmp/job.status
+	within test -e /tmp/job.status
 	cat /tmp/job.said
 	return "$(cat /tmp/job.status || echo 1)"
 }
@@ -69,7 +69,7 @@ ask() {
 	is "$1: status" 0 $? || sed 's/^/#   said: /' /tmp/said >>/host/result
 	is "$1: it came to its end" "to the end" "$(cat /tmp/end 2>/dev/null)"
 	rm -f /tmp/end
-	true_that "$1: the daemon and its programs run" within 10 both
+	true_that "$1: the daemon and its programs run" within both
 	single "$1"
 	if [ -n "$whole" ]; then
 		is "$1: the same process, and its sshd" "$first $listener" "$(pid) $(program sshd)"
@@ -78,20 +78,20 @@ ask() {
 	fi
 	is "$1: the package is configured" "ii " "$(dpkg-query -W -f '${db:Status-Abbrev}' $NAME)"
 	# What was spared has ended by itself.
-	true_that "$1: no connection is left" within 10 no_more sshd
-	true_that "$1: no job is left" within 10 no_more cron
-	within 1 both && return
+	true_that "$1: no connection is left" within no_more sshd
+	true_that "$1: no job is left" within no_more cron
+	within both && return
 	# Put right for what comes next.
 	dpkg --configure -a
 	pkill -x sshd
 	$INIT start
-	within 10 both
+	within both
 }
 
 version() { # FILE
 	dpkg --force-confdef --force-confold -i "/host/$1" >/tmp/said 2>&1
 	is "$1 is installed from without" 0 $? || sed 's/^/#   said: /' /tmp/said >>/host/result
-	true_that "$1: its programs run" within 10 both
+	true_that "$1: its programs run" within both
 }
 
 mkdir -m 700 /root/.ssh
@@ -110,7 +110,7 @@ for kill in '' 'kill = "process"'; do
 	how=${kill:-as it is}
 	settings "$kill" >$LOGIN
 	gives "$how: reload" 0 reload
-	true_that "$how: the programs run" within 10 both
+	true_that "$how: the programs run" within both
 
 	ask "$how: restart over ssh" over_ssh "service $NAME restart"
 	ask "$how: restart by cron" by_cron "service $NAME restart"
@@ -127,7 +127,7 @@ for kill in '' 'kill = "process"'; do
 	over_ssh "exec sleep 86402" &
 	other=$!
 	logged_in() { pgrep -f '^sleep 86402$'; }
-	true_that "$how: somebody else is logged in" within 10 logged_in
+	true_that "$how: somebody else is logged in" within logged_in
 	over_ssh "service $NAME restart" >/tmp/said 2>&1
 	is "$how: restart beside another" 0 $? || sed 's/^/#   said: /' /tmp/said >>/host/result
 	if [ -n "$kill" ]; then

@@ -135,7 +135,7 @@ if part life && as_root life; then
 	cp "$old_deb" "$work/life/old.deb"
 	cp "$new_deb" "$work/life/new.deb"
 	cp "$unknowing_deb" "$work/life/unknowing.deb"
-	session life "$work/root" life-deb.sh 130 180 /sbin/init
+	session life "$work/root" life-deb.sh 130 /sbin/init
 	rm -rf "$work/root"
 	took life
 fi
@@ -148,7 +148,7 @@ if part upgrade && as_root upgrade; then
 	cp "$new_deb" "$work/upgrade/new.deb"
 	cp "$unknowing_deb" "$work/upgrade/unknowing.deb"
 	cp "$here/requests.pl" "$work/upgrade/requests.pl"
-	session upgrade "$work/root" life-upgrade.sh 130 180 /sbin/init
+	session upgrade "$work/root" life-upgrade.sh 130 /sbin/init
 	rm -rf "$work/root"
 	took upgrade
 fi
@@ -159,7 +159,7 @@ if part inside && as_root inside; then
 	mkdir "$work/inside"
 	cp "$old_deb" "$work/inside/old.deb"
 	cp "$new_deb" "$work/inside/new.deb"
-	session inside "$work/root" life-inside.sh 130 180 /sbin/init
+	session inside "$work/root" life-inside.sh 130 /sbin/init
 	rm -rf "$work/root"
 	took inside
 fi

@@ -19,7 +19,7 @@ first=$(pid)
 before=$(grep -c . /host/messages)
 gives "started so: reload" 0 reload
 more() { [ "$(grep -c . /host/messages)" -gt "$before" ]; }
-true_that "started so: the reload reaches it" within 5 more
+true_that "started so: the reload reaches it" within more
 is "started so: it survives it" "$first" "$(pids)"
 gives "started so: stop" 0 stop
 is "started so: it has ended" 0 "$(instances)"
@@ -36,17 +36,17 @@ clean "from a terminal"
 gives "from a terminal: stop" 0 stop
 
 # Who waits for the end of the output does not wait for the daemon's.
-timeout 20 bash -c "$INIT start | cat; exit \${PIPESTATUS[0]}"
+timeout 60 bash -c "$INIT start | cat; exit \${PIPESTATUS[0]}"
 is "start | cat ends" 0 $?
-timeout 20 bash -c "$INIT restart 2>&1 | cat; exit \${PIPESTATUS[0]}"
+timeout 60 bash -c "$INIT restart 2>&1 | cat; exit \${PIPESTATUS[0]}"
 is "restart | cat ends" 0 $?
 single "after the pipes"
 
 # One that does not wait for it: the restart goes on between its stop and its start.
 first=$(pid)
-timeout 20 bash -c "$INIT restart 2>&1 | head -c 1"
+timeout 60 bash -c "$INIT restart 2>&1 | head -c 1"
 another() { alone && [ "$(pid)" != "$first" ]; }
-true_that "restart | head -c 1 comes to its end" within 20 another
+true_that "restart | head -c 1 comes to its end" within another
 clean "restart | head -c 1"
 
 # nohup's way: HUP ignored from the script on.

@@ -81,11 +81,15 @@ done
 RUNNER=
 
 # Somebody holds the lock: one waits, and goes on when it is free.
-flock /run/$NAME.init.lock sleep 1 &
-sleep 0.2
-began=$(now)
-gives "start while the lock is held" 0 start
-true_that "it waited" test $(($(now) - began)) -ge 500
+flock /run/$NAME.init.lock sh -c ': >/tmp/held; until [ -e /tmp/let ]; do sleep 0.1; done' &
+true_that "somebody has the lock" within test -e /tmp/held
+timeout 60 $INIT start >/tmp/said 2>&1 &
+start=$!
+sleep 0.5
+true_that "start while the lock is held: it waits" kill -0 $start
+: >/tmp/let
+wait $start
+is "start when the lock is free" 0 $?
 
 echo 'DAEMON_OPTS="-p /run/elsewhere.pid -D"' >/etc/default/$NAME
 gives "stop with other options finds nothing there" 0 stop

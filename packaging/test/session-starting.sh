@@ -22,7 +22,7 @@ for RUNNER in dash bash "busybox sh"; do
 	rm -f /tmp/go
 	$DAEMON >/tmp/by-hand 2>&1 &
 	hand=$!
-	true_that "$sh: it is starting" within 10 starting
+	true_that "$sh: it is starting" within starting
 	gives "$sh: status of what is starting" 4 status
 	true_that "$sh: it says so" said "is starting"
 	nobody_gives "$sh: status of what is starting, as nobody" 4 status
@@ -44,7 +44,7 @@ for RUNNER in dash bash "busybox sh"; do
 	rm -f /tmp/go
 	$DAEMON >/tmp/by-hand 2>&1 &
 	hand=$!
-	true_that "$sh: it is starting again" within 10 starting
+	true_that "$sh: it is starting again" within starting
 	gives "$sh: stop of what is starting" 0 stop
 	wait $hand
 	true_that "$sh: that start fails" test $? -ne 0
@@ -54,7 +54,7 @@ for RUNNER in dash bash "busybox sh"; do
 	# A restart in the middle of one makes it anew.
 	$DAEMON >/tmp/by-hand 2>&1 &
 	hand=$!
-	true_that "$sh: it is starting a third time" within 10 starting
+	true_that "$sh: it is starting a third time" within starting
 	sleep 0.2
 	first=$(pids)
 	(sleep 1; : >/tmp/go) &
@@ -91,7 +91,7 @@ for RUNNER in dash bash "busybox sh"; do
 	# A program that is not up.
 	printf '[program.down]\ncommand = ["/bin/false"]\nrestart = "never"\n' >$down
 	gives "$sh: a program is down: reload" 0 reload
-	true_that "$sh: a program is down: status 150" within 10 partly
+	true_that "$sh: a program is down: status 150" within partly
 	gives "$sh: a program is down: status" 150 status
 	true_that "$sh: a program is down: it is named" said "down"
 	nobody_gives "$sh: a program is down: status as nobody" 4 status
@@ -102,12 +102,12 @@ for RUNNER in dash bash "busybox sh"; do
 	gives "$sh: a program is down: force-reload" 0 force-reload
 	gives "$sh: a program is down: try-restart" 0 try-restart
 	true_that "$sh: a program is down: that restarts it" test "$first" != "$(pid)"
-	within 10 partly
+	within partly
 	first=$(pid)
 	gives "$sh: a program is down: restart" 0 restart
 	single "$sh: a program is down: after the restart"
 	true_that "$sh: a program is down: another process" test "$first" != "$(pid)"
-	within 10 partly
+	within partly
 	gives "$sh: a program is down: stop" 0 stop
 	rm $down
 	gives "$sh: repaired: start" 0 start

@@ -26,7 +26,7 @@ for script in "$here"/session-*.sh; do
 	name=${name%.sh}
 	chosen "$name" || continue
 	# The end is the same for all of them: telinit 0 with the daemon running.
-	session "$name" "$root" "$script" 130 90 /sbin/init
+	session "$name" "$root" "$script" 130 /sbin/init
 	logged_to_the_end "$name"
 	# What a session says that the shutdown is to do, and what was done.
 	if [ -e "$work/$name/expected" ]; then
