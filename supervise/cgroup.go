@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -255,21 +256,37 @@ func (c *command) openBound() (fd int, err error) {
 	return fd, nil
 }
 
-// renew makes the group anew, where nobody is in it, and reports whether that was done. What had it before, and has
-// groups of its own below, may have given these controllers: with that, nobody can be in the group itself.
+// renew makes the group anew, where nobody is in it, and one below it elsewhere. It reports whether that was done. What
+// had it before, and has groups of its own below, may have given these controllers: with that, nobody can be in the
+// group itself.
 func (c *command) renew() bool {
+	open := c.openBound
 	if !removeCgroup(c.group) {
-		return false
+		open = c.openBelow
+	} else if c.spent != nil {
+		*c.spent = 0
 	}
-	fd, err := c.openBound()
+	fd, err := open()
 	if err != nil {
 		return false
 	}
 	defer unix.Close(fd)
-	if c.spent != nil {
-		*c.spent = 0
-	}
 	return unix.Dup3(fd, c.cgroup, unix.O_CLOEXEC) == nil
+}
+
+// belowName is that of groups below a program's, but for a number: all that is asked of the program's they are asked
+// with it.
+const belowName = "/again."
+
+// openBelow opens the first group of that name that has not given anybody controllers.
+func (c *command) openBelow() (fd int, err error) {
+	for n := 0; ; n++ {
+		dir := c.group + belowName + strconv.Itoa(n)
+		removeCgroup(dir)
+		if given, _ := os.ReadFile(dir + "/cgroup.subtree_control"); len(bytes.TrimSpace(given)) == 0 {
+			return openCgroup(dir)
+		}
+	}
 }
 
 // inCgroup starts a process in its group. Where clone3(2) is not allowed (seccomp), is too old (before Linux 5.7), or
@@ -278,25 +295,9 @@ func (c *command) inCgroup(attr *syscall.ProcAttr, start func(join int) (int, er
 	if c.cgroup == 0 {
 		return start(0)
 	}
-	attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, c.cgroup
-	pid, err = start(0)
+	pid, err = c.enter(attr, start)
 	if errors.Is(err, unix.EBUSY) && c.renew() {
-		pid, err = start(0)
-	}
-	switch {
-	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL), errors.Is(err, unix.E2BIG), errors.Is(err, unix.EPERM),
-		errors.Is(err, unix.EACCES), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EBUSY), errors.Is(err, unix.ENODEV),
-		errors.Is(err, errStillborn):
-	default:
-		return pid, err
-	}
-	attr.Sys.UseCgroupFD = false
-	fd, err := unix.Openat(c.cgroup, "cgroup.procs", unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		err = fmt.Errorf("%w: %w", errNotJoined, err)
-	} else {
-		defer unix.Close(fd)
-		pid, err = start(fd)
+		pid, err = c.enter(attr, start)
 	}
 	switch {
 	case !errors.Is(err, errNotJoined):
@@ -305,4 +306,24 @@ func (c *command) inCgroup(attr *syscall.ProcAttr, start func(join int) (int, er
 		return 0, fmt.Errorf("%w: %s", err, c.group)
 	}
 	return start(0)
+}
+
+// enter starts a process in the group, or not at all.
+func (c *command) enter(attr *syscall.ProcAttr, start func(join int) (int, error)) (pid int, err error) {
+	attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, c.cgroup
+	pid, err = start(0)
+	attr.Sys.UseCgroupFD = false
+	switch {
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL), errors.Is(err, unix.E2BIG), errors.Is(err, unix.EPERM),
+		errors.Is(err, unix.EACCES), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EBUSY), errors.Is(err, unix.ENODEV),
+		errors.Is(err, errStillborn):
+	default:
+		return pid, err
+	}
+	fd, err := unix.Openat(c.cgroup, "cgroup.procs", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errNotJoined, err)
+	}
+	defer unix.Close(fd)
+	return start(fd)
 }

@@ -107,10 +107,11 @@ func TestCgroupIsKilled(t *testing.T) {
 	w.logged("did not end: killed")
 }
 
-// promise T3: who has had groups below its own, with controllers, as a manager of containers has, is in its own again
-// when it is started again; and what the one before has used is not counted twice.
-func TestCgroupWithControllersBelow(t *testing.T) {
-	const controller = "hugetlb" // it is there in the hybrid layout too
+// controller is there in the hybrid layout too.
+const controller = "hugetlb"
+
+// cgroupWithController is cgroup, whose groups may have the controller.
+func cgroupWithController(t *testing.T) (dir string) {
 	base, err := supervise.FindCgroup()
 	if err != nil {
 		t.Skip("needs a cgroup: ", err)
@@ -124,13 +125,20 @@ func TestCgroupWithControllersBelow(t *testing.T) {
 		}
 		t.Cleanup(func() { os.WriteFile(base+"/cgroup.subtree_control", []byte("-"+controller), 0) }) // the last thing
 	}
-	dir := cgroup(t)
+	dir = cgroup(t)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(dir+"/cgroup.subtree_control", []byte("+"+controller), 0); err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+// promise T3: who has had groups below its own, with controllers, as a manager of containers has, is in its own again
+// when it is started again; and what the one before has used is not counted twice.
+func TestCgroupWithControllersBelow(t *testing.T) {
+	dir := cgroupWithController(t)
 	w := newWorld(t, supervise.Options{Cgroup: dir})
 	own := dir + "/a.group"
 	w.apply(w.program("a", `NAME=$(sed -n 's/^0::.*\///p' /proc/$$/cgroup); mkdir `+own+`/below; echo $$ >`+own+
@@ -143,6 +151,32 @@ func TestCgroupWithControllersBelow(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 		unix.Kill(pid, unix.SIGKILL)
+	}
+}
+
+// promise T3: a manager of containers whose containers live on, with controllers, is started again in its group too,
+// below which they are, and is known and bound there
+func TestCgroupWithControllersOfWhoLivesOn(t *testing.T) {
+	dir := cgroupWithController(t)
+	w := newWorld(t, supervise.Options{Cgroup: dir, CgroupRequired: true})
+	own := dir + "/a.process"
+	t.Cleanup(func() {
+		for _, below := range []string{"/below", "/again.0/below", "/again.1/below"} {
+			b, _ := os.ReadFile(own + below + "/cgroup.procs")
+			for _, word := range strings.Fields(string(b)) {
+				pid, _ := strconv.Atoi(word)
+				end(t, pid)
+			}
+		}
+	})
+	w.apply(w.program("a", `cd `+own+` && cd $(grep -lsx $$ cgroup.procs again.?/cgroup.procs | sed 's/cgroup.procs$/./') &&
+		NAME=$(basename $PWD); mkdir below; echo $$ >below/cgroup.procs; echo +`+controller+` >cgroup.subtree_control && `+
+		away("stray", hold)+announce+hold, func(p *supervise.Program) { p.Kill = supervise.KillProcess }))
+	for _, name := range []string{"a.process", "again.0", "again.1"} {
+		pids := w.collect(2)
+		unix.Kill(pids[name], unix.SIGKILL)
+		gone(t, pids[name])
+		lives(t, "stray", pids["stray"])
 	}
 }
 

@@ -223,7 +223,8 @@ func (g *guard) meet() {
 		pid, _ := strconv.Atoi(string(buf[:n]))
 		if fd, err := unix.PidfdOpen(pid, 0); pid > 1 && err == nil {
 			g.program, g.programFD, g.dead = pid, fd, false
-			if _, dir, err := cgroupOfProcess(strconv.Itoa(pid)); err == nil && strings.HasSuffix(dir, endedSuffix) {
+			_, dir, err := cgroupOfProcess(strconv.Itoa(pid))
+			if dir, _, _ = strings.Cut(dir, belowName); err == nil && strings.HasSuffix(dir, endedSuffix) {
 				g.cgroup = dir
 			}
 		}
