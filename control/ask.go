@@ -24,8 +24,8 @@ import (
 // That it could not be asked is an *[UnreachableError], of one that turns the caller away as well: within it there is
 // an *[Error] then, with CodeBusy or CodeForbidden. Any other error is of params, and nothing was asked.
 //
-// ctx bounds the wait, and is to have an end: a daemon that is stopped does not answer. One that is being replaced is
-// asked again, until then. A daemon that is neither root's nor the caller's own user's is not believed. Any goroutine
+// ctx bounds the wait, and is to have an end: a daemon that hangs does not answer. One that is stopped, by SIGSTOP or the
+// like, is not asked, and one that is being replaced is asked again, until then. A daemon that is neither root's nor the caller's own user's is not believed. Any goroutine
 // may ask.
 func Ask(ctx context.Context, path, method string, params, result any) error {
 	return AskPID(ctx, path, 0, method, params, result)
@@ -98,7 +98,7 @@ func exchange(ctx context.Context, path string, who whom, method string, params 
 	case told != nil:
 		unreachable.Sent = false
 	case ctx.Err() != nil:
-		err = ctx.Err()
+		err = context.Cause(ctx)
 	}
 	unreachable.Err = err
 	return unreachable
@@ -160,8 +160,13 @@ func dial(ctx context.Context, path string, who whom) (*os.File, error) {
 		case err == nil && !isProcess(int(cred.Pid), who.pid):
 			unix.Close(fd)
 			return nil, fmt.Errorf("pid %d listens there, which is another daemon", cred.Pid)
+		case err == nil && isStopped(int(cred.Pid)):
+			unix.Close(fd)
+			return nil, stoppedError(cred.Pid)
 		case err == nil:
 			return os.NewFile(uintptr(fd), path), nil
+		case errors.Is(err, unix.EAGAIN) && isStopped(who.pid): // and those who have asked have filled its queue
+			return nil, stoppedError(who.pid)
 		case errors.Is(err, unix.EAGAIN):
 		case (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED)) && absent < 10:
 			absent++
@@ -174,6 +179,19 @@ func dial(ctx context.Context, path string, who whom) (*os.File, error) {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// stoppedError is the PID of a daemon that answers nobody, and is asked nothing: it would do it at any time later.
+type stoppedError int
+
+func (pid stoppedError) Error() string {
+	return fmt.Sprintf("pid %d is stopped, and answers once it goes on: kill -CONT %[1]d", pid)
+}
+
+// isStopped tells whether a process is, by SIGSTOP or the like; proc_pid_stat(5). One that is traced may go on by itself.
+func isStopped(pid int) bool {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err == nil && bytes.HasPrefix(b[bytes.LastIndexByte(b, ')')+1:], []byte(" T "))
 }
 
 // isProcess tells whether the process that the kernel calls listener calls itself pid, be it in a PID namespace of its

@@ -4,6 +4,7 @@ package daemon_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -83,6 +84,22 @@ func TestReloadDuringAStop(t *testing.T) {
 }
 
 // promise Q1: the wait is bounded, and what was asked for is done in the end, once
+func TestReloadThatIsLate(t *testing.T) {
+	w := newWorld(t, "reload-waits")
+	pid := w.up()
+	w.expect("start")
+	var late *daemon.UnaskedError
+	if err := daemon.Reload(w.pidfile, 3*time.Second); !errors.As(err, &late) || !late.Late || late.HUP ||
+		!strings.Contains(err.Error(), "see its log") {
+		t.Error(err)
+	}
+	w.expect("reload")
+	w.signal(pid, unix.SIGTERM)
+	w.expect("stop")
+	w.end(pid)
+}
+
+// promise Q1: one that is stopped itself is not waited for, and is left a HUP; that is said, and how it goes on
 func TestReloadOfAStoppedProcess(t *testing.T) {
 	w := newWorld(t, "")
 	pid := w.up()
@@ -91,14 +108,17 @@ func TestReloadOfAStoppedProcess(t *testing.T) {
 	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
 		t.Fatal(err)
 	}
-	var late *daemon.UnaskedError
-	if err := daemon.Reload(w.pidfile, 3*time.Second); !errors.As(err, &late) || !late.Late || late.HUP ||
-		!strings.Contains(err.Error(), "see its log") {
+	var unasked *daemon.UnaskedError
+	if err := daemon.Reload(w.pidfile, time.Minute); !errors.As(err, &unasked) || unasked.Late || !unasked.HUP ||
+		!strings.Contains(err.Error(), fmt.Sprintf("kill -CONT %d", pid)) {
 		t.Error(err)
 	}
 	w.signal(pid, unix.SIGCONT)
 	w.expect("reload")
-	w.signal(pid, unix.SIGTERM)
+	w.signal(pid, unix.SIGSTOP)
+	if ran, err := daemon.Stop(w.pidfile, daemon.StopOptions{}); !ran || err != nil {
+		t.Errorf("%v, %v", ran, err)
+	}
 	w.expect("stop")
 	w.end(pid)
 }

@@ -44,7 +44,7 @@ func (e *KilledError) Unwrap() error { return e.Err }
 
 // Stop sends TERM to the daemon that holds the pidfile path, and waits for its end: for longer than it allows itself,
 // as it says, and then it is killed, which is a *[KilledError]. One that cannot be asked is not killed, and that it
-// runs on is an error. One that stops already is waited for, and not sent another TERM, which would end the waiting.
+// runs on is an error. One that is stopped itself, by SIGSTOP, is sent CONT first. One that stops already is waited for, and not sent another TERM, which would end the waiting.
 // What a daemon that was killed has left behind is removed, pidfile and socket. Ran is false when there was none that
 // ran, which is no error. One that is still starting is a *[pidfile.HeldError], and one that the caller may not signal
 // an [fs.ErrPermission]: nothing was done.
@@ -60,6 +60,7 @@ func Stop(path string, o StopOptions) (ran bool, err error) {
 	if err != nil {
 		return true, err
 	}
+	p.Signal(unix.SIGCONT) // one that is stopped itself would answer nothing, and never end
 	const margin = 5 * time.Second
 	answer, unasked := askBudget(path, o.Patience)
 	budget := time.Duration(answer.Seconds * float64(time.Second))

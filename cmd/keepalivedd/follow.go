@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -184,20 +183,18 @@ func put(to *control.Follower, v any) error {
 	return to.Put(said)
 }
 
-// follow is [control.Follow] of a daemon that has something to say at once, unless it is stopped itself, or hangs.
+// follow is [control.Follow] of a daemon that has something to say at once, unless it hangs.
 func follow(ctx context.Context, path string, pid int, method string, params any,
 	each func(line json.RawMessage, lost int) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	silent := time.AfterFunc(promptly, cancel)
-	began := false
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silent := time.AfterFunc(promptly, func() { cancel(context.DeadlineExceeded) })
 	err := control.Follow(ctx, control.Path(path), pid, method, params, func(line json.RawMessage, lost int) error {
 		silent.Stop()
-		began = true
 		return each(line, lost)
 	})
-	if err != nil && !began && ctx.Err() != nil {
-		return &daemon.UnaskedError{PID: pid, Err: fmt.Errorf("%s: there was no answer in time", control.Path(path))}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &daemon.UnaskedError{PID: pid, Err: err}
 	}
 	return err
 }
