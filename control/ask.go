@@ -188,7 +188,8 @@ func (pid stoppedError) Error() string {
 	return fmt.Sprintf("pid %d is stopped, and answers once it goes on: kill -CONT %[1]d", pid)
 }
 
-// isStopped tells whether a process is, by SIGSTOP or the like; proc_pid_stat(5). One that is traced may go on by itself.
+// isStopped tells whether a process is, by SIGSTOP or the like; proc_pid_stat(5). One that is traced may go on by
+// itself.
 func isStopped(pid int) bool {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err == nil && bytes.HasPrefix(b[bytes.LastIndexByte(b, ')')+1:], []byte(" T "))

@@ -44,10 +44,10 @@ func (e *KilledError) Unwrap() error { return e.Err }
 
 // Stop sends TERM to the daemon that holds the pidfile path, and waits for its end: for longer than it allows itself,
 // as it says, and then it is killed, which is a *[KilledError]. One that cannot be asked is not killed, and that it
-// runs on is an error. One that is stopped itself, by SIGSTOP, is sent CONT first. One that stops already is waited for, and not sent another TERM, which would end the waiting.
-// What a daemon that was killed has left behind is removed, pidfile and socket. Ran is false when there was none that
-// ran, which is no error. One that is still starting is a *[pidfile.HeldError], and one that the caller may not signal
-// an [fs.ErrPermission]: nothing was done.
+// runs on is an error. One that is stopped itself, by SIGSTOP, is sent CONT first. One that stops already is waited
+// for, and not sent another TERM, which would end the waiting. What a daemon that was killed has left behind is
+// removed, pidfile and socket. Ran is false when there was none that ran, which is no error. One that is still starting
+// is a *[pidfile.HeldError], and one that the caller may not signal an [fs.ErrPermission]: nothing was done.
 func Stop(path string, o StopOptions) (ran bool, err error) {
 	p, err := pidfile.Find(path)
 	if err == nil {
