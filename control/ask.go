@@ -24,9 +24,9 @@ import (
 // That it could not be asked is an *[UnreachableError], of one that turns the caller away as well: within it there is
 // an *[Error] then, with CodeBusy or CodeForbidden. Any other error is of params, and nothing was asked.
 //
-// ctx bounds the wait, and is to have an end: a daemon that hangs does not answer. One that is stopped, by SIGSTOP or the
-// like, is not asked, and one that is being replaced is asked again, until then. A daemon that is neither root's nor the caller's own user's is not believed. Any goroutine
-// may ask.
+// ctx bounds the wait, and is to have an end: a daemon that hangs does not answer. One that is stopped, by SIGSTOP or
+// the like, is not asked, and one that is being replaced is asked again, until then. A daemon that is neither root's
+// nor the caller's own user's is not believed. Any goroutine may ask.
 func Ask(ctx context.Context, path, method string, params, result any) error {
 	return AskPID(ctx, path, 0, method, params, result)
 }
