@@ -20,7 +20,7 @@ import (
 // They are close-on-exec. Whoever is being served is told to ask again, by CodeAgain or CodeCutOff, but those of
 // [Defer]. A method that is at work is not waited for. After an error all goes on as before; else the Server is closed.
 func (s *Server) Handover() (fds [2]int, err error) {
-	s.closeWatch()
+	s.watch.Close()
 	fds = [2]int{-1, -1}
 	raw, err := s.at.listener.SyscallConn()
 	if err == nil {

@@ -29,7 +29,7 @@ func (s *Server) SetReaders(gid *int) {
 	}
 	s.mu.Unlock()
 	if s.watch != nil {
-		s.watch.look()
+		s.watch.Look()
 	} else if s.at.names(s.path) {
 		s.right(s.at)
 	}

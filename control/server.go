@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/inotify"
 )
 
 // Options of [Listen]; the zero value works.
@@ -42,8 +44,8 @@ type Server struct {
 	ctx     context.Context // of the methods
 	cancel  context.CancelFunc
 	ending  chan struct{}
-	at      *bound // the watch's, once there is one
-	watch   *watch // nil: the socket is not watched
+	at      *bound         // the watch's, once there is one
+	watch   *inotify.Watch // nil: the socket is not watched
 	accepts sync.WaitGroup
 
 	setting sync.Mutex // held by SetReaders
@@ -109,7 +111,7 @@ func (s *Server) Close() {
 	s.closed = true
 	s.mu.Unlock()
 	close(s.ending)
-	s.closeWatch()
+	s.watch.Close()
 	if s.at.names(s.path) {
 		unix.Unlink(s.path)
 	}

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/inotify"
 )
 
 // ErrHeld is what every [*HeldError] is, for errors.Is.
@@ -48,8 +50,8 @@ type File struct {
 	path    string
 	fd      int // the lock lives as long as this description
 	witness witness
-	watch   *watch // nil until Watch
-	pid     int    // what the file must say; 0 until Write
+	watch   *inotify.Watch // nil until Watch
+	pid     int            // what the file must say; 0 until Write
 	stale   bool
 }
 
@@ -222,7 +224,7 @@ func (f *File) Named() bool { return f.fd >= 0 && names(f.path, f.fd) }
 // emptied: like that it stops nobody, and is not taken for what a crash has left. An error says that the file is left;
 // the lock has been let go of even so. The File cannot be used afterwards; a second Release does nothing.
 func (f *File) Release() error {
-	f.closeWatch() // which may be about to put another file in the place of f.fd
+	f.watch.Close() // which may be about to put another file in the place of f.fd
 	if f.fd < 0 {
 		return nil
 	}
@@ -243,7 +245,7 @@ func (f *File) Release() error {
 // Abandon closes the descriptors and touches nothing else: for a process that has handed the file over. The File cannot
 // be used afterwards, but for Release, which does nothing.
 func (f *File) Abandon() {
-	f.closeWatch()
+	f.watch.Close()
 	f.witness.close()
 	unix.Close(f.fd)
 	f.fd = -1

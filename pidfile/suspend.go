@@ -22,7 +22,7 @@ const mostSuspended = 15 * time.Second
 // that there is not; they are still close-on-exec, and must be passed on by the same numbers. After an error, or if the
 // owner is not replaced after all, [File.Resume] has it all go on.
 func (f *File) Suspend() (fds [2]int, err error) {
-	f.closeWatch()
+	f.watch.Close()
 	f.watch = nil
 	fds = [2]int{f.fd, f.witness.fd}
 	n, err := unix.Pwrite(f.fd, []byte(suspended), 0)

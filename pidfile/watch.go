@@ -8,23 +8,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
-	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/internal/inotify"
 )
 
-// watch is the inotify descriptor of a held file and the goroutine that reads it. An unlink shows as IN_ATTRIB, the
-// change of the link count: IN_DELETE_SELF waits for the last descriptor, which is ours.
-type watch struct {
-	notify *os.File
-	ending atomic.Bool
-	done   chan struct{}
-}
-
+// An unlink shows as IN_ATTRIB, the change of the link count: IN_DELETE_SELF waits for the last descriptor, which is
+// ours.
 const watched = unix.IN_ATTRIB | unix.IN_MODIFY | unix.IN_MOVE_SELF
 
 // Watch puts the file back, until Release, when it is deleted, truncated, overwritten, replaced or moved away, and
@@ -33,111 +24,41 @@ const watched = unix.IN_ATTRIB | unix.IN_MODIFY | unix.IN_MOVE_SELF
 // again after 1 ms, 2 ms … 1 min. An error says that nobody watches; all else is as it was.
 func (f *File) Watch(log *slog.Logger) error {
 	f.witness.drain() // whether or not the file can be watched
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	w, err := inotify.New(f.fd, watched)
 	if err != nil {
-		return fmt.Errorf("pidfile %s: watch: %w", f.path, err)
-	}
-	w := &watch{notify: os.NewFile(uintptr(fd), "inotify"), done: make(chan struct{})}
-	wd, err := w.add(f.fd)
-	if err != nil {
-		w.notify.Close()
 		return fmt.Errorf("pidfile %s: watch: %w", f.path, err)
 	}
 	f.watch = w
-	go func() {
-		defer close(w.done)
-		w.run(f, wd, log)
-	}()
-	return nil
-}
-
-// add watches the inode itself, whatever the path has come to name.
-func (w *watch) add(fd int) (wd int, err error) {
-	raw, err := w.notify.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	e := raw.Control(func(notify uintptr) {
-		wd, err = unix.InotifyAddWatch(int(notify), "/proc/self/fd/"+strconv.Itoa(fd), watched)
+	w.Start(func() (fd int, err error) { return f.putBack(w, log) }, func(what string, err error) {
+		log.Error("the pidfile cannot be "+what+", trying on", "path", f.path, "err", err)
 	})
-	return wd, errors.Join(e, err)
-}
-
-func (w *watch) remove(wd int) {
-	if raw, err := w.notify.SyscallConn(); err == nil {
-		raw.Control(func(notify uintptr) { unix.InotifyRmWatch(int(notify), uint32(wd)) })
-	}
+	return nil
 }
 
 // Unwatch ends the watch, which Release does too. The kernel takes some 10 ms to forget a watch, and keeps a process
 // that has one from ending before: call it when the daemon begins to stop.
-func (f *File) Unwatch() {
-	if w := f.watch; w != nil {
-		w.ending.Store(true)
-		w.notify.SetReadDeadline(time.Now())
-		<-w.done
-	}
-}
+func (f *File) Unwatch() { f.watch.End() }
 
 // EndWatch is Unwatch for who has no 10 ms to lose: what is left of the watch is the caller's, to be closed when there
 // is time. -1: there was no watch.
 func (f *File) EndWatch() (fd int) {
-	fd = -1
-	if w := f.watch; w != nil {
-		f.Unwatch()
-		fd = inotify.Take(w.notify)
-		f.watch = nil
-	}
+	fd = f.watch.Take()
+	f.watch = nil
 	return fd
 }
 
-// closeWatch is for Release: the watch must not put back what Release removes.
-func (f *File) closeWatch() {
-	if f.watch != nil {
-		f.Unwatch()
-		inotify.Close(f.watch.notify)
+// putBack is called by the watch, which owns f.fd until it is ended.
+func (f *File) putBack(w *inotify.Watch, log *slog.Logger) (fd int, err error) {
+	old := f.fd
+	what, err := f.restore()
+	if err == nil && what != "" {
+		log.Warn("the pidfile was "+what+": put back", "path", f.path)
 	}
-}
-
-// run owns f.fd until the watch is ended.
-func (w *watch) run(f *File, wd int, log *slog.Logger) {
-	const soonest, latest = time.Millisecond, time.Minute
-	buf := make([]byte, 4096)
-	wait := soonest
-	for watching := true; !w.ending.Load(); {
-		old := f.fd
-		what, err := f.restore()
-		cannot := "put back"
-		if err == nil && what != "" {
-			log.Warn("the pidfile was "+what+": put back", "path", f.path)
-		}
-		if f.fd != old {
-			w.remove(wd)
-			unix.Close(old)
-			watching = false
-		}
-		if err == nil && !watching {
-			if wd, err = w.add(f.fd); err == nil {
-				watching = true
-				continue // it may have been touched before the watch was on it
-			}
-			cannot = "watched"
-		}
-		if err == nil {
-			w.notify.SetReadDeadline(time.Time{})
-			wait = soonest
-		} else {
-			if wait == soonest*16 { // not worth a word while somebody's refused start lets go of it
-				log.Error("the pidfile cannot be "+cannot+", trying on", "path", f.path, "err", err)
-			}
-			w.notify.SetReadDeadline(time.Now().Add(wait))
-			wait = min(2*wait, latest)
-		}
-		if !w.ending.Load() {
-			w.notify.Read(buf) // until there is news, the deadline, or the end
-		}
+	if f.fd != old {
+		w.Forget()
+		unix.Close(old)
 	}
-	w.remove(wd)
+	return f.fd, err
 }
 
 // restore makes the path name our file again and the file say our PID; what is empty when nothing was wrong.

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package inotify closes an instance of inotify(7) for who has no time to wait for the kernel.
+// Package inotify watches an inode, and closes an instance of inotify(7) for who has no time to wait for the kernel.
 package inotify
 
 import (
@@ -13,14 +13,14 @@ import (
 // mostPending bounds how many instances are left to the kernel at a time: a user has 128 of them, see inotify(7).
 const mostPending = 8
 
-// Close closes an instance. Once it has had a watch, close(2) keeps whoever calls it, and who exits with it open, for a
-// grace period of the kernel: a fifth of the stop of an idle daemon, and some 15 ms on a busy machine. So the
+// discard closes an instance. Once it has had a watch, close(2) keeps whoever calls it, and who exits with it open, for
+// a grace period of the kernel: a fifth of the stop of an idle daemon, and some 15 ms on a busy machine. So the
 // descriptor goes into the queue of a socket that is soon known to nothing but that queue. This is garbage, and the
 // kernel collects it on a thread of its own when a unix socket is closed; see unix(7) for the passing, and
 // net/unix/garbage.c. Older kernels collect it here, which takes what it takes, as it does where nothing can be passed
 // or too many instances are pending.
-func Close(f *os.File) {
-	fd := Take(f)
+func discard(f *os.File) {
+	fd := take(f)
 	if fd < 0 {
 		return
 	}
@@ -34,8 +34,8 @@ func Close(f *os.File) {
 	}
 }
 
-// Take closes f and returns a descriptor of the same instance, which is the caller's; -1: f was closed before.
-func Take(f *os.File) (fd int) {
+// take closes f and returns a descriptor of the same instance, which is the caller's; -1: f was closed before.
+func take(f *os.File) (fd int) {
 	fd = -1
 	if raw, err := f.SyscallConn(); err == nil {
 		raw.Control(func(notify uintptr) { fd, _ = unix.FcntlInt(notify, unix.F_DUPFD_CLOEXEC, 3) })

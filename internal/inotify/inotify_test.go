@@ -1,6 +1,6 @@
 //go:build linux
 
-package inotify_test
+package inotify
 
 import (
 	"os"
@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/keepalivedd/keepalivedd/internal/inotify"
 )
 
 // issue 12.2: the kernel does close what is left to it: the other end of a pipe tells so.
@@ -21,7 +19,7 @@ func TestCloseIsDone(t *testing.T) {
 	}
 	r := os.NewFile(uintptr(pipe[0]), "pipe")
 	defer r.Close()
-	inotify.Close(os.NewFile(uintptr(pipe[1]), "pipe"))
+	discard(os.NewFile(uintptr(pipe[1]), "pipe"))
 	r.SetReadDeadline(time.Now().Add(time.Minute))
 	if n, err := r.Read(make([]byte, 1)); n != 0 || err == nil || os.IsTimeout(err) {
 		t.Errorf("%d, %v", n, err)
@@ -45,6 +43,6 @@ func TestFewArePending(t *testing.T) {
 			t.Fatal(err)
 		}
 		unix.InotifyRmWatch(fd, uint32(wd))
-		inotify.Close(os.NewFile(uintptr(fd), "inotify"))
+		discard(os.NewFile(uintptr(fd), "inotify"))
 	}
 }

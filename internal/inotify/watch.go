@@ -1,0 +1,148 @@
+//go:build linux
+
+package inotify
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Watch is for who keeps a file in its place: a function of theirs looks after it whenever its inode was touched. It
+// costs nothing while nobody touches that: no polling. A nil Watch watches nothing.
+type Watch struct {
+	instance *os.File
+	events   uint32
+	wd       int // the number of the inode in the instance; -1: none is watched
+	ending   atomic.Bool
+	looks    chan chan struct{} // closed when it was looked
+	done     chan struct{}
+}
+
+// New watches the inode that a descriptor has open, whatever its path has come to name, for events such as
+// unix.IN_ATTRIB. [Watch.Start] follows.
+func New(fd int, events uint32) (*Watch, error) {
+	instance, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	w := &Watch{instance: os.NewFile(uintptr(instance), "inotify"), events: events, wd: -1,
+		looks: make(chan chan struct{}, 1), done: make(chan struct{})}
+	if err := w.add(fd); err != nil {
+		w.instance.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *Watch) add(fd int) error {
+	raw, err := w.instance.SyscallConn()
+	if err != nil {
+		return err
+	}
+	e := raw.Control(func(instance uintptr) {
+		w.wd, err = unix.InotifyAddWatch(int(instance), "/proc/self/fd/"+strconv.Itoa(fd), w.events)
+	})
+	return errors.Join(e, err)
+}
+
+// Forget ends the watching of the inode. It is for look, which is about to let go of that.
+func (w *Watch) Forget() {
+	if raw, err := w.instance.SyscallConn(); err == nil {
+		raw.Control(func(instance uintptr) { unix.InotifyRmWatch(int(instance), uint32(w.wd)) })
+	}
+	w.wd = -1
+}
+
+// Start has look called on a goroutine of its own until the end: at once, when the inode was touched, and after an
+// error again in 1 ms, 2 ms … 1 min. The descriptor that it returns is of the inode that is to be watched from now on.
+// What lasts for a while is told once: what it is that cannot be done, "put back" or "watched", and why.
+func (w *Watch) Start(look func() (fd int, err error), cannot func(what string, err error)) {
+	go func() {
+		defer close(w.done)
+		w.run(look, cannot)
+	}()
+}
+
+func (w *Watch) run(look func() (fd int, err error), cannot func(what string, err error)) {
+	const soonest, latest = time.Millisecond, time.Minute
+	buf := make([]byte, 512)
+	for wait := soonest; !w.ending.Load(); {
+		var looked chan struct{}
+		select {
+		case looked = <-w.looks:
+		default:
+		}
+		fd, err := look()
+		if looked != nil {
+			close(looked)
+		}
+		what := "put back"
+		if err == nil && w.wd < 0 {
+			if err = w.add(fd); err == nil {
+				continue // it may have been touched before the watch was on it
+			}
+			what = "watched"
+		}
+		if err == nil {
+			w.instance.SetReadDeadline(time.Time{})
+			wait = soonest
+		} else {
+			if wait == soonest*16 { // not worth a word while somebody's refused start lets go of it
+				cannot(what, err)
+			}
+			w.instance.SetReadDeadline(time.Now().Add(wait))
+			wait = min(2*wait, latest)
+		}
+		if !w.ending.Load() && len(w.looks) == 0 { // their deadline may have been taken away above
+			w.instance.Read(buf) // until there is news, the deadline, or the end
+		}
+	}
+	w.Forget()
+}
+
+// Look has look called, and waits for that, or for the end. Call it once at a time.
+func (w *Watch) Look() {
+	looked := make(chan struct{})
+	select {
+	case w.looks <- looked:
+	case <-w.done:
+	}
+	w.instance.SetReadDeadline(time.Now())
+	select {
+	case <-looked:
+	case <-w.done:
+	}
+}
+
+// End ends it: when it returns, look is not called any more. The kernel takes some 10 ms to forget a watch, and keeps a
+// process that has one from ending before.
+func (w *Watch) End() {
+	if w != nil {
+		w.ending.Store(true)
+		w.instance.SetReadDeadline(time.Now())
+		<-w.done
+	}
+}
+
+// Close ends it, and closes what is left of it; it may be called again.
+func (w *Watch) Close() {
+	if w != nil {
+		w.End()
+		discard(w.instance)
+	}
+}
+
+// Take is Close for who has no 10 ms to lose: what is left is the caller's, to be closed when there is time. -1:
+// nothing is.
+func (w *Watch) Take() (fd int) {
+	if w == nil {
+		return -1
+	}
+	w.End()
+	return take(w.instance)
+}
