@@ -31,6 +31,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 )
@@ -55,6 +56,27 @@ func Path(pidfile string) string { return strings.TrimSuffix(pidfile, ".pid") + 
 // and soon after the asker has left; [AskerOf] tells from it who asks. params are nil when there are none, see
 // [Params].
 type Method func(ctx context.Context, params json.RawMessage) (any, error)
+
+// A Stream answers with a series of lines: one for each [Follower.Send], and when it returns, or the server is closed,
+// the answer to the request itself, with the error if there is one. It has a goroutine of its own, and ctx ends when
+// the asker has left or the server is closed: a Stream has to return then. It changes nothing, and so is for all who
+// may ask. Its name is not "lost", which is that of the line about lost ones.
+type Stream func(ctx context.Context, params json.RawMessage, to *Follower) error
+
+// Options of [Listen]; the zero value works.
+type Options struct {
+	Log *slog.Logger // when the socket was put back, or cannot be; nil: slog.Default()
+
+	// Reads are methods that change nothing, and Streams do not either: members of the group Readers may ask
+	// for them too. nil is no group. Of the same name, a method of Listen's counts before one of Reads, and
+	// that before a Stream.
+	Reads   map[string]Method
+	Streams map[string]Stream
+	Readers *int
+	// Again are other methods that whoever is cut off by [Server.Handover] may simply ask for again, as for those of
+	// Reads.
+	Again []string
+}
 
 // Error is what a daemon answers in the place of a result.
 type Error struct {
@@ -93,6 +115,12 @@ func Params(raw json.RawMessage, v any) error {
 		return &Error{Code: CodeParams, Message: "wrong parameters: " + err.Error()}
 	}
 	return nil
+}
+
+// Deferred is a request that is answered by other means than the return of its [Method], perhaps by another program.
+type Deferred struct {
+	FD int             `json:"fd"`           // close-on-exec
+	ID json.RawMessage `json:"id,omitempty"` // nil: of a request that is not answered
 }
 
 // UnreachableError is every error of [Ask] but an answer: the daemon could not be asked, or what it said did not come.

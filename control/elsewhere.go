@@ -7,25 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 )
 
 var errNeedsLinux = fmt.Errorf("package control needs Linux: %w", errors.ErrUnsupported)
 
-// A Stream answers with a series of lines, on Linux.
-type Stream func(ctx context.Context, params json.RawMessage, to *Follower) error
-
 // A Follower is who has asked for a [Stream].
 type Follower struct{}
-
-// Options of [Listen].
-type Options struct {
-	Log     *slog.Logger
-	Reads   map[string]Method
-	Streams map[string]Stream
-	Readers *int
-	Again   []string
-}
 
 // A Server cannot be had.
 type Server struct{}
@@ -44,22 +31,15 @@ func AskProven(_ context.Context, path string, _ int, _ string, _, _ any) error 
 func Follow(_ context.Context, path string, _ int, _ string, _ any, _ func(json.RawMessage, int) error) error {
 	return &UnreachableError{Path: path, Err: errNeedsLinux}
 }
-func (s *Server) Close()                              {}
-func (s *Server) Unwatch()                            {}
-func (s *Server) EndWatch() int                       { return -1 }
-func (s *Server) SetReaders(*int)                     {}
-func (s *Server) Handover() ([2]int, error)           { return [2]int{-1, -1}, errNeedsLinux }
-func (f *Follower) Send(any) error                    { return errNeedsLinux }
-func (f *Follower) SendEncoded(json.RawMessage) error { return errNeedsLinux }
-func (f *Follower) Put(json.RawMessage) error         { return errNeedsLinux }
-func (f *Follower) Flush() error                      { return errNeedsLinux }
-
-// Deferred is a request that somebody else answers, on Linux.
-type Deferred struct {
-	FD int             `json:"fd"`
-	ID json.RawMessage `json:"id,omitempty"`
-}
-
+func (s *Server) Close()                                      {}
+func (s *Server) Unwatch()                                    {}
+func (s *Server) EndWatch() int                               { return -1 }
+func (s *Server) SetReaders(*int)                             {}
+func (s *Server) Handover() ([2]int, error)                   { return [2]int{-1, -1}, errNeedsLinux }
+func (f *Follower) Send(any) error                            { return errNeedsLinux }
+func (f *Follower) SendEncoded(json.RawMessage) error         { return errNeedsLinux }
+func (f *Follower) Put(json.RawMessage) error                 { return errNeedsLinux }
+func (f *Follower) Flush() error                              { return errNeedsLinux }
 func Defer(context.Context) (*Deferred, error)                { return nil, errNeedsLinux }
 func (d *Deferred) Answer(any, error)                         {}
 func Take(string, [2]int, map[string]Method, Options) *Server { return nil }

@@ -90,12 +90,6 @@ func Take(path string, fds [2]int, methods map[string]Method, o Options) *Server
 	return serve(path, at, methods, o)
 }
 
-// Deferred is a request that is answered by other means than the return of its [Method], perhaps by another program.
-type Deferred struct {
-	FD int             `json:"fd"`           // close-on-exec
-	ID json.RawMessage `json:"id,omitempty"` // nil: of a request that is not answered
-}
-
 // serving is the connection that a method answers.
 type serving struct {
 	*Server

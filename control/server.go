@@ -21,21 +21,6 @@ import (
 	"github.com/keepalivedd/keepalivedd/internal/inotify"
 )
 
-// Options of [Listen]; the zero value works.
-type Options struct {
-	Log *slog.Logger // when the socket was put back, or cannot be; nil: slog.Default()
-
-	// Reads are methods that change nothing, and Streams do not either: members of the group Readers may ask
-	// for them too. nil is no group. Of the same name, a method of Listen's counts before one of Reads, and
-	// that before a Stream.
-	Reads   map[string]Method
-	Streams map[string]Stream
-	Readers *int
-	// Again are other methods that whoever is cut off by [Server.Handover] may simply ask for again, as for those of
-	// Reads.
-	Again []string
-}
-
 // A Server answers at a path until Close.
 type Server struct {
 	path    string

@@ -14,12 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Stream answers with a series of lines: one for each [Follower.Send], and when it returns, or the server is closed,
-// the answer to the request itself, with the error if there is one. It has a goroutine of its own, and ctx ends when
-// the asker has left or the server is closed: a Stream has to return then. It changes nothing, and so is for all who
-// may ask. Its name is not "lost", which is that of the line about lost ones.
-type Stream func(ctx context.Context, params json.RawMessage, to *Follower) error
-
 // mostQueued bounds, in bytes, what is kept for a Follower that does not read.
 const mostQueued = 256 << 10
 

@@ -17,13 +17,6 @@ import (
 	"github.com/keepalivedd/keepalivedd/control"
 )
 
-// States of a Daemon that runs, as [Daemon.State] and the method status call them.
-const (
-	Starting = "starting"
-	Running  = "running"
-	Stopping = "stopping"
-)
-
 // public is what may be asked of a Daemon by any goroutine, at any time.
 type public struct {
 	phase atomic.Pointer[phase]
@@ -186,12 +179,6 @@ func (r *run) answerStatus(context.Context, json.RawMessage) (any, error) {
 		s.Status = r.status()
 	}
 	return s, nil
-}
-
-// budgetAnswer is what stop goes by.
-type budgetAnswer struct {
-	Seconds  float64 `json:"seconds"`
-	Stopping bool    `json:"stopping,omitempty"` // somebody has asked for that already
 }
 
 func (r *run) answerBudget(ctx context.Context, _ json.RawMessage) (any, error) {

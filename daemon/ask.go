@@ -37,7 +37,19 @@ func (e *UnaskedError) Error() string {
 
 func (e *UnaskedError) Unwrap() error { return e.Err }
 
-var errNoDryRun = errors.New("it cannot tell what a reload would do")
+// What goes over the socket for reload and budget.
+type (
+	reloadParams struct {
+		DryRun bool `json:"dry_run"`
+	}
+	reloadAnswer struct {
+		Touched string `json:"touched"`
+	}
+	budgetAnswer struct {
+		Seconds  float64 `json:"seconds"`
+		Stopping bool    `json:"stopping,omitempty"` // somebody has asked for that already
+	}
+)
 
 // Reload is [AskReload] for who does not want to know what was touched.
 func Reload(path string, patience time.Duration) error {

@@ -21,6 +21,10 @@ import (
 // removes the file.
 func CrashFile(path string) string { return strings.TrimSuffix(path, ".pid") + ".crash" }
 
+// Crashed reports, to the hooks, whether the previous daemon has left its pidfile behind, or the word of a crash, see
+// [CrashFile]: what it had started may be left too.
+func (d *Daemon) Crashed() bool { return d.crashed }
+
 // Of a crash that the log is told about: the goroutine that has died comes first.
 const longestCrash, mostCrashLines = 64 << 10, 60
 

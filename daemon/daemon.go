@@ -1,5 +1,3 @@
-//go:build linux
-
 // Package daemon runs three functions as a Unix daemon.
 //
 // A [Daemon] says what to do at the start, at a reload and at the stop; [Daemon.Run] owns the order that everybody gets
@@ -9,14 +7,13 @@
 // Hooks run one at a time, so they need no locks. But one that has not returned when its context has ended, and its
 // Grace is over, is left behind, and may still run when Stop is called.
 //
-// Linux only. One Daemon per process.
+// Linux only: elsewhere Run calls the hooks in the foreground, for people to build and try their program there, without
+// a pidfile, a socket, a user or the background, which it says. One Daemon per process.
 package daemon
 
 import (
 	"context"
 	"log/slog"
-	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/keepalivedd/keepalivedd/control"
@@ -140,15 +137,7 @@ type Daemon struct {
 	// by Detach or Run, unless it was by the caller, from [Inherit].
 	Inherited *Inherited
 
-	score   score
-	copy    *backgroundCopy // set by Detach in the background copy
-	passed  []*os.File      // by the caller, see Passed
-	reopen  func() error    // of the log; nil: it is not ours
-	chown   func(uid, gid int) error
-	crashed bool
-	public  atomic.Pointer[public] // set by Run
+	reopen func() error // of the log; nil: it is not ours
+	chown  func(uid, gid int) error
+	inner
 }
-
-// Crashed reports, to the hooks, whether the previous daemon has left its pidfile behind, or the word of a crash, see
-// [CrashFile]: what it had started may be left too.
-func (d *Daemon) Crashed() bool { return d.crashed }

@@ -1,71 +1,21 @@
 //go:build !linux
 
-// Package daemon runs three functions as a Unix daemon, on Linux. Elsewhere this stub runs them in the foreground, for
-// people to build and try their program there: without a pidfile, a socket, a user or the background, which it says.
 package daemon
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net"
 	"os"
 	"strings"
 	"sync/atomic"
-	"time"
 
-	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/signals"
 )
 
-// A Daemon is what runs. The package on Linux says what its fields mean.
-type Daemon struct {
-	Name         string
-	PIDFile      string
-	Log          *slog.Logger
-	Umask        int
-	NoUmask      bool
-	Grace        time.Duration
-	ReadyFD      int
-	StartTimeout time.Duration
-	Left         func()
-	Env          []string
-	Report       func(err error)
-	User         string
-	Privileged   func(ctx context.Context) error
-	Start        func(ctx context.Context, fail context.CancelCauseFunc) error
-	Reload       func(ctx context.Context) error
-	Stop         func(ctx context.Context) error
-	Dump, Stats  func(ctx context.Context) error
-	About        func() []any
-	Touched      func() string
-	DryRun       func(ctx context.Context) (string, error)
-	Ready        func()
-	Alive        func() error
-	Status       func() string
-	Methods      map[string]control.Method
-	Reads        map[string]control.Method
-	Streams      map[string]control.Stream
-	Readers      *int
-	Reaps        bool
-	Threads      int
-	Childless    bool
-	Exits        bool
-	OOMScoreAdj  int
-	Upgrades     Upgrades
-	Inherited    *Inherited
-
-	reopen func() error
-	chown  func(uid, gid int) error
-	state  atomic.Pointer[string]
-}
-
-const (
-	Starting = "starting"
-	Running  = "running"
-	Stopping = "stopping"
-)
+// inner is where the Daemon is in its life.
+type inner struct{ state atomic.Pointer[string] }
 
 func CrashFile(path string) string { return strings.TrimSuffix(path, ".pid") + ".crash" }
 
@@ -113,19 +63,6 @@ func (d *Daemon) State() string {
 }
 
 func (d *Daemon) enter(state string) { d.state.Store(&state) }
-
-type reloadParams struct {
-	DryRun bool `json:"dry_run"`
-}
-
-type reloadAnswer struct {
-	Touched string `json:"touched"`
-}
-
-type budgetAnswer struct {
-	Seconds  float64 `json:"seconds"`
-	Stopping bool    `json:"stopping,omitempty"`
-}
 
 var errAsked = errors.New("it was called off before it was ready")
 

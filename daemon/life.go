@@ -139,6 +139,15 @@ func (r *run) serve() (err error) {
 	return err
 }
 
+// inner is what a Daemon has beside what the caller has said.
+type inner struct {
+	score   score
+	copy    *backgroundCopy // set by Detach in the background copy
+	passed  []*os.File      // by the caller, see Passed
+	crashed bool
+	public  atomic.Pointer[public] // set by Run
+}
+
 // run is a Daemon that runs. Its goroutine is the one that called Run.
 type run struct {
 	*Daemon

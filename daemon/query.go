@@ -9,10 +9,14 @@ import (
 	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
-// States of a daemon that does not run, as [Query] calls them.
+// States of a daemon that runs, as [Daemon.State] and the method status call them, and as [Query] does of one that does
+// not.
 const (
-	Stopped = "stopped"
-	Dead    = "dead" // but its pidfile is left
+	Starting = "starting"
+	Running  = "running"
+	Stopping = "stopping"
+	Stopped  = "stopped"
+	Dead     = "dead" // but its pidfile is left
 )
 
 // A Condition is how a daemon is, as [Query] has found it.

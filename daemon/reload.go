@@ -21,13 +21,7 @@ type outcome struct {
 	err     error
 }
 
-type reloadParams struct {
-	DryRun bool `json:"dry_run"`
-}
-
-type reloadAnswer struct {
-	Touched string `json:"touched"`
-}
+var errNoDryRun = errors.New("it cannot tell what a reload would do")
 
 // answerReload waits for the loop, which does one thing after the other.
 func (r *run) answerReload(_ context.Context, raw json.RawMessage) (any, error) {

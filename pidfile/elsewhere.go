@@ -13,40 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What errors are, see the package on Linux.
-var (
-	ErrHeld       = errors.New("pidfile is held")
-	ErrNotRunning = errors.New("not running")
-
-	errNeedsLinux = fmt.Errorf("package pidfile needs Linux: %w", errors.ErrUnsupported)
-)
-
-// A State is what [Look] would find.
-type State int
-
-const (
-	Free State = iota
-	Stale
-	Starting
-	Held
-)
-
-// Status is the answer of [Look].
-type Status struct {
-	State State
-	PID   int
-}
-
-// HeldError says that a live process holds the pidfile.
-type HeldError struct {
-	Path string
-	PID  int
-}
-
-func (e *HeldError) Error() string { return "held: " + e.Path }
-
-// Is reports whether target is [ErrHeld].
-func (e *HeldError) Is(target error) bool { return target == ErrHeld }
+var errNeedsLinux = fmt.Errorf("package pidfile needs Linux: %w", errors.ErrUnsupported)
 
 // A File cannot be had.
 type File struct{}

@@ -14,24 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A State is what [Look] found.
-type State int
-
-const (
-	Free     State = iota // no file, nobody runs
-	Stale                 // a file that its owner left behind
-	Starting              // an owner that has not written its PID yet
-	Held                  // an owner that runs
-)
-
-// Status is the answer of [Look].
-type Status struct {
-	State State
-	PID   int // of the owner when Held; else 0
-
-	suspended bool // it is being replaced, see File.Suspend
-}
-
 // Look tells who owns path and changes nothing: any user who may read the file can ask, from any goroutine. An owner
 // whose file was deleted is found by its witness all the same. What is no regular file, or may not be read, is an
 // error.

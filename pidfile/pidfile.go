@@ -25,25 +25,6 @@ import (
 	"github.com/keepalivedd/keepalivedd/internal/inotify"
 )
 
-// ErrHeld is what every [*HeldError] is, for errors.Is.
-var ErrHeld = errors.New("pidfile is held")
-
-// HeldError says that a live process holds the pidfile.
-type HeldError struct {
-	Path string
-	PID  int // of the owner; 0 while it is starting and has not written it yet
-}
-
-func (e *HeldError) Error() string {
-	if e.PID == 0 {
-		return fmt.Sprintf("another instance is starting (pidfile %s)", e.Path)
-	}
-	return fmt.Sprintf("already running, pid %d (pidfile %s)", e.PID, e.Path)
-}
-
-// Is reports whether target is [ErrHeld].
-func (e *HeldError) Is(target error) bool { return target == ErrHeld }
-
 // A File is a held pidfile. Its methods are for one goroutine at a time; it keeps its descriptors close-on-exec, and
 // neither the collector nor a forked child can let go of the lock.
 type File struct {

@@ -13,9 +13,6 @@ import (
 	"github.com/keepalivedd/keepalivedd/wait"
 )
 
-// ErrNotRunning says that nobody holds the pidfile, or that its owner has ended meanwhile.
-var ErrNotRunning = errors.New("not running")
-
 // errUnseen is of an owner that holds the file under a PID of another PID namespace.
 var errUnseen = errors.New("cannot be seen from here, as one of a container cannot")
 
