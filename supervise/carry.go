@@ -63,6 +63,11 @@ func (r *reader) carryEpoll() (fd int, err error) {
 	for s := range r.late {
 		r.resume(s) // nobody else will
 	}
+	for _, s := range r.sources {
+		if n, ok := s.(*notifySocket); ok && n.held != nil {
+			r.resume(s) // nor will who drops that, in the other program
+		}
+	}
 	raw, err := r.epoll.SyscallConn()
 	if err == nil {
 		e := raw.Control(func(epoll uintptr) { fd, err = unix.FcntlInt(epoll, unix.F_DUPFD_CLOEXEC, 3) })

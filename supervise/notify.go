@@ -137,62 +137,6 @@ func (l *loop) openNotify(p *program, c *command, r *Ready) error {
 	return nil
 }
 
-// notifySocket is read a datagram at a time, with its sender.
-//
-// Nothing is kept of the descriptors that come along: they are closed once all that came before has been handled, which
-// is what BARRIER=1 asks for; FDSTORE=1 is in vain. There is room for two; the kernel drops the others itself. The
-// socket is not read meanwhile: to close them may take long, and there is no more than one goroutine for that.
-type notifySocket struct {
-	socket int
-	p      *program
-	start  int
-	uid    int
-}
-
-func (s *notifySocket) fd() int { return s.socket }
-
-func (s *notifySocket) read(r *reader) (said []any, then next) {
-	buf, oob := r.buf[:longestMessage], r.buf[longestMessage:][:unix.CmsgSpace(unix.SizeofUcred)+unix.CmsgSpace(4)]
-	n, m, flags, _, err := syscall.Recvmsg(s.socket, buf, oob, unix.MSG_CMSG_CLOEXEC)
-	switch err {
-	case nil:
-	case unix.EINTR:
-		return nil, goOn
-	case unix.EAGAIN:
-		return nil, idle
-	default:
-		if shortage(err) {
-			return nil, later
-		}
-		return nil, finish
-	}
-	sender, files := ancillary(oob[:m])
-	told := notice{p: s.p, start: s.start, seen: func(*loop, *program) {}}
-	known := sender != nil && sender.Pid > 0 // 0: of another PID namespace
-	if known && flags&unix.MSG_TRUNC == 0 {
-		trusted := int(sender.Uid) == s.uid || sender.Uid == 0
-		told.seen = heard(parseMessage(buf[:n]), int(sender.Pid), trusted)
-	} else if len(files) == 0 {
-		return nil, goOn
-	}
-	if len(files) == 0 {
-		return []any{told}, goOn
-	}
-	told.handled = func() {
-		go func() {
-			for _, fd := range files {
-				unix.Close(fd)
-			}
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.resume(s)
-		}()
-	}
-	return []any{told}, pause
-}
-
-func (*notifySocket) gone(*reader) {}
-
 // heard has the loop take a message, if its sender is the program's own; of one that has gone its user has to do.
 func heard(m message, from int, trusted bool) func(l *loop, p *program) {
 	sid, err := unix.Getsid(from)
@@ -201,20 +145,4 @@ func heard(m message, from int, trusted bool) func(l *loop, p *program) {
 			l.onNotify(p, m)
 		}
 	}
-}
-
-// ancillary reads what comes beside a datagram.
-func ancillary(oob []byte) (sender *unix.Ucred, files []int) {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return nil, nil
-	}
-	for i := range messages {
-		if c, err := unix.ParseUnixCredentials(&messages[i]); err == nil {
-			sender = c
-		} else if fds, err := unix.ParseUnixRights(&messages[i]); err == nil {
-			files = append(files, fds...)
-		}
-	}
-	return sender, files
 }

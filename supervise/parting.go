@@ -31,7 +31,8 @@ func (l *loop) unlessHeard(p *program, d time.Duration, a *alarm, ring func()) {
 }
 
 // mostLast bounds what is read of one socket: more than there is room for in it, unless others send to it all the time.
-const mostLast = 64
+// longestLast bounds the wait for descriptors that came along to be closed.
+const mostLast, longestLast = 64, 200 * time.Millisecond
 
 // lastWords are those that the reader has, and those that it has not read. What it has of others is left to it.
 func (*linux) lastWords(l *loop, p *program) (words []notice) {
@@ -53,6 +54,7 @@ func (*linux) lastWords(l *loop, p *program) (words []notice) {
 		take(word)
 	}
 	r.said = others
+	until := time.Now().Add(longestLast)
 	for _, s := range p.sources {
 		if _, is := s.(*outlet); is {
 			continue // output has its own way to its end
@@ -68,7 +70,12 @@ func (*linux) lastWords(l *loop, p *program) (words []notice) {
 			if then == finish {
 				r.close(s)
 			}
-			if then != goOn && then != pause {
+			if n, ok := s.(*notifySocket); ok && then == pause {
+				if n.dropped(r, until) {
+					continue
+				}
+			}
+			if then != goOn {
 				break
 			}
 		}

@@ -26,6 +26,7 @@ type reader struct {
 	said    []any           // what was read, and the loop has not taken
 	more    bool            // than one read takes has been written somewhere
 	buf     []byte          // what is being read; nobody has one of his own
+	slow    sync.Mutex      // held while what strangers have sent is closed: that takes one thread
 	outputs sync.WaitGroup
 	kept    keeping
 	closing bool
@@ -233,7 +234,11 @@ func (r *reader) close(s source) {
 		return
 	}
 	r.control(unix.EPOLL_CTL_DEL, s.fd(), 0)
-	unix.Close(s.fd())
+	if n, ok := s.(*notifySocket); ok {
+		n.close(r)
+	} else {
+		unix.Close(s.fd())
+	}
 	delete(r.sources, s.fd())
 	delete(r.late, s)
 	s.gone(r)

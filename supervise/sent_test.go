@@ -1,0 +1,182 @@
+package supervise
+
+import (
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// hostage returns a descriptor that is closed, when it is the last, in an hour: of a connection whose other end reads
+// nothing.
+func hostage(t *testing.T) int {
+	t.Helper()
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Connect(fd, &unix.SockaddrInet4{Port: ln.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { peer.Close() })
+	for err == nil {
+		_, err = unix.SendmsgN(fd, make([]byte, 64<<10), nil, nil, unix.MSG_DONTWAIT)
+	}
+	hour := unix.Linger{Onoff: 1, Linger: 3600}
+	if err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &hour); err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}
+
+// spokenTo is a notify socket that is read for a loop which the test is.
+type spokenTo struct {
+	*loop
+	socket *notifySocket
+	sender int
+}
+
+func newSpokenTo(t *testing.T) *spokenTo {
+	t.Helper()
+	l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{requests: make(chan any)}, &linux{})
+	t.Cleanup(func() { go l.reader.letGo() })
+	p := &program{spec: &Program{Name: "a"}}
+	c := &command{}
+	if err := l.openNotify(p, c, &Ready{Notify: true}); err != nil {
+		t.Fatal(err)
+	}
+	s := p.sources[0].(*notifySocket)
+	to, err := unix.Getsockname(s.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &spokenTo{loop: l, socket: s}
+	if x.sender, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
+		err = unix.Connect(x.sender, to)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(x.sender) })
+	return x
+}
+
+// send sends so many descriptors, the last of which nobody else has by the time that the reader may look.
+func (x *spokenTo) send(t *testing.T, descriptors int) {
+	t.Helper()
+	var all []int
+	for range descriptors - 1 {
+		fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, fd)
+	}
+	all = append(all, hostage(t))
+	if err := unix.Sendmsg(x.sender, []byte("STATUS=1"), unix.UnixRights(all...), nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	closeAll(all)
+}
+
+func (x *spokenTo) hear(t *testing.T) notice {
+	t.Helper()
+	return heardBy(t, x.set.requests, x.reader)
+}
+
+func heardBy(t *testing.T, requests chan any, r *reader) notice {
+	t.Helper()
+	select {
+	case <-requests:
+	case <-time.After(time.Minute):
+		t.Fatal("nothing is read any more")
+	}
+	words := r.take()
+	if len(words) != 1 {
+		t.Fatalf("%d are heard", len(words))
+	}
+	return words[0].(notice)
+}
+
+// returns fails the test when f does not return.
+func returns(t *testing.T, what string, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Fatal(what + " waits for what a stranger has sent to be closed")
+	}
+}
+
+// promise C6: anybody can send descriptors to a notify socket, and the last to close them may have to wait for as long
+// as whoever has sent them likes: nobody does
+func TestNotifyDescriptorsThatLinger(t *testing.T) {
+	for _, descriptors := range []int{1, 3, 253} {
+		x := newSpokenTo(t)
+		r := x.reader
+		r.mu.Lock()
+		x.send(t, descriptors)
+		unix.Write(x.sender, []byte("STATUS=2"))
+		r.mu.Unlock()
+		x.hear(t).handled()
+		x.hear(t) // what comes after it
+
+		r.mu.Lock()
+		x.send(t, descriptors)
+		unix.Write(x.sender, []byte("STATUS=2"))
+		p := &program{sources: []source{x.socket}}
+		x.socket.p = p
+		p.withFeatures()
+		var words []notice
+		r.mu.Unlock()
+		returns(t, "the end of a process", func() { words = (&linux{}).lastWords(x.loop, p) })
+		if len(words) != 2 {
+			t.Errorf("of 2 messages before an end %d are heard", len(words))
+		}
+
+		r.mu.Lock()
+		x.send(t, descriptors)
+		r.mu.Unlock()
+		returns(t, "who closes the socket", func() { r.release([]source{x.socket}) })
+	}
+}
+
+// promise U1: a socket that is not read, because somebody has sent descriptors, is read on by who takes over
+func TestNotifyDescriptorsInAnUpgrade(t *testing.T) {
+	x := newSpokenTo(t)
+	r := x.reader
+	x.send(t, 1)
+	x.hear(t)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	epoll, err := r.carryEpoll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(epoll)
+	next := &Set{requests: make(chan any)}
+	l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, next, &linux{})
+	if err := l.reader.goOnWith(epoll, 1); err != nil {
+		t.Fatal(err)
+	}
+	l.reader.mu.Lock()
+	l.reader.note(&notifySocket{socket: x.socket.socket, p: x.socket.p})
+	l.reader.mu.Unlock()
+	heardBy(t, next.requests, l.reader)
+}
