@@ -127,6 +127,10 @@ func (l *loop) operate(r *operating) {
 		r.reply <- operated{err: err}
 		return
 	}
+	if len(programs) == 0 {
+		r.reply <- operated{}
+		return
+	}
 	l.reap() // who has died is not up, though this loop was late
 	l.stops++
 	r.outcomes, r.left = make([]Outcome, len(programs)), len(programs)

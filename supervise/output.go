@@ -15,7 +15,8 @@ import (
 // Sink takes the output of a program, as text that it does not keep. Its functions may be called from several
 // goroutines.
 type Sink struct {
-	// Line gets one line without its newline, and must not block. A line longer than 8 KiB comes in pieces.
+	// Line gets one line without its newline, and must not block. A line longer than 8 KiB comes in pieces. It may be nil
+	// where there is Take, and no Offer.
 	Line func(stderr bool, text []byte)
 	// Take, unless it is nil, is called in place of Line, and is told whose line it is. It reports whether the line gets
 	// to where it should; [Status.OutputDropped] counts those that do not.
@@ -176,7 +177,12 @@ func (l *loop) openSink(spec *Program) *Sink {
 	err := errors.New("there is no Options.Output")
 	if l.Output != nil {
 		var s *Sink
-		if s, err = l.Output(spec); err == nil {
+		s, err = l.Output(spec)
+		switch {
+		case err != nil:
+		case s == nil || s.Line == nil && (s.Take == nil || s.Offer != nil):
+			err = errors.New("Options.Output has given nothing that takes a line")
+		default:
 			return s
 		}
 	}

@@ -8,9 +8,10 @@ import (
 )
 
 // Run runs an executable beside the programs, with these arguments and no other environment, in a session of its own
-// and to die with this process, and returns how it has ended. When ctx ends it is killed as a group. files are its
-// descriptors from 0 on, nil is /dev/null; they are open until Run returns. It is for who may not wait for children
-// himself, see Options.Orphans. An error is why it could not be started, or the end of ctx.
+// and to die with this process, and returns how it has ended. When ctx ends it is killed as a group. argv begins with
+// the program's name; nil: path alone. files are its descriptors from 0 on, nil is /dev/null; they are open until Run
+// returns. It is for who may not wait for children himself, see Options.Orphans. An error is why it could not be
+// started, or the end of ctx.
 func (s *Set) Run(ctx context.Context, path string, argv, env []string, files []*os.File) (syscall.WaitStatus, error) {
 	r := runRequest{path: path, argv: argv, env: env, files: files, reply: make(chan ran, 1)}
 	if err := s.send(ctx, r); err != nil {
@@ -50,6 +51,9 @@ func (l *loop) runCommand(r runRequest) {
 	if l.stopping != nil {
 		r.reply <- ran{err: errStopped}
 		return
+	}
+	if len(r.argv) == 0 {
+		r.argv = []string{r.path}
 	}
 	c := command{path: r.path, argv: r.argv, dir: "/", env: r.env, files: []uintptr{toNull, toNull, toNull}}
 	for i, f := range r.files {
