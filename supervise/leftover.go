@@ -18,6 +18,7 @@ import (
 // nobody else can have a Set of that mark. This process and its ancestors, which a program of the dead Set may have
 // started, are spared; and so is what a program with KillProcess has started, and whoever sees another root directory
 // in another mount namespace: in a container there may be a daemon of the same mark.
+// Without a mark there is nobody to be ended.
 func EndLeftovers(mark string) (pids []int) {
 	spared := ourLine()
 	ours := viewOf("self")
@@ -60,9 +61,13 @@ func (v view) same(ours view) bool {
 	return v.mounts == ours.mounts || v.root.Dev == ours.root.Dev && v.root.Ino == ours.root.Ino
 }
 
-// marked reports whether the mark is in an environment. In the midst of an exec a process shows none, so one that has
+// marked reports whether the mark is in an environment. Where a process has written its title over that, there may be
+// nothing but empty variables: an empty mark is nobody's. In the midst of an exec a process shows none, so one that has
 // an executable, and is no kernel thread, is looked at again for a moment.
 func marked(environ, mark string) bool {
+	if mark == "" {
+		return false
+	}
 	for range 5 {
 		b, err := os.ReadFile(environ)
 		if err != nil || len(b) > 0 {

@@ -95,5 +95,5 @@ func (p proc) signal(signals ...syscall.Signal) {
 
 // startedWith reports whether a process has the variable, NAME=value, from its exec.
 func (p proc) startedWith(variable string) bool {
-	return variable != "" && marked("/proc/"+strconv.Itoa(p.pid)+"/environ", variable)
+	return marked("/proc/"+strconv.Itoa(p.pid)+"/environ", variable)
 }

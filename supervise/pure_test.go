@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -313,5 +314,16 @@ func TestLifetime(t *testing.T) {
 		if got := lifetime(lived).String(); got != want {
 			t.Errorf("%d: %s, want %s", lived, got, want)
 		}
+	}
+}
+
+// promise A1: without a mark nobody is marked, not even who has written its title over its environment, as nginx does.
+func TestNoMark(t *testing.T) {
+	environ := t.TempDir() + "/environ"
+	if err := os.WriteFile(environ, []byte("A=1\x00\x00\x00"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if !marked(environ, "A=1") || marked(environ, "") {
+		t.Error("an empty mark is found, or one that is there is not")
 	}
 }
