@@ -30,7 +30,10 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 	if d.Inherited == nil {
 		d.Inherited = Inherit()
 	}
-	if d.Inherited == nil && d.Upgrades.Save != nil {
+	switch {
+	case d.Inherited != nil && d.Inherited.image == nil:
+		return errors.New("the Inherited of this daemon is none that Inherit has returned")
+	case d.Inherited == nil && d.Upgrades.Save != nil:
 		brace()
 	}
 	requests, others, release := signals.NotifyFirst()

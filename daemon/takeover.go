@@ -24,7 +24,8 @@ type Inherited struct {
 	State json.RawMessage // what Upgrades.Save has returned
 	From  string          // the version of the program before
 
-	image    *image
+	image    *image // nil: nothing was inherited
+	files    map[string]*os.File
 	document int            // the descriptor of the image
 	failed   string         // why the program that was to take over from this one has not; empty: none was to
 	caught   chan os.Signal // of a stop, that came before Run
@@ -68,8 +69,12 @@ func Inherit() *Inherited {
 					unix.CloseOnExec(fd)
 				}
 			}
-			return &Inherited{State: x.State, From: x.From, image: x, document: fd, failed: why, caught: caught,
-				hangup: hangup, owed: owed}
+			i := &Inherited{State: x.State, From: x.From, image: x, files: map[string]*os.File{}, document: fd,
+				failed: why, caught: caught, hangup: hangup, owed: owed}
+			for name, fd := range x.Files {
+				i.files[name] = os.NewFile(uintptr(fd), name)
+			}
+			return i
 		}
 	}
 	signal.Stop(caught)
@@ -85,23 +90,24 @@ func (i *Inherited) passed() (files []*os.File) {
 	return files
 }
 
-// PIDFile returns the path of the pidfile; "": there is none.
-func (i *Inherited) PIDFile() string { return i.image.PIDFile }
+// PIDFile returns the path of the pidfile; "": there is none, or nothing was inherited.
+func (i *Inherited) PIDFile() string {
+	if i == nil || i.image == nil {
+		return ""
+	}
+	return i.image.PIDFile
+}
 
 // Lacks returns what there is not enough of to take over, before the Go runtime finds out, which ends the process then.
 func (i *Inherited) Lacks() error { return spare() }
 
-// File returns one of [Saved.Files], which is the caller's; nil: there was none of that name, or,
-// of a nil Inherited, nothing.
+// File returns one of [Saved.Files], the same each time, which is the caller's to close; nil: there was none of that
+// name, or, of a nil Inherited, nothing. Any goroutine may ask.
 func (i *Inherited) File(name string) *os.File {
 	if i == nil {
 		return nil
 	}
-	fd, is := i.image.Files[name]
-	if !is {
-		return nil
-	}
-	return os.NewFile(uintptr(fd), name)
+	return i.files[name] // kept, for the program before to have it if this one cannot go on
 }
 
 // Return executes the program before, to go on in the place of this one, which cannot: cause says why. It is for who

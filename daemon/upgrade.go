@@ -139,7 +139,9 @@ func (r *run) upgrade(u *upgrading) (v upgraded) {
 	err = r.hook(func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, slowestSave)
 		defer cancel()
-		left, err = r.Upgrades.Save(ctx)
+		if left, err = r.Upgrades.Save(ctx); left == nil {
+			left = &Saved{}
+		}
 		return err
 	})
 	if !errors.Is(err, errHung) { // else it may be written yet
@@ -169,19 +171,19 @@ func (r *run) become(u *upgrading, saved *Saved, x *image) (err error) {
 	x.State, x.Descriptors, x.Files = saved.State, saved.Descriptors, map[string]int{}
 	for name, file := range saved.Files {
 		if x.Files[name], err = numberOf(file); err != nil {
-			return err
+			return fmt.Errorf("file %s: %w", name, err)
 		}
 	}
 	for _, file := range r.passed {
 		fd, err := numberOf(file)
 		if err != nil {
-			return err
+			return fmt.Errorf("file %s: %w", file.Name(), err)
 		}
 		x.Passed = append(x.Passed, passedState{fd, file.Name()})
 	}
 	if r.word != nil {
 		if x.Word, err = numberOf(r.word.file); err != nil {
-			return err
+			return fmt.Errorf("file %s: %w", r.word.path, err)
 		}
 	}
 	old, err := unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -235,10 +237,7 @@ func numberOf(file *os.File) (n int, err error) {
 	if err == nil {
 		err = raw.Control(func(fd uintptr) { n = int(fd) })
 	}
-	if err != nil {
-		return -1, fmt.Errorf("file %s: %w", file.Name(), err)
-	}
-	return n, nil
+	return n, err
 }
 
 // execute is the last step. From the moment on at which signals would be lost they are not caught any more: HUP and INT

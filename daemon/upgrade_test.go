@@ -117,6 +117,7 @@ func webd(file string) int {
 		}
 	}
 	disturbed(d, file)
+	savesOddly(d)
 	if len(os.Args) > 1 {
 		return d.Verb(os.Args[1])
 	}

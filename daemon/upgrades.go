@@ -13,8 +13,8 @@ type Upgrades struct {
 	// Version is what this program calls itself, for the answer.
 	Version string
 	// Save brings to a halt what Start has begun, and returns what is left of it for the program that takes over: whose
-	// Start finds it in [Daemon.Inherited], and goes on from there. Connections that are open end with this program,
-	// unless they are among the Files. An error means that all goes on. It is called like a Reload.
+	// Start finds it in [Daemon.Inherited], and goes on from there; nil is nothing. Connections that are open end with this
+	// program, unless they are among the Files. An error means that all goes on. It is called like a Reload.
 	Save func(ctx context.Context) (*Saved, error)
 	// State is what Save would leave, and nothing is brought to a halt. The rehearsal gets it. Nil: it gets nothing.
 	State func(ctx context.Context) (json.RawMessage, error)
@@ -40,7 +40,7 @@ type Upgrades struct {
 // Saved is what a Daemon leaves to the program that takes over.
 type Saved struct {
 	State json.RawMessage     // of any form
-	Files map[string]*os.File // by a name of the daemon's choice: listeners, say
+	Files map[string]*os.File // by a name of the daemon's choice: listeners, say. Resume closes what was made for this
 	// Descriptors are to be open there too, by the same numbers, of which State tells.
 	Descriptors []int
 	// Resume has everything go on: the upgrade was refused after all. Nil: there was nothing brought to a halt.

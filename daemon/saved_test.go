@@ -1,0 +1,82 @@
+//go:build linux
+
+package daemon_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/pidfile"
+)
+
+// savesOddly has webd leave what WEBD_SAVES says.
+func savesOddly(d *daemon.Daemon) {
+	start := d.Start
+	d.Start = func(ctx context.Context, fail context.CancelCauseFunc) error {
+		if f := d.Inherited.File("http"); f != nil {
+			runtime.GC()
+			if again := d.Inherited.File("http"); again != f {
+				return errors.New("a second look at a descriptor gives it a second owner")
+			}
+		}
+		return start(ctx, fail)
+	}
+	switch os.Getenv("WEBD_SAVES") {
+	case "nothing":
+		d.Upgrades.Save = func(context.Context) (*daemon.Saved, error) { return nil, nil }
+	case "no file":
+		d.Upgrades.Save = func(context.Context) (*daemon.Saved, error) {
+			return &daemon.Saved{Files: map[string]*os.File{"http": nil}}, nil
+		}
+	}
+}
+
+// promise U2: a Save that has nothing to leave says so by nil; a file that could not be had refuses the upgrade
+func TestUpgradeWithNothingSaved(t *testing.T) {
+	t.Setenv("WEBD_SAVES", "nothing")
+	file, _ := startWebd(t)
+	st, err := pidfile.Look(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, said := upgradeVerb(t, file); status != 0 {
+		t.Errorf("nothing: status %d, %q", status, said)
+	}
+	t.Setenv("WEBD_SAVES", "no file")
+	other, _ := startWebd(t)
+	if status, said := upgradeVerb(t, other); status != 1 || !strings.Contains(said, "all goes on as before: file http: ") {
+		t.Errorf("no file: status %d, %q", status, said)
+	}
+	for _, file := range []string{file, other} {
+		if c, err := daemon.Query(file, 0); err != nil || c.State != daemon.Running || file != other && c.PID != st.PID {
+			t.Errorf("%+v, %v", c, err)
+		}
+	}
+}
+
+// promise U1: whoever takes over may look at a descriptor twice
+func TestInheritedTwice(t *testing.T) {
+	file, _ := startWebd(t)
+	if status, said := upgradeVerb(t, file); status != 0 {
+		t.Errorf("status %d, %q", status, said)
+	}
+}
+
+// promise A1: an Inherited that nobody has inherited, as of a test, holds nothing, and is refused by Run
+func TestInheritedOfNobody(t *testing.T) {
+	i := &daemon.Inherited{State: json.RawMessage(`{}`)}
+	var none *daemon.Inherited
+	if i.File("http") != nil || i.PIDFile() != "" || none.File("http") != nil || none.PIDFile() != "" {
+		t.Error("it holds something")
+	}
+	d := daemon.Daemon{Inherited: i}
+	if err := d.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "Inherit") {
+		t.Errorf("Run: %v", err)
+	}
+}
