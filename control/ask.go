@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ import (
 // *json.RawMessage gets it as it came, which is for whoever decodes it then to check: it may be long. params are
 // marshalled, to an object or an array; nil: none. What the daemon answers in the place of a result is an *[Error].
 // That it could not be asked is an *[UnreachableError], of one that turns the caller away as well: within it there is
-// an *[Error] then, with CodeBusy or CodeForbidden. Any other error is of params, and nothing was asked.
+// an *[Error] then, with CodeBusy or CodeForbidden. Any other error is of params or result, and nothing was asked.
 //
 // ctx bounds the wait, and is to have an end: a daemon that hangs does not answer. One that is stopped, by SIGSTOP or
 // the like, is not asked, and one that is being replaced is asked again, until then. A daemon that is neither root's
@@ -46,6 +47,9 @@ func AskProven(ctx context.Context, path string, pid int, method string, params,
 
 // insist asks again who is being upgraded, of whom that can be asked.
 func insist(ctx context.Context, path string, who whom, method string, params, result any) error {
+	if v := reflect.ValueOf(result); result != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
+		return fmt.Errorf("%s: the answer cannot be put into %T, which points to nothing", method, result)
+	}
 	for {
 		err := exchange(ctx, path, who, method, params, func(f *os.File) error { return hear(f, result) })
 		var told *Error

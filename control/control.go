@@ -54,7 +54,7 @@ func Path(pidfile string) string { return strings.TrimSuffix(pidfile, ".pid") + 
 // A Method carries out a request; each call has a goroutine of its own, several at once. What it returns is marshalled
 // as the result; an error that is not an *[Error] becomes one with CodeInternal. ctx ends when the server is closed,
 // and soon after the asker has left; [AskerOf] tells from it who asks. params are nil when there are none, see
-// [Params].
+// [Params]. One that panics ends the process, as any goroutine does.
 type Method func(ctx context.Context, params json.RawMessage) (any, error)
 
 // A Stream answers with a series of lines: one for each [Follower.Send], and when it returns, or the server is closed,
@@ -92,7 +92,7 @@ const (
 	CodeParse     = -32700 // not JSON
 	CodeInvalid   = -32600 // not a request, a batch, or too long
 	CodeMethod    = -32601 // no such method
-	CodeParams    = -32602
+	CodeParams    = -32602 // wrong ones, see [Params]
 	CodeInternal  = -32603 // the method failed
 	CodeRefused   = -32000 // it was looked at, and nothing was done
 	CodeStopping  = -32001 // the daemon is about to end
@@ -145,8 +145,12 @@ type Asker struct{ PID, UID int }
 
 type askerKey struct{}
 
-// AskerOf returns who asks, from the context of a [Method] or a [Stream]. Call it with no other: it would say root.
+// AskerOf returns who asks, from the context of a [Method] or a [Stream], or one that is derived from that. Of any other
+// it is nobody, with the UID -1.
 func AskerOf(ctx context.Context) Asker {
-	a, _ := ctx.Value(askerKey{}).(Asker)
+	a, is := ctx.Value(askerKey{}).(Asker)
+	if !is {
+		a.UID = -1
+	}
 	return a
 }

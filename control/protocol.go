@@ -134,6 +134,9 @@ func encode(id json.RawMessage, result any, failed error) []byte {
 	if id == nil {
 		return nil
 	}
+	if told, is := failed.(*Error); is && told == nil {
+		failed = nil
+	}
 	var said json.RawMessage
 	if failed == nil {
 		said, failed = json.Marshal(result)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -66,6 +67,9 @@ type conn struct {
 func Listen(path string, methods map[string]Method, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if !filepath.IsAbs(path) {
+		return nil, fmt.Errorf("control: %q is not an absolute path", path)
 	}
 	at, err := bind(path)
 	if err != nil {

@@ -3,6 +3,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,6 +66,8 @@ func (f *Follower) send(said json.RawMessage, wait bool) error {
 		return errors.New("nothing is to be sent")
 	case said[0] != '{' && said[0] != '[':
 		return fmt.Errorf("neither an object nor an array: %.100s", said)
+	case bytes.IndexByte(said, '\n') >= 0:
+		return fmt.Errorf("more than one line: %.100q", said)
 	case len(said) > longestAnswer-longestRequest:
 		return fmt.Errorf("a line of %d bytes, and it may have %d", len(said), longestAnswer-longestRequest)
 	}
