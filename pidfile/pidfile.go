@@ -226,6 +226,9 @@ func (f *File) Release() error {
 // Abandon closes the descriptors and touches nothing else: for a process that has handed the file over. The File cannot
 // be used afterwards, but for Release, which does nothing.
 func (f *File) Abandon() {
+	if f.path == "" {
+		return // the zero File has nothing, and its descriptor would be standard input
+	}
 	f.watch.Close()
 	f.witness.close()
 	unix.Close(f.fd)

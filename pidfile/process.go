@@ -5,6 +5,7 @@ package pidfile
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -93,6 +94,9 @@ func (p *Process) Signal(sig unix.Signal) error { return p.send(sig, sig) }
 func (p *Process) May(sig unix.Signal) error { return p.send(0, sig) }
 
 func (p *Process) send(sig, named unix.Signal) error {
+	if p.pidfd < 0 {
+		return fmt.Errorf("pid %d: %w", p.PID, os.ErrClosed)
+	}
 	switch err := unix.PidfdSendSignal(p.pidfd, sig, nil, 0); {
 	case errors.Is(err, unix.ESRCH):
 		return ErrNotRunning
@@ -108,5 +112,13 @@ func (p *Process) Wait(timeout time.Duration) bool {
 	return wait.End(p.pidfd, timeout)
 }
 
-// Close lets go of the process, which goes on.
-func (p *Process) Close() error { return unix.Close(p.pidfd) }
+// Close lets go of the process, which goes on. A second Close is an [os.ErrClosed], as is that of a Process which Find
+// has not returned.
+func (p *Process) Close() error {
+	if p.pidfd < 0 || p.PID == 0 {
+		return os.ErrClosed
+	}
+	fd := p.pidfd
+	p.pidfd = -1
+	return unix.Close(fd)
+}

@@ -37,9 +37,12 @@ func (f *File) Suspend() (fds [2]int, err error) {
 
 // Resume has the file say the PID, and be watched, again. It may be called for a File from [Adopt], in place of
 // [File.Write] and [File.Watch]: unlike Write it does not release a file that cannot be written, which the watch tries
-// again; the error says that. log is not nil.
+// again; the error says that. log is as for Watch.
 func (f *File) Resume(log *slog.Logger) error {
 	f.pid = unix.Getpid()
+	if log == nil {
+		log = slog.Default()
+	}
 	err := f.put(f.fd)
 	if err := f.Watch(log); err != nil {
 		log.Warn("the pidfile is not watched: it would not be put back", "err", err)

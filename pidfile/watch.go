@@ -18,11 +18,20 @@ import (
 // ours.
 const watched = unix.IN_ATTRIB | unix.IN_MODIFY | unix.IN_MOVE_SELF
 
-// Watch puts the file back, until Release, when it is deleted, truncated, overwritten, replaced or moved away, and
-// logs to log, which is not nil, that it did. It needs Write first, and is called once. It costs nothing while nobody
+// Watch puts the file back, until Release, when it is deleted, truncated, overwritten, replaced or moved away, and logs
+// that it did to log; nil: slog.Default(). It needs Write first, and is called once. It costs nothing while nobody
 // touches the file: no polling. Where the file cannot be put back, for want of space or of its directory, it tries
-// again after 1 ms, 2 ms … 1 min. An error says that nobody watches; all else is as it was.
+// again after 1 ms, 2 ms … 1 min. An error says that nobody watches, or that somebody does already; all else is as it
+// was.
 func (f *File) Watch(log *slog.Logger) error {
+	switch {
+	case f.pid == 0:
+		return fmt.Errorf("pidfile %s: watch: there is no PID in it yet: call Write before", f.path)
+	case f.watch != nil:
+		return fmt.Errorf("pidfile %s: watch: it is watched already", f.path)
+	case log == nil:
+		log = slog.Default()
+	}
 	f.witness.drain() // whether or not the file can be watched
 	w, err := inotify.New(f.fd, watched)
 	if err != nil {

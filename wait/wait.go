@@ -32,8 +32,12 @@ func Zombie(idType, id int) (pid int, err error) {
 const siginfoPID = 8 + unsafe.Sizeof(uintptr(0))
 
 // End waits until the process of a pidfd has ended, child or not, for at most limit, and reports whether it has. Zero
-// looks only. What cannot be waited for, a descriptor that is not open say, has not ended. Any goroutine may call it.
+// looks only. What cannot be waited for, a descriptor that is not open say, has not ended, which is said at once. Any
+// goroutine may call it.
 func End(pidfd int, limit time.Duration) bool {
+	if pidfd < 0 { // which poll(2) passes over
+		return false
+	}
 	for end := time.Now().Add(limit); ; {
 		left := max(0, time.Until(end))
 		ms := int((left + time.Millisecond - 1) / time.Millisecond)
