@@ -2,6 +2,7 @@ package supervise_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -155,10 +156,11 @@ type gatedDaemon struct {
 	gate, pid, child int
 }
 
-func startGated(t *testing.T, cgroup string) *gatedDaemon {
+func startGated(t *testing.T, cgroup string, environment ...string) *gatedDaemon {
 	w := newWorld(t, supervise.Options{})
 	d := &gatedDaemon{world: w, Cmd: exec.Command(os.Args[0])}
 	d.Env = append(os.Environ(), "SUPERVISE_GATED="+w.fifo, "SUPERVISE_CGROUP="+cgroup)
+	d.Env = append(d.Env, environment...)
 	out, err := d.StdoutPipe()
 	if err == nil {
 		err = d.Start()
@@ -182,13 +184,18 @@ func beGated(fifo string) {
 	if cgroup != "" {
 		child = away("child-of-x", hold)
 	}
-	s := supervise.New(supervise.Options{Log: slog.New(slog.DiscardHandler), Helper: true, Cgroup: cgroup})
+	stray := os.Getenv("SUPERVISE_STRAY")
+	if stray != "" {
+		child = stray
+	}
+	timeout, _ := time.ParseDuration(cmp.Or(os.Getenv("SUPERVISE_TIMEOUT"), "100ms"))
+	s := supervise.New(supervise.Options{Log: slog.New(slog.DiscardHandler), Helper: true, Cgroup: cgroup,
+		Orphans: stray != "", Mark: "GATED=" + fifo})
 	err := s.Apply(context.Background(), []supervise.Program{{Name: "x",
 		Command: []string{"/bin/sh", "-c",
 			`trap "" TERM; ` + announce + child + `while :; do sleep 1000 & wait; done`},
 		Environment: map[string]string{"FIFO": fifo, "NAME": "x"}, StopTimeout: time.Hour,
-		Gate: &supervise.Gate{Command: []string{"/bin/sh", "-c", speaking}, Timeout: 100 * time.Millisecond,
-			Renew: 5 * time.Second}}})
+		Gate: &supervise.Gate{Command: []string{"/bin/sh", "-c", speaking}, Timeout: timeout, Renew: 5 * time.Second}}})
 	fmt.Println("applied", err)
 	select {}
 }
@@ -237,25 +244,6 @@ func TestGateOfAKilledDaemon(t *testing.T) {
 	gone(t, d.child)
 	gone(t, d.gate)
 	gone(t, guard)
-}
-
-// promise G1: nor is what has left the group, where a cgroup tells whose it is
-func TestGateOfStrays(t *testing.T) {
-	for name, end := range map[string]func(d *gatedDaemon){
-		"daemon killed": func(d *gatedDaemon) { d.Process.Kill() },
-		"daemon stopped, gate dead": func(d *gatedDaemon) {
-			d.Process.Signal(unix.SIGSTOP)
-			unix.Kill(d.gate, unix.SIGKILL)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			d := startGated(t, cgroup(t))
-			end(d)
-			gone(t, d.pid)
-			gone(t, d.child)
-			gone(t, d.gate)
-		})
-	}
 }
 
 // promise G1: when the guard is killed, so is its gate; the daemon ends the program

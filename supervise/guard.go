@@ -23,7 +23,8 @@ import (
 // than the machine is: it has nothing else to do. The process of the program makes itself known to it, by the step
 // "gate", before it becomes the command, so that there is no instant at which the guard could overlook it.
 //
-// Its arguments are Gate.Renew, Gate.Timeout, and what [RunSetup] gets for the gate. It writes to standard output
+// Its arguments are Gate.Renew, Gate.Timeout, the marks of the program's processes where no cgroup tells whose they are,
+// or two that are empty, and what [RunSetup] gets for the gate. It writes to standard output
 //
 //	open TOKEN   the first line of the gate
 //	renewed      another line
@@ -48,7 +49,11 @@ func (s *launcher) execGuard(c command, g *Gate) (pid int, err error) {
 	for len(files) < guardSocket {
 		files = append(files, noFile)
 	}
-	args := slices.Concat([]string{guardName, g.Renew.String(), g.Timeout.String()}, c.steps(), []string{"--"}, c.argv)
+	marks := []string{"", ""}
+	if s.naming && s.mark != "" {
+		marks = []string{s.mark, programMark(s.mark, c.name)}
+	}
+	args := slices.Concat([]string{guardName, g.Renew.String(), g.Timeout.String()}, marks, c.steps(), []string{"--"}, c.argv)
 	pid, err = s.fork(selfExe, args, &syscall.ProcAttr{
 		Env: c.env, Files: append(files, uintptr(socket)), Sys: &syscall.SysProcAttr{Setsid: true}}, 0)
 	if err != nil {
@@ -71,11 +76,14 @@ type guard struct {
 	first     []byte // of its first line
 	program   int    // PID; 0: none has made itself known
 	programFD int    // its pidfd
+	session   Session
 	dead      bool   // the leader of its group
 	cgroup    string // of the program, which nobody else is in; "": none
 	dismissed bool   // the Set wants the gate no longer, and sees to what its program has left
+	set       int    // the pidfd of its process
 	alone     bool   // that, or the Set's process has died
-	told      bool   // the Set, of the loss
+	marks     []string
+	told      bool // the Set, of the loss
 	killed    bool
 	clock     int // a timer that goes on while the machine sleeps
 }
@@ -103,8 +111,12 @@ func runGuard(args []string) int {
 // start starts the gate.
 func (g *guard) start(args []string) (err error) {
 	end := slices.Index(args, "--")
-	if end < 2 {
+	if end < 4 {
 		return syscall.EINVAL
+	}
+	g.marks = args[2:4]
+	if g.set, err = unix.PidfdOpen(os.Getppid(), 0); err != nil {
+		return err
 	}
 	if g.renew, err = time.ParseDuration(args[0]); err == nil {
 		g.timeout, err = time.ParseDuration(args[1])
@@ -112,7 +124,7 @@ func (g *guard) start(args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	steps, argv := slices.Clone(args[2:end]), args[end:]
+	steps, argv := slices.Clone(args[4:end]), args[end:]
 	for i, step := range steps {
 		if strings.HasPrefix(step, "parent ") {
 			steps[i] = fmt.Sprintf("parent %d", os.Getpid())
@@ -223,6 +235,8 @@ func (g *guard) meet() {
 		pid, _ := strconv.Atoi(string(buf[:n]))
 		if fd, err := unix.PidfdOpen(pid, 0); pid > 1 && err == nil {
 			g.program, g.programFD, g.dead = pid, fd, false
+			p, _ := readProc(pid)
+			g.session = Session{PID: pid, Start: p.start}
 			_, dir, err := cgroupOfProcess(strconv.Itoa(pid))
 			if dir, _, _ = strings.Cut(dir, belowName); err == nil && strings.HasSuffix(dir, endedSuffix) {
 				g.cgroup = dir
@@ -283,7 +297,9 @@ func (g *guard) kill() {
 		return
 	}
 	g.killed = true
-	if left, _ := g.left(sinceBoot()); g.cgroup != "" && (g.alone && !g.dismissed || g.lost != "" && left == 0) {
+	left, _ := g.left(sinceBoot())
+	strays := g.alone && !g.dismissed || g.lost != "" && left == 0
+	if strays && g.cgroup != "" {
 		endCgroup(g.cgroup)
 	}
 	err := unix.PidfdSendSignal(g.programFD, unix.SIGKILL, nil, pidfdGroup)
@@ -291,6 +307,9 @@ func (g *guard) kill() {
 		// Linux before 6.9. The number is the group's while its leader has not been reaped; and the Set, which reaps it,
 		// kills the group before, or has died just now.
 		unix.Kill(-g.program, unix.SIGKILL)
+	}
+	if strays && g.cgroup == "" {
+		g.endStrays()
 	}
 }
 
@@ -305,6 +324,12 @@ func (g *guard) over() bool {
 // leave ends the gate, so that others may have the permission, and returns the exit status. The program has ended.
 func (g *guard) leave() int {
 	g.kill() // the rest of its group
+	// A loss has shut the socket that would have told of the end of the Set, of which the program has died, perhaps. A Set
+	// that lives ends this process now.
+	if g.lost != "" && !g.alone && wait.End(g.set, time.Second) {
+		g.alone = true
+		g.kill()
+	}
 	if !g.ended && g.lost == "" {
 		unix.Kill(0, unix.SIGTERM) // the group of the gate; this process takes no notice
 		wait.End(g.gateFD, gatePatience)

@@ -20,20 +20,28 @@ import (
 // in another mount namespace: in a container there may be a daemon of the same mark.
 // Without a mark there is nobody to be ended.
 func EndLeftovers(mark string) (pids []int) {
+	return endMarked(func(int) bool { return false }, mark)
+}
+
+// endMarked ends who has all of these marks, unless spares says not to.
+func endMarked(spares func(pid int) bool, marks ...string) (pids []int) {
 	spared := ourLine()
 	ours := viewOf("self")
 	procs, _ := os.ReadDir("/proc")
 	for _, e := range procs {
-		f := "/proc/" + e.Name() + "/environ"
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil || slices.Contains(spared, pid) || !marked(f, mark) || !viewOf(e.Name()).same(ours) {
+		its := func() bool {
+			lacks := func(mark string) bool { return !marked("/proc/"+e.Name()+"/environ", mark) }
+			return !slices.ContainsFunc(marks, lacks)
+		}
+		if err != nil || slices.Contains(spared, pid) || !its() || !viewOf(e.Name()).same(ours) || spares(pid) {
 			continue
 		}
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err != nil {
 			continue
 		}
-		if marked(f, mark) { // still the same process, and the descriptor holds it
+		if its() { // still the same process, and the descriptor holds it
 			if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil {
 				pids = append(pids, pid)
 				wait.End(fd, 5*time.Second)
@@ -42,6 +50,16 @@ func EndLeftovers(mark string) (pids []int) {
 		unix.Close(fd)
 	}
 	return pids
+}
+
+// endStrays ends what has left the group of the program, as far as its session tells, and, once the Set has died, its
+// environment: before that it is that of a hook too. The next Set ends this process before it starts a program.
+func (g *guard) endStrays() {
+	EndSessions([]Session{g.session})
+	if g.alone && g.marks[0] != "" {
+		own, _ := unix.Getsid(0) // the gate is in it, and ends later
+		endMarked(func(pid int) bool { sid, err := unix.Getsid(pid); return err != nil || sid == own }, g.marks...)
+	}
 }
 
 // view is how a process sees the file system: its mount namespace, and its root directory.
