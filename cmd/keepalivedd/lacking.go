@@ -32,7 +32,8 @@ func (o *options) loadItself() (*settings.Config, error) {
 }
 
 func (o *options) loadFor(itself bool) (*settings.Config, error) {
-	c, err := settings.LoadOn(settings.Machine{Cgroup: supervise.LookForCgroup, Itself: itself}, o.file)
+	c, err := settings.LoadOn(settings.Machine{Cgroup: supervise.LookForCgroup, Itself: itself,
+		Contents: o.test}, o.file)
 	var mistakes settings.Errors
 	switch {
 	case errors.As(err, &mistakes):

@@ -40,7 +40,7 @@ func (c Command) check(files files) error {
 		return errors.New(`must not be empty; write the program's absolute path, and then its arguments`)
 	}
 	if filepath.IsAbs(c[0]) {
-		return nil
+		return c.long()
 	}
 	wrong := fmt.Sprintf("must begin with the program's absolute path, not %q", c[0])
 	meant := ""

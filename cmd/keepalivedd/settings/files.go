@@ -17,6 +17,8 @@ type files interface {
 	stat(path string, follow bool) (fs.FileMode, error)
 	// may tells whether this process has the right, unix.X_OK or the like, to a file.
 	may(path string, right uint32) error
+	// begins gives the first bytes of a file; none: they cannot be had.
+	begins(path string) []byte
 	// lets tells whether u has the right to execute, or enter, what is there itself; or where a symbolic link leads.
 	lets(u *User, path string) (target string, lets bool)
 }

@@ -41,6 +41,8 @@ func (m memory) stat(path string, _ bool) (fs.FileMode, error) {
 
 func (memory) may(string, uint32) error { return nil }
 
+func (memory) begins(string) []byte { return nil }
+
 func (memory) lets(*User, string) (string, bool) { return "", true }
 
 func (m memory) List(dir string) ([]string, error) {

@@ -25,6 +25,9 @@ type Machine struct {
 	Cgroup func(controllers ...string) error
 	// Itself says that nobody wants to know what programs lack: only what the daemon itself needs is looked for.
 	Itself bool
+	// Contents says that executables are looked into, on whatever disk they are: nobody is kept waiting by that but the
+	// caller.
+	Contents bool
 }
 
 // LoadOn is Load, with more that is looked for.
@@ -36,6 +39,7 @@ func loadOn(m Machine, path string, files files) (*Config, error) {
 	l, c := read(path, files)
 	if l.Root != nil {
 		c.Lacking = l.look(c, m)
+		c.Warnings = errorsOf(l.Warnings)
 	}
 	mistakes := errorsOf(l.Mistakes())
 	if mistakes == nil {

@@ -27,6 +27,8 @@ type looker struct {
 	lacking Errors
 
 	controllers map[string]error // of cgroups
+	insides     map[string]content
+	warned      map[*config.Value]bool // of the insides
 	listening   address.Table
 	first       map[spot]*Error // of what several instances of a section lack
 }
@@ -57,7 +59,8 @@ const (
 // looked for.
 func (l *loader) look(c *Config, m Machine) Errors {
 	k := &looker{loader: l, seen: map[sight]error{}, let: map[access]error{}, limits: map[Limit]error{},
-		first: map[spot]*Error{}, rights: rightsNow(), machine: m, controllers: map[string]error{}}
+		first: map[spot]*Error{}, rights: rightsNow(), machine: m, controllers: map[string]error{},
+		insides: map[string]content{}, warned: map[*config.Value]bool{}}
 	k.daemon(c)
 	programs := l.Root.At("program")
 	for i := range c.Programs {
@@ -224,6 +227,9 @@ func (k *looker) command(program string, u *User, n *config.Value, c Command) {
 	}
 	if k.lackSight(program, n.Items()[0], s, err); err == nil {
 		k.lackLet(program, u, n.Items()[0], c[0])
+		if k.machine.Contents {
+			k.contents(program, u, n.Items()[0], c[0])
+		}
 	}
 }
 

@@ -87,6 +87,7 @@ func (p *Program) Validate(t *config.Table) {
 	} else if p.Gate != nil {
 		p.gated(t)
 	}
+	p.fits(t)
 	p.listens(t)
 	if p.Kill == Process && t.Has("kill") && t.Has("gate") {
 		t.Wrong("kill", `what the program has started would run on without the permission of its gate; remove one of the two`)
