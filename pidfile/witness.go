@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/cut"
 )
 
 // A witness is an abstract unix socket, bound for the owner's life and named after the pidfile's directory (device and
@@ -130,6 +132,7 @@ func peer(name string) (*unix.Ucred, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
+	unix.Shutdown(fd, unix.SHUT_RD) // whoever has the name may send what takes him to close as long as he likes
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: name}); err != nil {
 		return nil, err
 	}
@@ -156,7 +159,8 @@ func (w *witness) adopt() {
 }
 
 // drain hangs up on those who have looked, until close: a socket that nobody accepts from is full one day. It sleeps in
-// the poller, and in a flood most of the time: who finds the queue full then asks /proc instead, see holder.
+// the poller, and in a flood most of the time: who finds the queue full then asks /proc instead, see holder. It hangs up
+// outside the poller, as close waits for what is at work in there: what strangers have sent may take them long.
 func (w *witness) drain() {
 	if w.fd < 0 {
 		return
@@ -169,23 +173,33 @@ func (w *witness) drain() {
 	go func() {
 		const batch, pause = 64, 200 * time.Millisecond
 		for {
+			var looked []int
 			err := raw.Read(func(fd uintptr) bool {
 				for range batch {
 					c, _, err := syscall.Accept4(int(fd), unix.SOCK_CLOEXEC)
 					if errors.Is(err, unix.EAGAIN) {
-						return false
+						return len(looked) > 0
 					}
 					if err != nil && !errors.Is(err, unix.ECONNABORTED) && !errors.Is(err, unix.EINTR) {
 						return true // a shortage
 					}
-					unix.Close(c)
+					if err == nil {
+						looked = append(looked, c)
+					}
 				}
 				return true
+			})
+			cut.Short(func() {
+				for _, c := range looked {
+					unix.Close(c)
+				}
 			})
 			if err != nil {
 				return // it was closed
 			}
-			time.Sleep(pause)
+			if n := len(looked); n == 0 || n == batch {
+				time.Sleep(pause)
+			}
 		}
 	}()
 }
@@ -193,9 +207,9 @@ func (w *witness) drain() {
 func (w *witness) close() {
 	switch {
 	case w.file != nil:
-		w.file.Close()
+		cut.Short(func() { w.file.Close() })
 	case w.fd >= 0:
-		unix.Close(w.fd)
+		cut.Short(func() { unix.Close(w.fd) })
 	}
 	w.fd, w.file = -1, nil
 }

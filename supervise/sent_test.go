@@ -2,43 +2,13 @@ package supervise
 
 import (
 	"log/slog"
-	"net"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// hostage returns a descriptor that is closed, when it is the last, in an hour: of a connection whose other end reads
-// nothing.
-func hostage(t *testing.T) int {
-	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err == nil {
-		err = unix.Connect(fd, &unix.SockaddrInet4{Port: ln.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	peer, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { peer.Close() })
-	for err == nil {
-		_, err = unix.SendmsgN(fd, make([]byte, 64<<10), nil, nil, unix.MSG_DONTWAIT)
-	}
-	hour := unix.Linger{Onoff: 1, Linger: 3600}
-	if err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &hour); err != nil {
-		t.Fatal(err)
-	}
-	return fd
-}
+	"github.com/keepalivedd/keepalivedd/internal/cut/hostage"
+)
 
 // spokenTo is a notify socket that is read for a loop which the test is.
 type spokenTo struct {
@@ -83,7 +53,7 @@ func (x *spokenTo) send(t *testing.T, descriptors int) {
 		}
 		all = append(all, fd)
 	}
-	all = append(all, hostage(t))
+	all = append(all, hostage.Take(t))
 	if err := unix.Sendmsg(x.sender, []byte("STATUS=1"), unix.UnixRights(all...), nil, 0); err != nil {
 		t.Fatal(err)
 	}
