@@ -1,13 +1,20 @@
 package config
 
-import "reflect"
+import (
+	"fmt"
+	"reflect"
+)
 
 // Differ names the keys that differ between two structs of the same type, and those of them that a running daemon
 // cannot change: the ones with reload:"no". A list of tables, and a table that only one of them has, is one key. Both
-// are given by pointers, as [Load] takes them; both results are nil when all is the same.
+// are given by pointers, as [Load] takes them; both results are nil when all is the same. It panics if they are not.
 func Differ(now, next any) (keys, fixed []string) {
 	var d difference
-	d.between(reflect.ValueOf(now).Elem(), reflect.ValueOf(next).Elem(), "")
+	a, b := structAt(now), structAt(next)
+	if a.Type() != b.Type() {
+		panic(fmt.Sprintf("config: a %s cannot differ from a %s", a.Type(), b.Type()))
+	}
+	d.between(a, b, "")
 	return d.keys, d.fixed
 }
 

@@ -16,7 +16,7 @@ import (
 // Dump writes the struct that from points to, as TOML that [Load] reads: defaults filled in, includes merged. An error
 // is that of w, or of a value's MarshalText.
 func Dump(w io.Writer, from any) error {
-	b, err := appendTable(nil, reflect.ValueOf(from).Elem(), "")
+	b, err := appendTable(nil, structAt(from), "")
 	if err == nil {
 		_, err = w.Write(bytes.TrimLeft(b, "\n"))
 	}
@@ -25,7 +25,7 @@ func Dump(w io.Writer, from any) error {
 
 // DumpTable writes one table, the struct that from points to, with its header in brackets, and is [Dump] otherwise.
 func DumpTable(w io.Writer, header string, from any) error {
-	b, err := appendHeaded(nil, reflect.ValueOf(from).Elem(), header)
+	b, err := appendHeaded(nil, structAt(from), header)
 	if err == nil {
 		_, err = w.Write(b)
 	}

@@ -17,7 +17,13 @@ type Key struct {
 
 // Keys lists every key that the struct that schema points to gives a file, in the order of its fields, the keys of a
 // table after those of the table it is in. The struct must not contain itself.
-func Keys(schema any) []Key { return appendKeys(nil, "", reflect.TypeOf(schema).Elem()) }
+func Keys(schema any) []Key {
+	t := reflect.TypeOf(schema)
+	if t == nil || t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
+		panic(notAStruct(schema))
+	}
+	return appendKeys(nil, "", t.Elem())
+}
 
 func appendKeys(keys []Key, section string, t reflect.Type) []Key {
 	type sub struct {

@@ -17,7 +17,7 @@ import (
 // first syntax error only. Then into is as it was. Load panics when the struct is none that the package comment allows.
 func Load(path string, into any) error {
 	var d Document
-	to := reflect.ValueOf(into).Elem()
+	to := structAt(into)
 	check(to.Type(), nil)
 	next := reflect.New(to.Type())
 	d.Read(path, next.Interface())
@@ -66,7 +66,7 @@ type Document struct {
 // A struct that is none that the package comment allows makes Read panic when it comes to the table which that is, as a
 // start with few of many tables is not to wait for the rest; [Load] and [Keys] look at all of them at once.
 func (d *Document) Read(path string, into any) {
-	to := reflect.ValueOf(into).Elem()
+	to := structAt(into)
 	to.Set(schemaOf(to.Type()).blank)
 	d.schema = to.Type()
 	d.texts, d.shared, d.seen = map[string]string{}, map[string]reflect.Value{}, map[ID]bool{}

@@ -50,6 +50,22 @@ type schema struct {
 
 var schemas sync.Map // by reflect.Type
 
+// structAt panics when there is none.
+func structAt(pointer any) reflect.Value {
+	v := reflect.ValueOf(pointer)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+		panic(notAStruct(pointer))
+	}
+	return v.Elem()
+}
+
+func notAStruct(given any) string {
+	if v := reflect.ValueOf(given); v.Kind() == reflect.Pointer && v.IsNil() {
+		return fmt.Sprintf("config: it takes a pointer to a struct, not a nil %T", given)
+	}
+	return fmt.Sprintf("config: it takes a pointer to a struct, not %T", given)
+}
+
 // schemaOf panics when something is wrong with the struct itself; see check for what it contains.
 func schemaOf(t reflect.Type) *schema {
 	if s, ok := schemas.Load(t); ok {
@@ -76,7 +92,11 @@ func schemaOf(t reflect.Type) *schema {
 		switch {
 		case f.loose:
 		case f.preset != "":
-			if err := setText(s.blank.FieldByIndex(f.index), f.preset); err != nil {
+			err := setText(s.blank.FieldByIndex(f.index), f.preset)
+			if err == nil {
+				err = f.check(s.blank.FieldByIndex(f.index))
+			}
+			if err != nil {
 				panic(fmt.Sprintf("config: default of %s of %s: %v", f.name, t, err))
 			}
 		case isTable(f.typ) && f.typ.Kind() == reflect.Struct:
@@ -175,8 +195,11 @@ func (s *schema) addFields(t reflect.Type, at []int, within []reflect.Type) {
 			s.addFields(inner, index, enter(inner, within))
 		}
 		tag, ok := sf.Tag.Lookup("toml")
-		if !ok || !sf.IsExported() && sf.Name != "_" {
+		if !ok {
 			continue
+		}
+		if !sf.IsExported() && sf.Name != "_" {
+			panic(fmt.Sprintf("config: %s.%s cannot be a key: it has to begin with a capital letter", t, sf.Name))
 		}
 		f := field{typ: sf.Type, index: index, loose: sf.Name == "_", tag: sf.Tag, preset: sf.Tag.Get("default")}
 		if f.loose {
@@ -203,8 +226,36 @@ func (s *schema) addFields(t reflect.Type, at []int, within []reflect.Type) {
 				f.words = append(f.words, word)
 			}
 		}
+		if wrong := f.wrong(); wrong != "" {
+			panic(fmt.Sprintf("config: %s of %s: %s", f.name, t, wrong))
+		}
 		s.fields = append(s.fields, f)
 	}
+}
+
+// wrong says what no value could be held against, or what would be passed over: "" is nothing.
+func (f *field) wrong() string {
+	t := f.typ
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	item := t
+	if t.Kind() == reflect.Slice && !isOneValue(t) {
+		item = t.Elem()
+	}
+	switch {
+	case f.required && f.preset != "":
+		return "it is required, and has a default"
+	case f.positive && !reflect.Zero(t).CanInt():
+		return fmt.Sprintf("%s cannot be positive, as a duration can", t)
+	case f.bounds != nil && !isNumber(item):
+		return fmt.Sprintf("%s has no bounds, as a number has", t)
+	case (len(f.words) > 0 || f.path) && t.Kind() != reflect.String:
+		return fmt.Sprintf("%s is no word, as a string is", t)
+	case f.tag.Get("reload") != "" && !f.permanent():
+		return `of a reload it can say reload:"no", or nothing`
+	}
+	return ""
 }
 
 // embedded is the struct that is embedded by a field, itself or by a pointer; nil: none.

@@ -27,6 +27,9 @@ func setText(v reflect.Value, text string) error {
 	case v.Kind() == reflect.String:
 		v.SetString(text)
 	case v.Kind() == reflect.Bool:
+		if text != "true" && text != "false" {
+			return fmt.Errorf("must be true or false, not %q", text)
+		}
 		v.SetBool(text == "true")
 	case v.CanInt():
 		// Base 0 reads every form that TOML has; the one that TOML has not, 017, was refused by the parser.
