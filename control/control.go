@@ -145,8 +145,8 @@ type Asker struct{ PID, UID int }
 
 type askerKey struct{}
 
-// AskerOf returns who asks, from the context of a [Method] or a [Stream], or one that is derived from that. Of any other
-// it is nobody, with the UID -1.
+// AskerOf returns who asks, from the context of a [Method] or a [Stream], or one that is derived from that. Of any
+// other it is nobody, with the UID -1.
 func AskerOf(ctx context.Context) Asker {
 	a, is := ctx.Value(askerKey{}).(Asker)
 	if !is {

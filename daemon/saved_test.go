@@ -50,7 +50,7 @@ func TestUpgradeWithNothingSaved(t *testing.T) {
 	}
 	t.Setenv("WEBD_SAVES", "no file")
 	other, _ := startWebd(t)
-	if status, said := upgradeVerb(t, other); status != 1 || !strings.Contains(said, "all goes on as before: file http: ") {
+	if status, said := upgradeVerb(t, other); status != 1 || !strings.Contains(said, "as before: file http: ") {
 		t.Errorf("no file: status %d, %q", status, said)
 	}
 	for _, file := range []string{file, other} {

@@ -13,8 +13,8 @@ type Upgrades struct {
 	// Version is what this program calls itself, for the answer.
 	Version string
 	// Save brings to a halt what Start has begun, and returns what is left of it for the program that takes over: whose
-	// Start finds it in [Daemon.Inherited], and goes on from there; nil is nothing. Connections that are open end with this
-	// program, unless they are among the Files. An error means that all goes on. It is called like a Reload.
+	// Start finds it in [Daemon.Inherited], and goes on from there; nil is nothing. Connections that are open end with
+	// this program, unless they are among the Files. An error means that all goes on. It is called like a Reload.
 	Save func(ctx context.Context) (*Saved, error)
 	// State is what Save would leave, and nothing is brought to a halt. The rehearsal gets it. Nil: it gets nothing.
 	State func(ctx context.Context) (json.RawMessage, error)
