@@ -73,8 +73,9 @@ func (s *search) visit(root string) {
 // complete takes a set from the stack, down to last, which was visited first.
 func (s *search) complete(last string, number int) {
 	first, size := last, 0
-	for name := ""; name != last; size++ {
-		name = s.stack[len(s.stack)-1]
+	for complete := false; !complete; size++ {
+		name := s.stack[len(s.stack)-1]
+		complete = name == last
 		s.stack = s.stack[:len(s.stack)-1]
 		s.group[name] = number
 		first = min(first, name)

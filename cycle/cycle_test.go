@@ -80,3 +80,12 @@ func TestFindInRandomOrders(t *testing.T) {
 		}
 	}
 }
+
+// promise A1: a name may be any, the empty one included
+func TestFindTheEmptyName(t *testing.T) {
+	for _, needs := range []map[string][]string{{"": {""}}, {"": {"a"}, "a": {""}}, {"a": {"", "a"}}} {
+		if found := cycle.Find(needs); len(found) != 1 {
+			t.Errorf("%v: %q", needs, found)
+		}
+	}
+}
