@@ -80,3 +80,6 @@ func TestInheritedOfNobody(t *testing.T) {
 		t.Errorf("Run: %v", err)
 	}
 }
+
+// promise A1: no threads are none, as with Daemon.Threads
+func TestNoThreads(*testing.T) { daemon.MakeThreads(-1) }

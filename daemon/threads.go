@@ -16,7 +16,7 @@ import (
 // use of more calls it before it does.
 func MakeThreads(n int) {
 	var locked, unlocked sync.WaitGroup
-	locked.Add(n)
+	locked.Add(max(0, n))
 	unlock := make(chan struct{})
 	for range n {
 		unlocked.Go(func() {
