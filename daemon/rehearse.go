@@ -85,22 +85,29 @@ func (r *run) rehearse(ctx context.Context, binary *os.File) (version string, er
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		return "", fmt.Errorf("%s: it has not said within %v that it can take over", binary.Name(), slowestRehearsal)
 	}
+	if version, err = judge(err, words.end(), say.end()); err != nil {
+		return "", fmt.Errorf("%s: %w", binary.Name(), err)
+	}
+	return version, nil
+}
+
+// judge returns the version of a program that can take over, or why it cannot: by how its rehearsal has ended, what it
+// has written, and its verdict.
+func judge(ended error, wrote, verdict []byte) (version string, err error) {
 	var v verdictOf
-	said := words.end()
-	if wrong := json.Unmarshal(say.end(), &v); err == nil && wrong == nil && v.CanTakeOver {
+	if wrong := json.Unmarshal(verdict, &v); ended == nil && wrong == nil && v.CanTakeOver {
 		return v.Version, nil
 	}
-	why := strings.TrimSpace(string(said))
-	switch ended := ""; {
-	case err != nil:
-		ended = explainExec(err).Error()
-		if why = strings.TrimSpace(ended + "\n" + why); why == ended {
-			return "", fmt.Errorf("%s: %s", binary.Name(), why)
-		}
+	why := strings.TrimSpace(string(wrote))
+	switch {
+	case ended != nil && why == "":
+		return "", explainExec(ended)
+	case ended != nil:
+		why = explainExec(ended).Error() + "\n" + why
 	case why == "":
 		why = "it has ended without a word on whether it can take over"
 	}
-	return "", fmt.Errorf("%s: it cannot take over: %s", binary.Name(), why)
+	return "", fmt.Errorf("it cannot take over: %s", why)
 }
 
 func (d *Daemon) runCommand(_ context.Context, c *exec.Cmd) (err error) {

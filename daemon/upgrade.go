@@ -168,23 +168,8 @@ func (r *run) become(u *upgrading, saved *Saved, x *image) (err error) {
 	if r.life.Err() != nil {
 		return errAsked
 	}
-	x.State, x.Descriptors, x.Files = saved.State, saved.Descriptors, map[string]int{}
-	for name, file := range saved.Files {
-		if x.Files[name], err = numberOf(file); err != nil {
-			return fmt.Errorf("file %s: %w", name, err)
-		}
-	}
-	for _, file := range r.passed {
-		fd, err := numberOf(file)
-		if err != nil {
-			return fmt.Errorf("file %s: %w", file.Name(), err)
-		}
-		x.Passed = append(x.Passed, passedState{fd, file.Name()})
-	}
-	if r.word != nil {
-		if x.Word, err = numberOf(r.word.file); err != nil {
-			return fmt.Errorf("file %s: %w", r.word.path, err)
-		}
+	if err := r.pack(x, saved); err != nil {
+		return err
 	}
 	old, err := unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -229,6 +214,29 @@ func (r *run) become(u *upgrading, saved *Saved, x *image) (err error) {
 	defer unix.Close(document)
 	r.onThread(func() { err = r.execute(int(u.binary.Fd()), document, x) })
 	return err
+}
+
+// pack puts into x what was saved, what the caller has passed on, and the file for a last word.
+func (r *run) pack(x *image, saved *Saved) (err error) {
+	x.State, x.Descriptors, x.Files = saved.State, saved.Descriptors, map[string]int{}
+	for name, file := range saved.Files {
+		if x.Files[name], err = numberOf(file); err != nil {
+			return fmt.Errorf("file %s: %w", name, err)
+		}
+	}
+	for _, file := range r.passed {
+		fd, err := numberOf(file)
+		if err != nil {
+			return fmt.Errorf("file %s: %w", file.Name(), err)
+		}
+		x.Passed = append(x.Passed, passedState{fd, file.Name()})
+	}
+	if r.word != nil {
+		if x.Word, err = numberOf(r.word.file); err != nil {
+			return fmt.Errorf("file %s: %w", r.word.path, err)
+		}
+	}
+	return nil
 }
 
 // numberOf is that of the descriptor of a file. [os.File.Fd] would have the description block that others may share.
