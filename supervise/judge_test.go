@@ -131,12 +131,12 @@ func (j *judge) accept(next map[string]*Program, c Changes) {
 				r = &ref{spec: p, free: -1, held: -1}
 				j.refs[name] = r
 			} else {
-				r.spec, r.changed = p, true
+				r.spec, r.changed, r.deaths = p, true, nil
 				r.anew(j.m.now())
 			}
 			r.hold, r.byFile = p.Held, p.Held
 		case r.byFile && !p.Held:
-			r.spec, r.hold, r.byFile = p, false, false
+			r.spec, r.hold, r.byFile, r.deaths = p, false, false, nil
 			r.anew(j.m.now())
 		case was.sameAs(p):
 			if r.x == nil || r.x.unwanted < 0 {
@@ -153,6 +153,7 @@ func (j *judge) accept(next map[string]*Program, c Changes) {
 				x.reapedAt == 0 && j.isUp(r) {
 				x.mayReload, x.spec = true, p
 			} else {
+				r.deaths = nil
 				r.anew(j.m.now())
 				if x != nil && x.unwanted < 0 {
 					x.unwanted, x.toldAt = j.m.now(), j.turnNo

@@ -243,10 +243,7 @@ func (l *loop) prepare(p *program, r *operating) {
 		p.stop = l.stops
 	}
 	if !present || leaving || r.what == renew {
-		p.failures = 0
-		if p.features != nil {
-			p.deaths = nil
-		}
+		p.beginAnew()
 	}
 	p.leaves = leaving || present && r.what != lift
 }

@@ -36,6 +36,14 @@ func (l *loop) givesUp(p *program) bool {
 	return len(x.deaths) >= g.Tries
 }
 
+// beginAnew has p be tried as if nothing had happened.
+func (p *program) beginAnew() {
+	p.failures = 0
+	if p.features != nil {
+		p.deaths = nil
+	}
+}
+
 // fails is for what is no end of a process that the restart policy could judge: it is tried again, e,
 // unless nothing is.
 func (l *loop) fails(p *program, what string, level slog.Level, e event) {

@@ -186,7 +186,7 @@ func (l *loop) update(r updateRequest) {
 		l.on(l.programs[name], want)
 	}
 	for _, p := range lifted {
-		if p.state == held {
+		if p.beginAnew(); p.state == held {
 			p.spec = p.wanted
 		}
 		l.on(p, lift)
@@ -227,7 +227,7 @@ func (l *loop) holdNew(names []string, next map[string]*Program) {
 
 // replace stops p and has it go on as what is wanted, if anything.
 func (l *loop) replace(p *program) {
-	p.failures = 0
+	p.beginAnew()
 	l.on(p, unwant)
 }
 

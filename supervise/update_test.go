@@ -301,3 +301,18 @@ func TestReadyFDIsClosed(t *testing.T) {
 	}
 	w.expect("refused")
 }
+
+// promise R1: what a reload has changed is not given up for the ends of what it was
+func TestGiveUpBeginsAnewWithAChange(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	a := w.program("a", announce+"exit 3")
+	a.GiveUp = &supervise.GiveUp{Tries: 2, Within: time.Hour}
+	w.apply(a)
+	w.collect(2)
+	w.is("a", "failed")
+	there := filepath.Join(t.TempDir(), "there")
+	a.Command = []string{"/bin/sh", "-c", announce + "test -e " + there + " || { : >" + there + "; exit 3; }; " + hold}
+	w.apply(a)
+	w.collect(2)
+	w.is("a", "up")
+}
