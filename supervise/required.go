@@ -49,9 +49,21 @@ func (l *loop) prove(p *program) {
 	}
 }
 
+// require is for one that is to be Required from now on.
+func (l *loop) require(p *program) {
+	switch {
+	case p.state == up && p.pid != 0:
+		l.prove(p)
+	case p.state == down && p.outcome == succeeded:
+		l.verdict(p, nil)
+	case p.state == down && p.outcome == gaveUp:
+		l.verdict(p, errors.New(p.fault))
+	}
+}
+
 // judge answers those who await the Required programs, when there is an answer.
 func (l *loop) judge() {
-	if len(l.awaiting) == 0 {
+	if len(l.awaiting) == 0 || l.stopping != nil {
 		return
 	}
 	var errs []error
@@ -59,7 +71,7 @@ func (l *loop) judge() {
 	for _, name := range slices.Sorted(maps.Keys(l.programs)) {
 		p := l.programs[name]
 		switch {
-		case !p.spec.Required || p.held() || p.features != nil && p.features.proven:
+		case p.wanted == nil || !p.wanted.Required || p.held() || p.features != nil && p.features.proven:
 		case p.features == nil || p.firstError == nil:
 			unknown = true
 		default:

@@ -196,6 +196,7 @@ func (l *loop) update(r updateRequest) {
 			l.admit(p)
 		}
 	}
+	l.judge()
 }
 
 // adjust has p, which goes on, be next, which its process can do with.
@@ -203,6 +204,9 @@ func (l *loop) adjust(p *program, next *Program) {
 	was := p.spec
 	p.spec = next
 	l.takesOnCheck(p, was.Check)
+	if p.spec.Required && !was.Required {
+		l.require(p)
+	}
 	if !was.Resources.same(p.spec.Resources) {
 		l.bind(p)
 	}
