@@ -193,7 +193,7 @@ func (p *program) encode(due func(*alarm) moment, task func(*task) *taskState,
 	}
 	if n := f.notified; n != nil {
 		x.Notified = &notifiedState{Text: n.text, Reloading: n.reloading, Stopping: n.stopping, Watchdog: n.watchdog,
-			End: due(&n.end), Extended: n.extended.Equal(p.since), Main: n.main, MainFD: n.mainFD}
+			End: due(&n.end), Extended: n.extended == p.state, Main: n.main, MainFD: n.mainFD}
 		if n.main != 0 {
 			files = append(files, n.mainFD)
 		}

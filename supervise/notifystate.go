@@ -19,7 +19,7 @@ type notifyState struct {
 	stopping  bool
 	watchdog  *time.Duration // in place of Ready.Watchdog
 	end       alarm          // of a process that has told that it stops
-	extended  time.Time      // program.since of the state whose time was made longer
+	extended  state          // whose time was made longer
 	main      int            // PID of its main process, when that is not the one that was started; 0: none
 	mainFD    int            // its pidfd
 }
@@ -96,7 +96,7 @@ func (l *loop) extend(p *program, d time.Duration) {
 		fallthrough
 	case stopping:
 		if longer(&p.alarm) {
-			p.notified.extended = p.since
+			p.notified.extended = p.state
 		}
 	case up:
 		longer(&p.watch.watchdog)
@@ -104,12 +104,16 @@ func (l *loop) extend(p *program, d time.Duration) {
 	}
 }
 
-// took is how long p has had: as long as it was given, or asked for.
-func (p *program) took(given time.Duration) time.Duration {
-	if p.features == nil || p.notified == nil || !p.notified.extended.Equal(p.since) {
+// took is how long p has had to get ready, or to stop: as long as it was given, or asked for.
+func (l *loop) took(p *program, in state, given time.Duration) time.Duration {
+	if p.features == nil || p.notified == nil || p.notified.extended != in {
 		return given
 	}
-	return time.Since(p.since).Round(time.Millisecond)
+	since := p.born
+	if in == stopping {
+		since = p.told
+	}
+	return (time.Since(l.epoch) - since).Round(time.Millisecond)
 }
 
 // setMainPID believes a process that names the main one only when that is of its own session, or descends from it: what

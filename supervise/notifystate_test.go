@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -60,9 +61,33 @@ func TestExtend(t *testing.T) {
 				t.Errorf("longer by %v", by)
 			}
 			if name == "start" || name == "stop" {
-				if p.took(time.Hour) == time.Hour {
+				if l.took(p, c.state, time.Hour) == time.Hour {
 					t.Error("it says that it has had an hour")
 				}
+			}
+		})
+	}
+}
+
+// promise C7: what has had more time to end than stop_timeout, for it has asked for that, is said to have had it
+func TestExtendedStopIsTold(t *testing.T) {
+	for name, extended := range map[string]bool{"extended": true, "not": false} {
+		synctest.Test(t, func(t *testing.T) {
+			var log strings.Builder
+			l := newLoop(Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, &Set{}, newMachine(1))
+			p := &program{state: lingering, spec: &Program{Name: "a", StopTimeout: time.Minute}}
+			p.withFeatures().notified = &notifyState{}
+			l.on(p, unblocked)
+			time.Sleep(50 * time.Second)
+			if extended {
+				l.onNotify(p, message{extend: 30 * time.Second})
+				time.Sleep(20 * time.Second)
+			}
+			time.Sleep(10 * time.Second)
+			l.alarms.run(time.Now())
+			want := map[bool]string{true: "still runs 1m20s after SIGTERM", false: "still runs 1m0s after SIGTERM"}[extended]
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("%s: want %q in the log\n%s", name, want, log.String())
 			}
 		})
 	}

@@ -141,7 +141,7 @@ func (l *loop) on(p *program, e event) {
 	case kill:
 		switch e {
 		case timer:
-			l.Log.Warn(p.says("still runs %v after %s: killed", p.took(p.spec.stopTimeout()),
+			l.Log.Warn(p.says("still runs %v after %s: killed", l.took(p, stopping, p.spec.stopTimeout()),
 				signalName(p.spec.stopSignal())), "pid", p.pid)
 		case hurry:
 			l.Log.Warn(p.says("still runs, and there is no more time to stop: killed"), "pid", p.pid)
@@ -205,7 +205,7 @@ func (l *loop) awaitReady(p *program, left time.Duration) {
 		return
 	}
 	l.unlessHeard(p, left, &p.alarm, func() {
-		p.why = fmt.Sprintf("not ready after %v (no %s)", p.took(r.timeout()), r.sign())
+		p.why = fmt.Sprintf("not ready after %v (no %s)", l.took(p, starting, r.timeout()), r.sign())
 		l.on(p, timer)
 	})
 }

@@ -192,7 +192,7 @@ func (x *restoring) features(p *program, s *programState, same *Program) {
 		p.withFeatures().notified = &notifyState{text: n.Text, reloading: n.Reloading, stopping: n.Stopping,
 			watchdog: n.Watchdog, main: n.Main, mainFD: n.MainFD}
 		if n.Extended {
-			p.notified.extended = p.since
+			p.notified.extended = p.state
 		}
 		x.in(n.End, func(left time.Duration) { l.awaitEnd(p, left) })
 	}
