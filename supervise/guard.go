@@ -23,8 +23,8 @@ import (
 // than the machine is: it has nothing else to do. The process of the program makes itself known to it, by the step
 // "gate", before it becomes the command, so that there is no instant at which the guard could overlook it.
 //
-// Its arguments are Gate.Renew, Gate.Timeout, the marks of the program's processes where no cgroup tells whose they are,
-// or two that are empty, and what [RunSetup] gets for the gate. It writes to standard output
+// Its arguments are Gate.Renew, Gate.Timeout, the marks of the program's processes where no cgroup tells whose they
+// are, or two that are empty, and what [RunSetup] gets for the gate. It writes to standard output
 //
 //	open TOKEN   the first line of the gate
 //	renewed      another line
@@ -53,7 +53,8 @@ func (s *launcher) execGuard(c command, g *Gate) (pid int, err error) {
 	if s.naming && s.mark != "" {
 		marks = []string{s.mark, programMark(s.mark, c.name)}
 	}
-	args := slices.Concat([]string{guardName, g.Renew.String(), g.Timeout.String()}, marks, c.steps(), []string{"--"}, c.argv)
+	args := slices.Concat([]string{guardName, g.Renew.String(), g.Timeout.String()}, marks, c.steps(),
+		[]string{"--"}, c.argv)
 	pid, err = s.fork(selfExe, args, &syscall.ProcAttr{
 		Env: c.env, Files: append(files, uintptr(socket)), Sys: &syscall.SysProcAttr{Setsid: true}}, 0)
 	if err != nil {

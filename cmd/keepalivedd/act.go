@@ -103,8 +103,8 @@ func actFailed(err error) int {
 	return status
 }
 
-// inTurn are the programs that are meant, those first that others come after. Of several one may be taken down before its
-// turn comes, and is left so.
+// inTurn are the programs that are meant, those first that others come after. Of several one may be taken down before
+// its turn comes, and is left so.
 func (o *options) inTurn(path string) ([]step, error) {
 	var a state
 	if err := askRunning(path, "status", promptly, statusParams{o.names}, &a); err != nil {
