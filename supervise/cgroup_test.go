@@ -174,6 +174,10 @@ func TestCgroupWithControllersOfWhoLivesOn(t *testing.T) {
 		away("stray", hold)+announce+hold, func(p *supervise.Program) { p.Kill = supervise.KillProcess }))
 	for _, name := range []string{"a.process", "again.0", "again.1"} {
 		pids := w.collect(2)
+		all := w.set.Status()
+		if supervise.Measure(all); all[0].Cgroup != own || all[0].MemoryBytes == nil {
+			t.Errorf("%+v", all[0])
+		}
 		unix.Kill(pids[name], unix.SIGKILL)
 		gone(t, pids[name])
 		lives(t, "stray", pids["stray"])

@@ -162,7 +162,16 @@ func (m *measurer) members(name string, p *Status) (memory int64, ok bool) {
 			memory += m.memory(pid)
 		}
 	}
-	return memory, ok || m.isBelow(p.PID, p.sight.cgroup)
+	if ok || !m.isBelow(p.PID, p.sight.cgroup) {
+		return memory, ok
+	}
+	memory = 0
+	for _, pid := range inCgroup(p.sight.cgroup) { // which looks into those below too, and takes longer
+		if !m.counted {
+			memory += m.memory(pid)
+		}
+	}
+	return memory, true
 }
 
 // memory is that of a process which is there, or was a moment ago: nobody has its number so soon.
