@@ -41,11 +41,14 @@ func (l *loop) prove(p *program) {
 	case p.spec.Ready.tells():
 		l.verdict(p, nil)
 	default:
-		l.alarms.in(aliveFor, &p.withFeatures().proof, func() {
-			if l.reap(); p.pid != 0 { // else it has died before, which is the verdict
-				l.verdict(p, nil)
-			}
-		})
+		l.alarms.in(aliveFor, &p.withFeatures().proof, func() { l.proved(p) })
+	}
+}
+
+// proved is for one that has lived for long enough, unless it has died before, which is the verdict.
+func (l *loop) proved(p *program) {
+	if l.reap(); p.pid != 0 {
+		l.verdict(p, nil)
 	}
 }
 

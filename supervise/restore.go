@@ -177,7 +177,7 @@ func (x *restoring) features(p *program, s *programState, same *Program) {
 		p.withFeatures().proven = true
 	}
 	if s.Proof != 0 {
-		x.ring(s.Proof, &p.withFeatures().proof, func() { l.verdict(p, nil) })
+		x.ring(s.Proof, &p.withFeatures().proof, func() { l.proved(p) })
 	}
 	if g := s.Gate; g != nil {
 		x.gate(p, g)
