@@ -133,32 +133,7 @@ func (l *loop) update(r updateRequest) {
 	if len(c.Added) < len(r.next) || len(c.Removed) > 0 {
 		l.Log.Info("programs: " + c.String())
 	}
-	for _, name := range slices.Concat(same, c.Signalled) {
-		if p := l.programs[name]; !p.isChanging() { // else it stops in the order that was
-			l.adjust(p, r.next[name])
-		}
-	}
-	for _, name := range c.Added {
-		if l.programs[name] == nil {
-			l.programs[name] = &program{spec: r.next[name], since: time.Now()}
-		}
-	}
-	l.holdNew(c.Held, r.next)
-	var lifted []*program
-	c.Restarted = slices.DeleteFunc(slices.Clone(c.Restarted), func(name string) bool {
-		p := l.programs[name]
-		is := p.lifted(r.next[name])
-		if is {
-			p.hold = nil
-			lifted = append(lifted, p)
-		}
-		return is
-	})
-	for name, p := range l.programs {
-		p.wanted = r.next[name]
-	}
-	l.order()
-	l.handOnSockets(slices.Concat(c.Added, c.Restarted))
+	lifted := l.tellWanted(&c, same, r.next)
 	u := &updating{untried: make(map[string]bool, len(c.Added)+len(c.Restarted)), tried: r.tried}
 	for _, name := range slices.Concat(c.Added, c.Restarted) {
 		u.untried[name] = true
@@ -167,6 +142,42 @@ func (l *loop) update(r updateRequest) {
 		u.untried[p.spec.Name] = true
 	}
 	l.updates = append(l.updates, u)
+	l.move(c, lifted)
+}
+
+// tellWanted has all programs be there and know what they are to be. It takes those from c.Restarted whose hold, by the
+// configuration, is lifted, and returns them.
+func (l *loop) tellWanted(c *Changes, same []string, next map[string]*Program) (lifted []*program) {
+	for _, name := range slices.Concat(same, c.Signalled) {
+		if p := l.programs[name]; !p.isChanging() { // else it stops in the order that was
+			l.adjust(p, next[name])
+		}
+	}
+	for _, name := range c.Added {
+		if l.programs[name] == nil {
+			l.programs[name] = &program{spec: next[name], since: time.Now()}
+		}
+	}
+	l.holdNew(c.Held, next)
+	c.Restarted = slices.DeleteFunc(slices.Clone(c.Restarted), func(name string) bool {
+		p := l.programs[name]
+		is := p.lifted(next[name])
+		if is {
+			p.hold = nil
+			lifted = append(lifted, p)
+		}
+		return is
+	})
+	for name, p := range l.programs {
+		p.wanted = next[name]
+	}
+	l.order()
+	l.handOnSockets(slices.Concat(c.Added, c.Restarted))
+	return lifted
+}
+
+// move is what there is to do then.
+func (l *loop) move(c Changes, lifted []*program) {
 	for _, name := range c.Removed {
 		if p := l.programs[name]; p.held() {
 			p.hold = nil // whoever comes in its place under its name is another
