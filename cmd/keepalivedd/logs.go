@@ -5,14 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math"
 	"os"
-	"strconv"
 	"sync"
 	"time"
-
-	"github.com/spf13/pflag"
 
 	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/pidfile"
@@ -177,55 +173,3 @@ func (v *logView) print(line string) error {
 	_, err := os.Stdout.WriteString(line + "\n")
 	return err
 }
-
-// as is text in a colour, by the number of that.
-func (p painter) as(colour, text string) string {
-	if !p {
-		return text
-	}
-	return "\x1b[" + colour + "m" + text + "\x1b[0m"
-}
-
-// nameColour is the colour of a name, the same each time.
-func nameColour(name string) string {
-	h := fnv.New32a()
-	h.Write([]byte(name))
-	return fmt.Sprint(31 + h.Sum32()%6)
-}
-
-// logsFlags are the options that may come after logs: of tail(1), and those by their long names that find the daemon.
-func (o *options) logsFlags(all *pflag.FlagSet) *pflag.FlagSet {
-	set := pflag.NewFlagSet(name, pflag.ContinueOnError)
-	set.Usage = func() {}
-	set.SetOutput(os.Stderr)
-	set.BoolVarP(&o.follow, "follow", "f", false, "")
-	set.VarP((*lineCount)(&o.lines), "lines", "n", "")
-	for _, name := range []string{"json", "help"} {
-		set.AddFlag(all.Lookup(name))
-	}
-	for _, name := range []string{"use-file", "pid"} {
-		f := *all.Lookup(name)
-		f.Shorthand = ""
-		set.AddFlag(&f)
-	}
-	return set
-}
-
-// lineCount is a number of lines, or "all".
-type lineCount int
-
-func (n *lineCount) Set(text string) error {
-	if text == "all" {
-		*n = math.MaxInt
-		return nil
-	}
-	i, err := strconv.ParseUint(text, 10, 31)
-	if err != nil {
-		return errors.New(`want a number of lines, or "all"`)
-	}
-	*n = lineCount(i)
-	return nil
-}
-
-func (n *lineCount) String() string { return strconv.Itoa(int(*n)) }
-func (*lineCount) Type() string     { return "lines" }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/internal/stderr"
@@ -65,70 +65,10 @@ var acts = []string{"up", "down", "restart", "signal"}
 
 const defaultFile = "/etc/keepalivedd/keepalivedd.toml"
 
-const help = `Usage: keepalivedd [options]                    start, in the background
-       keepalivedd [options] start|status|metrics|events|reload|upgrade|stop|help|version
-       keepalivedd [options] logs [-f] [-n N|all] [--json] [NAME...]
-       keepalivedd [options] up|down|restart|signal NAME...
-
-Keeps programs alive: starts those of the configuration, and starts again what dies.
-
-  -f, --use-file FILE       configuration (default ` + defaultFile + `)
-  -p, --pid FILE            pidfile, instead of the configuration's; none: no pidfile
-  -n, --dont-fork           stay in the foreground; implied as PID 1
-  -l, --log-console         log to standard error; implied by -n on a terminal
-  -g, --log-file FILE       log to FILE
-  -S, --log-facility F      syslog facility: 0-7, local0-local7, user, daemon and so on
-  -G, --no-syslog           not to syslog
-  -D, --log-detail          log debugging details too
-  -R, --dont-respawn        do not start again what dies, for debugging
-      --ready-fd N          with -n: write a newline to descriptor N when ready, as s6 asks for
-      --umask MODE          file mode creation mask, in octal (default 022)
-  -t, --config-test         check the configuration, tell every mistake, start nothing
-      --dry-run             with reload: say what it would touch, and touch nothing;
-                            with upgrade: say whether it could be done
-      --binary FILE         with upgrade: the program, if not the file that the daemon was started from
-      --json                with status or logs: print it as JSON
-  -w, --watch               with status: show it anew as it changes, until q is pressed
-      --timeout TIME        with up, down, restart: wait for no longer (default 90s)
-      --no-wait             with up, down, restart: do not wait for what comes of it
-      --together            with restart: all at once, not one after the other
-      --with-dependents     with down: take down those too that require them
-  -d, --dump-conf           print the configuration as it is understood
-      --signum NAME         print the number of STOP, RELOAD, DATA, STATS or a signal's name
-  -v, --version             print the version
-  -h, --help                print this
-
-start   starts it, as no command does
-status  tells how it is, with its programs: 0 it runs, 1 dead but its pidfile is left, 3 stopped,
-        4 unknown, starting, stopping, or it cannot be asked, 150 it runs but a program that is
-        wanted is not up. status NAME... ('web*' too) tells all of those: 0 they are up, done or
-        held, 3 one is not, 4 there is no such program
-metrics prints metrics in the text format of Prometheus
-events  prints how the programs are and then each change, as JSON, a line each; of NAME... only
-logs    prints the last lines that programs have written, N of them with -n N; with -f it goes on.
-        Behind logs these two are its own, before it they are the daemon's
-reload  has the daemon check the configuration and take it on, as kill -HUP does, and tells what it
-        has touched: +new ~changed !signalled =held *adjusted -gone
-upgrade replaces the daemon by a newer program, with all programs running on, and tells how long
-        nobody looked after them; one that cannot take over is refused
-stop    stops the daemon and waits for its end
-up      starts programs that are down, held, done or failed, and waits until they are ready
-down    stops programs and holds them there, through reloads, until they are asked for
-restart starts programs anew, one after the other, each ready before the next
-signal  sends a signal to programs: signal HUP NAME... ('web*' too)
-help    prints the options and commands
-version prints the version
-
-Exit status: 0 done (a start: ready), 1 failure, 2 usage, 3 a program is not up that was to be,
-4 no permission or no such program, 6 configuration missing or wrong, 7 not running (of what is
-for a daemon that runs, but status and stop), 100 another instance is running (start).
-`
-
 // parse reads the command line. With done there is nothing more to do than to leave with status.
 func parse(args []string) (o *options, status int, done bool) {
 	o = &options{lines: someLines}
 	set := pflag.NewFlagSet(name, pflag.ContinueOnError)
-	set.SetInterspersed(true)
 	set.Usage = func() {}
 	set.SetOutput(stderr.Writer{})
 	set.StringVarP(&o.file, "use-file", "f", defaultFile, "")
@@ -208,6 +148,24 @@ func (o *options) parseVerb(set *pflag.FlagSet, args []string) (words []string, 
 	set.SetInterspersed(true)
 	err = set.Parse(rest)
 	return append([]string{verb}, set.Args()...), err
+}
+
+// logsFlags are the options that may come after logs: of tail(1), and those by their long names that find the daemon.
+func (o *options) logsFlags(all *pflag.FlagSet) *pflag.FlagSet {
+	set := pflag.NewFlagSet(name, pflag.ContinueOnError)
+	set.Usage = func() {}
+	set.SetOutput(os.Stderr)
+	set.BoolVarP(&o.follow, "follow", "f", false, "")
+	set.VarP((*lineCount)(&o.lines), "lines", "n", "")
+	for _, name := range []string{"json", "help"} {
+		set.AddFlag(all.Lookup(name))
+	}
+	for _, name := range []string{"use-file", "pid"} {
+		f := *all.Lookup(name)
+		f.Shorthand = ""
+		set.AddFlag(&f)
+	}
+	return set
 }
 
 // complete checks what the flag parser cannot, and makes every path absolute: the daemon leaves this directory.
@@ -319,11 +277,6 @@ func (o *options) override(c *settings.Config) *settings.Config {
 	return c
 }
 
-func onTerminal() bool {
-	_, err := unix.IoctlGetTermios(2, unix.TCGETS)
-	return err == nil
-}
-
 func misuse(format string, args ...any) int {
 	fmt.Fprintf(stderr.Writer{}, "%s: %s\nhint: see %s --help\n", name, fmt.Sprintf(format, args...), name)
 	return usage
@@ -339,3 +292,22 @@ func versionText() string {
 	}
 	return "unreleased"
 }
+
+// lineCount is a number of lines, or "all".
+type lineCount int
+
+func (n *lineCount) Set(text string) error {
+	if text == "all" {
+		*n = math.MaxInt
+		return nil
+	}
+	i, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return errors.New(`want a number of lines, or "all"`)
+	}
+	*n = lineCount(i)
+	return nil
+}
+
+func (n *lineCount) String() string { return strconv.Itoa(int(*n)) }
+func (*lineCount) Type() string     { return "lines" }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"os"
 	"sync"
@@ -203,7 +202,5 @@ func colour(name string) string {
 	if os.Getenv("NO_COLOR") != "" {
 		return fmt.Sprintf("%-10s| ", name)
 	}
-	h := fnv.New32a()
-	h.Write([]byte(name))
-	return fmt.Sprintf("\x1b[3%dm%-10s|\x1b[0m ", 1+h.Sum32()%6, name)
+	return painter(true).as(nameColour(name), fmt.Sprintf("%-10s|", name)) + " "
 }

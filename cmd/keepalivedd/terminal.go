@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"hash/fnv"
 	"os"
 	"strings"
 	"unicode/utf8"
@@ -15,6 +16,9 @@ func isTerminal(fd int) bool {
 	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	return err == nil
 }
+
+// onTerminal is for standard error, which the caller of a start sees.
+func onTerminal() bool { return isTerminal(2) }
 
 // colours tells whether standard output may be coloured.
 func colours() bool {
@@ -33,6 +37,21 @@ func (p painter) state(s string, least int) string {
 		return padded
 	}
 	return "\x1b[" + colour + "m" + padded + "\x1b[0m"
+}
+
+// as is text in a colour, by the number of that.
+func (p painter) as(colour, text string) string {
+	if !p {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+// nameColour is the colour of a name, the same each time.
+func nameColour(name string) string {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return fmt.Sprint(31 + h.Sum32()%6)
 }
 
 // cut is a line as far as it fits; what colours it takes no place.
