@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,13 +11,11 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/daemon"
-	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
 // sight is what a look at the daemon has shown.
@@ -239,63 +236,4 @@ func (a *state) tally() string {
 		words += fmt.Sprintf(", %d held", held)
 	}
 	return words
-}
-
-// metrics prints what the daemon answers to metrics.
-func (o *options) metrics(path string) int {
-	collectLittle()
-	ctx, cancel := context.WithTimeout(context.Background(), promptly)
-	defer cancel()
-	st, err := pidfile.Look(path)
-	if err == nil && st.State != pidfile.Held {
-		err = pidfile.ErrNotRunning
-	}
-	var answer json.RawMessage
-	if err == nil {
-		err = control.AskPID(ctx, control.Path(path), st.PID, "metrics", nil, &answer)
-	}
-	text := ""
-	if err == nil {
-		text, err = metricsIn(answer)
-	}
-	if err == nil {
-		_, err = os.Stdout.WriteString(text)
-	}
-	return fail(err)
-}
-
-// load is what a program takes of a processor: 1 is all of one.
-type load struct {
-	value float64
-	known bool
-}
-
-// loadsOf reckons from the sight before, or, where that says nothing, from the start of each process.
-func loadsOf(a *state, before *sight) []load {
-	loads := make([]load, len(a.Programs))
-	earlier := map[string]*programState{}
-	if before != nil {
-		for i := range before.state.Programs {
-			earlier[before.state.Programs[i].Name] = &before.state.Programs[i]
-		}
-	}
-	for i := range a.Programs {
-		p := &a.Programs[i]
-		if p.CPUSeconds == nil || p.PID == 0 {
-			continue
-		}
-		used, span := *p.CPUSeconds, time.Duration(0)
-		if was := earlier[p.Name]; was != nil && was.PID == p.PID && was.CPUSeconds != nil {
-			used, span = used-*was.CPUSeconds, a.Time.Sub(before.state.Time)
-		} else if !p.Started.IsZero() && (p.Starts == 1 || p.Cgroup == "" || p.CPUSecondsBefore != nil) {
-			span = a.Time.Sub(p.Started)
-			if p.CPUSecondsBefore != nil {
-				used -= *p.CPUSecondsBefore
-			}
-		}
-		if span > 0 && used >= 0 {
-			loads[i] = load{used / span.Seconds(), true}
-		}
-	}
-	return loads
 }

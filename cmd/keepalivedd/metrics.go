@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -12,12 +13,36 @@ import (
 	"unicode/utf8"
 
 	"github.com/keepalivedd/keepalivedd/control"
+	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
 // metricsAnswer is what the daemon answers to "metrics": the Prometheus text format, version 0.0.4.
 type metricsAnswer struct {
 	Text string `json:"text"`
+}
+
+// metrics prints what the daemon answers to metrics.
+func (o *options) metrics(path string) int {
+	collectLittle()
+	ctx, cancel := context.WithTimeout(context.Background(), promptly)
+	defer cancel()
+	st, err := pidfile.Look(path)
+	if err == nil && st.State != pidfile.Held {
+		err = pidfile.ErrNotRunning
+	}
+	var answer json.RawMessage
+	if err == nil {
+		err = control.AskPID(ctx, control.Path(path), st.PID, "metrics", nil, &answer)
+	}
+	text := ""
+	if err == nil {
+		text, err = metricsIn(answer)
+	}
+	if err == nil {
+		_, err = os.Stdout.WriteString(text)
+	}
+	return fail(err)
 }
 
 // metricsIn is the text in such an answer. Of thousands of programs it has megabytes, and a decoder takes longer for

@@ -111,17 +111,6 @@ func short(d time.Duration) string {
 	return fmt.Sprintf("%dd", d/day)
 }
 
-// String is in per cent.
-func (l load) String() string {
-	switch {
-	case !l.known:
-		return "-"
-	case l.value >= 1:
-		return fmt.Sprintf("%.0f", 100*l.value)
-	}
-	return fmt.Sprintf("%.1f", 100*l.value)
-}
-
 // memory is a size in at most six letters.
 func memory(bytes *int64) string {
 	if bytes == nil {
