@@ -102,15 +102,15 @@ func run(args []string) int {
 	if err := s.openLog(); err != nil {
 		return fail(err)
 	}
-	if os.Getenv(frugal) == "" { // in the foreground
-		runtime.GOMAXPROCS(1)
-	}
 	return s.serve(d)
 }
 
 // serve runs the daemon beside the main thread, which forks for it: only that one's children survive an execve(2) of
 // this process (ADR 0009).
 func (s *service) serve(d *daemon.Daemon) (status int) {
+	if os.Getenv(frugal) == "" { // in the foreground
+		runtime.GOMAXPROCS(1)
+	}
 	s.spawner = supervise.NewSpawner()
 	s.spawner.Forking = s.daemon.Forking
 	go func() {

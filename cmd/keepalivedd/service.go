@@ -45,6 +45,11 @@ type service struct {
 	leftover atomic.Pointer[os.File]
 }
 
+func newService(o *options, cfg *settings.Config) *service {
+	return &service{options: o, config: cfg, began: time.Now().Round(0), metrics: newMetricsFile(),
+		noted: newNotedSessions(), events: newEvents(), lines: newLines()}
+}
+
 // frugal bounds the processors that the runtime makes use of. One goroutine decides all, and the rest wait: more than
 // one processor gains nothing, and costs threads, memory and the time of waking them, most on a large machine.
 const frugal = "GOMAXPROCS"

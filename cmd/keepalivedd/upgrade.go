@@ -10,13 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/logging"
 	"github.com/keepalivedd/keepalivedd/supervise"
@@ -254,9 +252,6 @@ func succeed(o *options) (*service, error) {
 	if err := s.openLog(); err != nil {
 		return nil, err
 	}
-	if os.Getenv(frugal) == "" { // in the foreground
-		runtime.GOMAXPROCS(1)
-	}
 	return s, nil
 }
 
@@ -290,9 +285,4 @@ func abandon(pidfile string, limit time.Duration) func(state json.RawMessage) {
 		}
 		endLeft(pidfile)
 	}
-}
-
-func newService(o *options, cfg *settings.Config) *service {
-	return &service{options: o, config: cfg, began: time.Now().Round(0), metrics: newMetricsFile(),
-		noted: newNotedSessions(), events: newEvents(), lines: newLines()}
 }
