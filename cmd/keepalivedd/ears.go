@@ -42,7 +42,7 @@ type ear struct {
 	names   []string        // patterns; none: all
 	without map[string]bool // programs
 	known   map[string]bool // whether it hears of a program
-	wake    chan struct{}
+	wake    bell
 	queue   []*said
 	held    int  // bytes in it
 	lost    int  // lines after it
@@ -58,20 +58,10 @@ const (
 func (e *ear) hears(program string) bool {
 	hears, known := e.known[program]
 	if !known {
-		hears = !e.without[program] && (len(e.names) == 0 || slices.ContainsFunc(e.names, func(pattern string) bool {
-			is, _ := means(pattern, program)
-			return is
-		}))
+		hears = !e.without[program] && anyMeans(e.names, program)
 		e.known[program] = hears
 	}
 	return hears
-}
-
-func (e *ear) rouse() {
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
 }
 
 // heard is for the Set, whose reader calls it. Where nobody listens it makes nothing.
@@ -86,7 +76,7 @@ func (h *lines) heard(l *supervise.Line) {
 		if !e.hears(l.Program) {
 			continue
 		}
-		e.rouse()
+		e.wake.ring()
 		if e.lost > 0 || e.held > 0 && e.held+len(l.Text) > mostHeld {
 			e.lost++
 			continue
@@ -146,7 +136,7 @@ func (h *lines) renew() {
 	defer h.mu.Unlock()
 	for _, e := range h.ears {
 		e.renewed, e.known = true, map[string]bool{}
-		e.rouse()
+		e.wake.ring()
 	}
 }
 
@@ -155,7 +145,7 @@ func (h *lines) end(ctx context.Context) {
 	h.mu.Lock()
 	h.over = true
 	for _, e := range h.ears {
-		e.rouse()
+		e.wake.ring()
 	}
 	h.noteAlone()
 	h.mu.Unlock()

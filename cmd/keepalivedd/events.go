@@ -63,7 +63,7 @@ func newEvents() *events { return &events{alone: make(chan struct{})} }
 // listener is somebody who hears of events. The events' mu guards it.
 type listener struct {
 	names []string // patterns; none: all
-	wake  chan struct{}
+	wake  bell
 	queue []*eventLine
 	lost  int // lines, after those in the queue
 }
@@ -72,15 +72,10 @@ type listener struct {
 const mostHeard = 4096
 
 func newListener(names []string) *listener {
-	return &listener{names: names, wake: make(chan struct{}, 1)}
+	return &listener{names: names, wake: newBell()}
 }
 
-func (l *listener) hears(program string) bool {
-	return len(l.names) == 0 || slices.ContainsFunc(l.names, func(pattern string) bool {
-		is, _ := means(pattern, program)
-		return is
-	})
-}
+func (l *listener) hears(program string) bool { return anyMeans(l.names, program) }
 
 func (l *listener) offer(line *eventLine) {
 	if l.lost > 0 || len(l.queue) == mostHeard {
@@ -88,14 +83,7 @@ func (l *listener) offer(line *eventLine) {
 	} else {
 		l.queue = append(l.queue, line)
 	}
-	l.rouse()
-}
-
-func (l *listener) rouse() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	l.wake.ring()
 }
 
 // last is the number of the last one.
@@ -165,7 +153,7 @@ func (e *events) end() {
 	}
 	e.over = true
 	for _, l := range e.listeners {
-		l.rouse()
+		l.wake.ring()
 	}
 	e.noteAlone()
 }

@@ -59,7 +59,7 @@ func (s *service) answerLogs(ctx context.Context, raw json.RawMessage, to *contr
 	if _, err := choose(set.Status(), q.Programs); err != nil {
 		return s.orStopping(err)
 	}
-	e := &ear{names: q.Programs, known: map[string]bool{}, wake: make(chan struct{}, 1)}
+	e := &ear{names: q.Programs, known: map[string]bool{}, wake: newBell()}
 	err := s.tellLogs(ctx, set, q, e, to)
 	if ctx.Err() != nil {
 		return nil

@@ -158,7 +158,7 @@ func TestEarThatDoesNotListen(t *testing.T) {
 	t.Parallel()
 	h := newLines()
 	ear := func(names ...string) *ear {
-		e := &ear{names: names, known: map[string]bool{}, wake: make(chan struct{}, 1)}
+		e := &ear{names: names, known: map[string]bool{}, wake: newBell()}
 		h.join(e)
 		return e
 	}

@@ -15,7 +15,7 @@ const metricsRest = 15 * time.Second
 // It sleeps while nothing changes.
 type metricsFile struct {
 	rest  time.Duration
-	wake  chan struct{} // something has changed since the last write
+	wake  bell          // something has changed since the last write
 	stop  chan struct{} // closed: no more; nil: it has not begun
 	ended chan struct{}
 
@@ -24,16 +24,11 @@ type metricsFile struct {
 }
 
 func newMetricsFile() *metricsFile {
-	return &metricsFile{rest: metricsRest, wake: make(chan struct{}, 1)}
+	return &metricsFile{rest: metricsRest, wake: newBell()}
 }
 
 // changed may be called by anybody, at any time. It does not wait.
-func (m *metricsFile) changed() {
-	select {
-	case m.wake <- struct{}{}:
-	default:
-	}
-}
+func (m *metricsFile) changed() { m.wake.ring() }
 
 // begin has what text returns be in the file path, from now on. That it cannot be is told once, and harms nothing.
 func (m *metricsFile) begin(path string, text func() []byte, log *slog.Logger) {

@@ -29,24 +29,19 @@ const longestSessions = 4 << 20
 // are to live on. It is written when something has changed, and then not for a moment; it sleeps
 // while nothing changes. What was started a moment before the kill may not be in it.
 type notedSessions struct {
-	wake  chan struct{} // something has changed since the last write
+	wake  bell          // something has changed since the last write
 	stop  chan struct{} // closed: no more; nil: it has not begun
 	ended chan struct{}
 	path  string
 }
 
-func newNotedSessions() *notedSessions { return &notedSessions{wake: make(chan struct{}, 1)} }
+func newNotedSessions() *notedSessions { return &notedSessions{wake: newBell()} }
 
 // sessionsFile is where they are.
 func sessionsFile(pidfile string) string { return strings.TrimSuffix(pidfile, ".pid") + ".programs" }
 
 // changed may be called by anybody, at any time. It does not wait.
-func (n *notedSessions) changed() {
-	select {
-	case n.wake <- struct{}{}:
-	default:
-	}
-}
+func (n *notedSessions) changed() { n.wake.ring() }
 
 // begin has the file be there from now on. That it cannot be is told once, and harms nothing.
 func (n *notedSessions) begin(set *supervise.Set, path string, log *slog.Logger) {

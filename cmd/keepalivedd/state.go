@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -201,6 +202,14 @@ func means(pattern, program string) (bool, error) {
 	}
 	of, _ := filepath.Match(pattern, section)
 	return is || of, nil
+}
+
+// anyMeans reports whether one of the patterns means a program; no pattern is all.
+func anyMeans(patterns []string, program string) bool {
+	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(pattern string) bool {
+		is, _ := means(pattern, program)
+		return is
+	})
 }
 
 // orStopping is err, which says that there is no such program, unless the daemon stops: then there may have been one.

@@ -46,7 +46,7 @@ func (o *options) watchStatus(path string) int {
 	defer second.Stop()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	changed := make(chan struct{}, 1)
+	changed := newBell()
 	go o.heedChanges(ctx, path, changed)
 	var now, before *sight
 	for begin := "\x1b[H\x1b[2J"; ; begin = "\x1b[H" { // on an empty screen, and then over what is there
@@ -78,14 +78,11 @@ func (o *options) watchStatus(path string) int {
 
 // heedChanges tells of each change, until ctx ends. Where they cannot be heard of,
 // there is a picture each second all the same.
-func (o *options) heedChanges(ctx context.Context, path string, changed chan<- struct{}) {
+func (o *options) heedChanges(ctx context.Context, path string, changed bell) {
 	for ctx.Err() == nil {
 		if st, err := pidfile.Look(path); err == nil && st.State == pidfile.Held {
 			control.Follow(ctx, control.Path(path), st.PID, "events", statusParams{o.names}, func(json.RawMessage, int) error {
-				select {
-				case changed <- struct{}{}:
-				default:
-				}
+				changed.ring()
 				return nil
 			})
 		}
