@@ -86,11 +86,7 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 		}
 		now, cancel := context.WithTimeout(context.Background(), s.config.ShutdownTimeout)
 		defer cancel()
-		s.events.tell(&eventLine{Event: eventStopping})
-		err = errors.Join(err, s.set.Stop(now))
-		s.noted.end()
-		s.endEvents(now)
-		s.lines.end(now)
+		err = errors.Join(err, s.halt(now))
 		s.outputs.close(now)
 		return err
 	}
@@ -235,15 +231,21 @@ func (s *service) forget() {
 }
 
 func (s *service) stop(ctx context.Context) error {
+	err := s.halt(ctx)
+	s.metrics.end(ctx)
+	s.writeOutputs(ctx)
+	s.removeJSON()
+	return errors.Join(err, s.runHook(ctx, "shutdown", s.config.Shutdown))
+}
+
+// halt stops the programs, and has those who listen hear of the last of them.
+func (s *service) halt(ctx context.Context) error {
 	s.events.tell(&eventLine{Event: eventStopping})
 	err := s.set.Stop(ctx)
 	s.noted.end()
 	s.endEvents(ctx)
 	s.lines.end(ctx)
-	s.metrics.end(ctx)
-	s.writeOutputs(ctx)
-	s.removeJSON()
-	return errors.Join(err, s.runHook(ctx, "shutdown", s.config.Shutdown))
+	return err
 }
 
 // writeOutputs leaves the shutdown command its time: a disk that hangs is not to keep it from running. A second is for
