@@ -168,8 +168,8 @@ func (o *options) logsFlags(all *pflag.FlagSet) *pflag.FlagSet {
 	return set
 }
 
-// complete checks what the flag parser cannot, and makes every path absolute: the daemon leaves this directory.
-func (o *options) complete(args []string, mask string) (err error) {
+// makeAbsolute is for every path: the daemon leaves this directory.
+func (o *options) makeAbsolute() (err error) {
 	for _, path := range []*string{&o.file, &o.pid, &o.logFile, &o.binary} {
 		if *path == "" || path == &o.pid && *path == "none" {
 			continue
@@ -180,6 +180,14 @@ func (o *options) complete(args []string, mask string) (err error) {
 		if *path, err = filepath.Abs(*path); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// complete checks what the flag parser cannot.
+func (o *options) complete(args []string, mask string) error {
+	if err := o.makeAbsolute(); err != nil {
+		return err
 	}
 	if mask != "" {
 		n, err := strconv.ParseUint(mask, 8, 9)
@@ -201,6 +209,20 @@ func (o *options) complete(args []string, mask string) (err error) {
 	default:
 		return notForPrograms(args[0], args[1])
 	}
+	if os.Getpid() == 1 {
+		o.foreground = true
+	}
+	if err := o.fitVerb(); err != nil {
+		return err
+	}
+	if o.readyFD != 0 && (o.readyFD < 3 || !o.foreground) {
+		return o.noReadyFD()
+	}
+	return nil
+}
+
+// fitVerb refuses options of other verbs.
+func (o *options) fitVerb() error {
 	if o.json && o.verb != "status" && o.verb != "logs" {
 		return errors.New("--json is for status and logs")
 	}
@@ -215,12 +237,6 @@ func (o *options) complete(args []string, mask string) (err error) {
 	}
 	if o.binary != "" && o.verb != "upgrade" {
 		return errors.New("--binary: it is for upgrade")
-	}
-	if os.Getpid() == 1 {
-		o.foreground = true
-	}
-	if o.readyFD != 0 && (o.readyFD < 3 || !o.foreground) {
-		return o.noReadyFD()
 	}
 	return nil
 }
