@@ -12,7 +12,6 @@ import (
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/daemon"
-	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
@@ -201,15 +200,12 @@ func follow(ctx context.Context, path string, pid int, method string, params any
 
 // events prints the stream, until the daemon has stopped.
 func (o *options) events(path string) int {
-	st, err := pidfile.Look(path)
-	if err == nil && st.State != pidfile.Held {
-		err = pidfile.ErrNotRunning
-	}
+	pid, err := pidOf(path)
 	if err != nil {
 		return fail(err)
 	}
 	over := false
-	err = follow(context.Background(), path, st.PID, "events", statusParams{o.names},
+	err = follow(context.Background(), path, pid, "events", statusParams{o.names},
 		func(line json.RawMessage, lost int) error {
 			if lost > 0 {
 				line, _ = json.Marshal(&eventLine{Event: eventLost, Time: time.Now(), Lines: lost})

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/keepalivedd/keepalivedd/control"
-	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
 // someLines is how many lines logs prints of what was written before.
@@ -19,10 +18,7 @@ const someLines = 100
 
 // logs prints what programs write.
 func (o *options) logs(path string) int {
-	st, err := pidfile.Look(path)
-	if err == nil && st.State != pidfile.Held {
-		err = pidfile.ErrNotRunning
-	}
+	pid, err := pidOf(path)
 	if err != nil {
 		return fail(err)
 	}
@@ -34,7 +30,7 @@ func (o *options) logs(path string) int {
 	if o.lines != math.MaxInt {
 		q.Lines = &o.lines
 	}
-	err = follow(ctx, path, st.PID, "logs", q, func(raw json.RawMessage, lost int) error {
+	err = follow(ctx, path, pid, "logs", q, func(raw json.RawMessage, lost int) error {
 		return hearLogs(raw, lost, v, t)
 	})
 	t.end()

@@ -13,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/keepalivedd/keepalivedd/control"
-	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
@@ -27,13 +26,10 @@ func (o *options) metrics(path string) int {
 	collectLittle()
 	ctx, cancel := context.WithTimeout(context.Background(), promptly)
 	defer cancel()
-	st, err := pidfile.Look(path)
-	if err == nil && st.State != pidfile.Held {
-		err = pidfile.ErrNotRunning
-	}
+	pid, err := pidOf(path)
 	var answer json.RawMessage
 	if err == nil {
-		err = control.AskPID(ctx, control.Path(path), st.PID, "metrics", nil, &answer)
+		err = control.AskPID(ctx, control.Path(path), pid, "metrics", nil, &answer)
 	}
 	text := ""
 	if err == nil {
