@@ -11,8 +11,8 @@ import (
 	"github.com/keepalivedd/keepalivedd/internal/cut/hostage"
 )
 
-// promise T1: anybody can connect to the witness and send what is as long in closing as whoever sends it likes. The owner
-// does not wait for that: not at its end, whether it has hung up on him already or not
+// promise T1: anybody can connect to the witness and send what is as long in closing as whoever sends it likes. The
+// owner does not wait for that at its end, whether it has hung up on him already or not
 func TestReleaseWithWhatStrangersHaveSent(t *testing.T) {
 	for _, watched := range []bool{true, false} {
 		p := path(t)

@@ -159,8 +159,8 @@ func (w *witness) adopt() {
 }
 
 // drain hangs up on those who have looked, until close: a socket that nobody accepts from is full one day. It sleeps in
-// the poller, and in a flood most of the time: who finds the queue full then asks /proc instead, see holder. It hangs up
-// outside the poller, as close waits for what is at work in there: what strangers have sent may take them long.
+// the poller, and in a flood most of the time: who finds the queue full then asks /proc instead, see holder. It hangs
+// up outside the poller, as close waits for what is at work in there: what strangers have sent may take them long.
 func (w *witness) drain() {
 	if w.fd < 0 {
 		return

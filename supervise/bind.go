@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/address"
+	"github.com/keepalivedd/keepalivedd/internal/cut"
 )
 
 // openListeners opens what a process is to listen on, on the thread that forks: a path may be on a disk that hangs.
@@ -52,8 +53,7 @@ func (n *listener) open() error {
 		return err
 	}
 	if n.fd >= 0 && (a.Network == "unix" && !n.named(a.Path) || !(n.shared && a.Datagram()) && spoiled(n.fd)) {
-		unix.Close(n.fd) // nobody can reach it any more
-		n.fd = -1
+		n.hangUp(a) // nobody can reach it any more
 	}
 	if n.fd < 0 {
 		return n.bind(a)
@@ -252,9 +252,22 @@ func (n *listener) named(path string) bool {
 
 // closeListener closes a socket; those who wait there are turned away.
 func (*linux) closeListener(n *listener) {
-	if a, err := address.Parse(n.Address); err == nil && a.Network == "unix" && n.named(a.Path) {
+	a, _ := address.Parse(n.Address)
+	if a.Network == "unix" && n.named(a.Path) {
 		unix.Unlink(a.Path)
 	}
-	unix.Close(n.fd)
+	n.hangUp(a)
+}
+
+// hangUp closes a socket. Those who wait there may have sent what is long in closing, see package cut, where they can
+// send descriptors.
+func (n *listener) hangUp(a address.Address) {
+	fd := n.fd
 	n.fd = -1
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if waiting, _ := unix.Poll(p, 0); waiting > 0 && a.Network == "unix" {
+		go cut.Short(func() { unix.Close(fd) })
+		return
+	}
+	unix.Close(fd)
 }

@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"log/slog"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -149,4 +150,28 @@ func TestNotifyDescriptorsInAnUpgrade(t *testing.T) {
 	l.reader.note(&notifySocket{socket: x.socket.socket, p: x.socket.p})
 	l.reader.mu.Unlock()
 	heardBy(t, next.requests, l.reader)
+}
+
+// promise C6: who connects to a socket that a program listens on may send such a descriptor too, and nobody waits when
+// the socket is closed
+func TestListenerWithDescriptorsThatLinger(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	n := &listener{Socket: Socket{Address: "unix:" + path}, fd: -1}
+	if err := n.open(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(s)
+	fd := hostage.Take(t)
+	if err = unix.Connect(s, &unix.SockaddrUnix{Name: path}); err == nil {
+		err = unix.Sendmsg(s, []byte("x"), unix.UnixRights(fd), nil, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(fd) // it is in the queue
+	returns(t, "who closes the socket", func() { (&linux{}).closeListener(n) })
 }

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Take returns a descriptor, the last of which takes an hour to be closed: of a connection whose other end reads nothing.
-// At the end of the test that lets it go.
+// Take returns a descriptor, the last of which takes an hour to be closed, or until the end of the test: that of a
+// connection whose other end reads nothing.
 func Take(t testing.TB) int {
 	t.Helper()
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
