@@ -23,6 +23,7 @@ func TestDecodeTypes(t *testing.T) {
 		"count = '3'":                  "/x:1:9: count: must be a whole number without quotes, not a string",
 		"count = 3.0":                  "/x:1:9: count: must be a whole number without quotes, not a number",
 		"count = 99999999999999999999": "/x:1:9: count: 99999999999999999999 is too large",
+		"COUNT = 1":                    `/x:1:1: COUNT: unknown key; did you mean "count"?`,
 		"conut = 1":                    `/x:1:1: conut: unknown key; did you mean "count"?`,
 		"yes.no = 1\ncount = [1]\nx.y = 1": "/x:1:1: yes: must be true or false without quotes, not a table\n" +
 			"/x:2:9: count: must be a whole number without quotes, not a list\n/x:3:1: x: unknown key",

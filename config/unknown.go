@@ -123,16 +123,17 @@ func (s *schema) nearest(name string) string {
 	})
 }
 
-// Nearest is the one of the known names that was probably meant by name, or "" when none is near enough.
+// Nearest is the one of the known names that was probably meant by name, or "" when none is near enough. Capitals are no slip.
 func Nearest(name string, known iter.Seq[string]) string {
 	best, least := "", 0
+	name = strings.ToLower(name)
 	for other := range known {
 		// One slip in three letters: "usr" is user, "pid" is anything.
 		limit := (len(other) + 2) / 3
 		if limit == len(other) || max(len(name)-len(other), len(other)-len(name)) > limit {
 			continue
 		}
-		if d := distance(name, other); d <= limit && (best == "" || d < least) {
+		if d := distance(name, strings.ToLower(other)); d <= limit && (best == "" || d < least) {
 			best, least = other, d
 		}
 	}

@@ -148,6 +148,9 @@ func TestChoose(t *testing.T) {
 		// issue 9.1: the nearest may be the name of a section
 		{[]string{"wroker"}, `there is no program "wroker"; did you mean "worker"?`},
 		{[]string{"wroker:2"}, `there is no program "wroker:2"; did you mean "worker:2"?`},
+		// promise Q1: capitals are no slip
+		{[]string{"WORKER"}, `there is no program "WORKER"; did you mean "worker"?`},
+		{[]string{"DB"}, `there is no program "DB"; did you mean "db"?`},
 		{[]string{"zzz\x1b"}, `there is no program "zzz\x1b"`},
 		{[]string{"["}, `"[" is no pattern`},
 	} {
