@@ -55,6 +55,16 @@ for RUNNER in dash bash "busybox sh"; do
 	gives "$sh: an unknown action" 3 dance
 	nobody_gives "$sh: no argument as nobody" 2
 	nobody_gives "$sh: an unknown action as nobody" 3 dance
+	# "service keepalivedd restart web" is meant for one program
+	first=$(pid)
+	for action in start stop restart try-restart reload upgrade; do
+		gives "$sh: $action with the name of a program" 2 $action tick
+	done
+	true_that "$sh: and whose verbs those are" said "keepalivedd up|down|restart tick"
+	is "$sh: which has changed nothing" "$first" "$(pids)"
+	gives "$sh: status of a program" 0 status tick
+	true_that "$sh: tells of that one" said "^tick is up"
+	gives "$sh: status of a program that is none" 4 status tikc
 	first=$(pid)
 	for action in start stop restart try-restart condrestart reload force-reload upgrade; do
 		nobody_gives "$sh: $action as nobody" 4 $action
