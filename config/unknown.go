@@ -123,8 +123,8 @@ func (s *schema) nearest(name string) string {
 	})
 }
 
-// Nearest is the one of the known names that was probably meant by name, or "" when none is near enough. A capital is no
-// slip.
+// Nearest is the one of the known names that was probably meant by name, or "" when none is near enough.
+// A capital is no slip.
 func Nearest(name string, known iter.Seq[string]) string {
 	best, least := "", 0
 	name = strings.ToLower(name)
