@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 )
 
 // promise C7: EXTEND_TIMEOUT_USEC makes the time of a start, a run and a stop longer, never shorter, and nothing else
@@ -141,9 +143,13 @@ func TestNotifyFromOneThatHasGone(t *testing.T) {
 			t.Errorf("trusted %v: heard %v", trusted, got)
 		}
 		p.pid, p.notified.text = 0, ""
-		heard(message{text: &said}, 2, trusted)(l, p) // the kernel's, or whoever it is: its session is no program's
-		if p.text() == said {
-			t.Error("heard of another session, by a program without a process")
+		for _, other := range []int{1, 2} { // the kernel's second; in a container it may be anybody, or nobody
+			if _, err := unix.Getsid(other); err != nil {
+				continue
+			}
+			if heard(message{text: &said}, other, trusted)(l, p); p.text() == said {
+				t.Errorf("heard of the session of %d, by a program without a process", other)
+			}
 		}
 	}
 }
