@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/pidfile"
@@ -28,6 +29,20 @@ func savesOddly(d *daemon.Daemon) {
 		return start(ctx, fail)
 	}
 	switch os.Getenv("WEBD_SAVES") {
+	case "work": // that ends with the context of Start
+		started, ended := d.Start, make(chan struct{})
+		d.Start = func(ctx context.Context, fail context.CancelCauseFunc) error {
+			context.AfterFunc(ctx, func() { close(ended) })
+			return started(ctx, fail)
+		}
+		d.Grace, d.Stop = time.Minute, func(ctx context.Context) error {
+			select {
+			case <-ended:
+				return nil
+			case <-ctx.Done():
+				return errors.New("the context of Start has not ended")
+			}
+		}
 	case "nothing":
 		d.Upgrades.Save = func(context.Context) (*daemon.Saved, error) { return nil, nil }
 	case "no file":
@@ -65,6 +80,23 @@ func TestInheritedTwice(t *testing.T) {
 	file, _ := startWebd(t)
 	if status, said := upgradeVerb(t, file); status != 0 {
 		t.Errorf("status %d, %q", status, said)
+	}
+}
+
+// promises T1, U1: the context of Start ends with the request to stop after an upgrade too
+func TestStartsContextAfterAnUpgrade(t *testing.T) {
+	t.Setenv("WEBD_SAVES", "work")
+	file, _ := startWebd(t)
+	for range 2 {
+		if status, said := upgradeVerb(t, file); status != 0 {
+			t.Fatalf("status %d, %q", status, said)
+		}
+	}
+	if ran, err := daemon.Stop(file, daemon.StopOptions{}); !ran || err != nil {
+		t.Errorf("%v, %v", ran, err)
+	}
+	if word, err := os.ReadFile(daemon.CrashFile(file)); err == nil {
+		t.Errorf("it has left a word: %s", word)
 	}
 }
 

@@ -231,12 +231,14 @@ func (r *run) takeOver(i *Inherited) (err error) {
 	r.makeThreads()
 	if r.Start != nil {
 		// Not called off by a request to stop: what runs has to be known before it can be stopped.
-		if err = r.call(context.WithoutCancel(r.life), func(cause error) { r.fail(cause) }, r.grace(),
-			func(ctx context.Context) error {
-				return survive(func() error { return r.Start(ctx, r.fail) })
-			}); err != nil {
+		ctx, end := context.WithCancelCause(context.WithoutCancel(r.life))
+		if err = r.call(ctx, r.fail, r.grace(), func(ctx context.Context) error {
+			return survive(func() error { return r.Start(ctx, r.fail) })
+		}); err != nil {
+			end(err)
 			return err
 		}
+		context.AfterFunc(r.life, func() { end(context.Cause(r.life)) })
 	}
 	if r.file != nil {
 		if err := r.file.Resume(r.log()); err != nil {
