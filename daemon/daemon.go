@@ -24,7 +24,7 @@ import (
 // Env and Report. Hooks may change Grace, Threads and Readers.
 type Daemon struct {
 	Name    string       // in messages to the caller; zero: the base name of the executable
-	PIDFile string       // held from the start to the end; zero: none
+	PIDFile string       // held from the start to the end; zero: none. A relative path is one of the caller's directory
 	Log     *slog.Logger // what happens to the daemon; nil: slog.Default()
 	Umask   int          // of this process and so of its children; zero: 022
 	NoUmask bool         // a Umask of 0

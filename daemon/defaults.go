@@ -29,6 +29,18 @@ func (d *Daemon) name() string {
 	return filepath.Base(os.Args[0])
 }
 
+// pidfile is the path as it is told to others, of whom the working directory may be another; "": there is none.
+func (d *Daemon) pidfile() string {
+	if d.PIDFile == "" {
+		return ""
+	}
+	path, err := filepath.Abs(d.PIDFile)
+	if err != nil {
+		return d.PIDFile
+	}
+	return path
+}
+
 func (d *Daemon) report(err error) {
 	if d.Report != nil {
 		d.Report(err)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -195,7 +194,7 @@ func (d *Daemon) becomeCopy(said string) error {
 		return fmt.Errorf("%s=%q: not from this program", handover, said)
 	}
 	if d.PIDFile != "" || parts[3] != "" {
-		path, _ := filepath.Abs(d.PIDFile)
+		path := d.pidfile()
 		if path != parts[3] {
 			return fmt.Errorf("the pidfile was changed from %q to %q in the midst of the start: start again", parts[3],
 				d.PIDFile)

@@ -34,8 +34,11 @@ type verdictOf struct {
 
 // rehearse runs the program that is to take over, and returns its version.
 func (r *run) rehearse(ctx context.Context, binary *os.File) (version string, err error) {
-	x := &image{Version: imageVersion, PID: os.Getpid(), From: r.Upgrades.Version, PIDFile: r.PIDFile,
+	x := &image{Version: imageVersion, PID: os.Getpid(), From: r.Upgrades.Version,
 		Old: -1, Lock: -1, Witness: -1, Word: -1, Socket: [2]int{-1, -1}}
+	if r.file != nil {
+		x.PIDFile = r.file.Path() // as in the image of the upgrade itself
+	}
 	if r.Upgrades.State != nil {
 		if x.State, err = r.Upgrades.State(ctx); err != nil {
 			return "", err
@@ -188,9 +191,9 @@ func (d *Daemon) rehearse() error {
 		return err
 	case d.Upgrades.Save == nil:
 		return errors.New("it does not know of upgrades in place")
-	case x.PIDFile != d.PIDFile:
+	case x.PIDFile != d.pidfile():
 		return fmt.Errorf("pidfile: it is %s for the daemon that runs, and would be %s: restart it, or change it back",
-			strconv.Quote(x.PIDFile), strconv.Quote(d.PIDFile))
+			strconv.Quote(x.PIDFile), strconv.Quote(d.pidfile()))
 	}
 	if who, err := d.account(); err != nil || who != nil {
 		return fmt.Errorf("user: the daemon that runs is another than %q: restart it, or change it back", d.User)

@@ -7,10 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/pidfile"
@@ -97,6 +101,44 @@ func TestStartsContextAfterAnUpgrade(t *testing.T) {
 	}
 	if word, err := os.ReadFile(daemon.CrashFile(file)); err == nil {
 		t.Errorf("it has left a word: %s", word)
+	}
+}
+
+// promises U1, U2: a pidfile that is named from the working directory is the same as long as that is, and else refused:
+// a daemon in the background has another
+func TestUpgradeWithARelativePidfile(t *testing.T) {
+	for _, foreground := range []string{"1", ""} {
+		exe, _ := os.Executable()
+		c := exec.Command(exe)
+		c.Dir = t.TempDir()
+		c.Env = append(os.Environ(), "WEBD=webd.pid", "WEBD_FOREGROUND="+foreground, "GORACE=atexit_sleep_ms=0")
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(c.Dir, "webd.pid")
+		var p *pidfile.Process
+		for end := time.Now().Add(time.Minute); p == nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if s, err := daemon.Query(file, 0); err == nil && s.State == daemon.Running && s.Unasked == nil {
+				p, _ = pidfile.Find(file)
+			}
+		}
+		if p == nil {
+			t.Fatal("it does not run")
+		}
+		status, said := upgradeVerb(t, file)
+		switch {
+		case foreground != "" && status != 0:
+			t.Errorf("in the foreground: status %d, %q", status, said)
+		case foreground == "" && (status != 1 || !strings.Contains(said, `would be "/webd.pid"`)):
+			t.Errorf("in the background: status %d, %q", status, said)
+		}
+		if p.Wait(0) {
+			t.Error("it has ended")
+		}
+		p.Signal(unix.SIGKILL)
+		p.Wait(time.Minute)
+		p.Close()
+		c.Wait()
 	}
 }
 

@@ -218,8 +218,8 @@ func (r *run) takeOver(i *Inherited) (err error) {
 	if err := i.Lacks(); err != nil {
 		return err
 	}
-	if x.PIDFile != r.PIDFile {
-		return fmt.Errorf("the pidfile was changed from %q to %q in the midst of the upgrade", x.PIDFile, r.PIDFile)
+	if path := r.pidfile(); x.PIDFile != path {
+		return fmt.Errorf("the pidfile was changed from %q to %q in the midst of the upgrade", x.PIDFile, path)
 	}
 	if x.PIDFile != "" {
 		if r.file, err = pidfile.Adopt(x.PIDFile, [2]int{x.Lock, x.Witness}, x.Stale); err != nil {

@@ -25,7 +25,7 @@ type Upgrades struct {
 	// no upgrades, fails there.
 	Flags []string
 	// Args are the arguments of the program that takes over, from the second on, where those of this one do not mean the
-	// same any more: a path that was relative to the caller's directory. Nil: those of this one.
+	// same any more: a path that was relative to the caller's directory, the pidfile's above all. Nil: those of this one.
 	Args []string
 	// Thread calls f on the thread that has started the children, if those have a death signal (PR_SET_PDEATHSIG): they
 	// survive only if it is that one which executes the new program, and only if it is the main thread. Nil: f is called.
