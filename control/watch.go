@@ -15,7 +15,7 @@ import (
 // It owns s.at until it is ended. An unlink shows as IN_ATTRIB, the change of the link count, since a bound socket
 // holds its inode.
 func (s *Server) startWatch() {
-	w, err := inotify.New(s.at.name, unix.IN_ATTRIB|unix.IN_MOVE_SELF)
+	w, err := inotify.New(s.at.name, s.path, unix.IN_ATTRIB|unix.IN_MOVE_SELF)
 	if err != nil {
 		s.log.Warn("the control socket is not watched: it would not be put back", "socket", s.path, "err", err)
 		return

@@ -33,7 +33,7 @@ func (f *File) Watch(log *slog.Logger) error {
 		log = slog.Default()
 	}
 	f.witness.drain() // whether or not the file can be watched
-	w, err := inotify.New(f.fd, watched)
+	w, err := inotify.New(f.fd, f.path, watched)
 	if err != nil {
 		return fmt.Errorf("pidfile %s: watch: %w", f.path, err)
 	}

@@ -155,6 +155,31 @@ func TestWatchTriesAgain(t *testing.T) {
 	untilRestored(t, p, fmt.Sprintln(owner.pid()), func() {})
 }
 
+// promise P3: also when the directory was moved away with the file in it: the path has to say who holds it
+func TestWatchOfADirectoryThatIsMoved(t *testing.T) {
+	p := path(t)
+	owner := start(t, p)
+	owner.must("acquire")
+	owner.must("watch")
+	dir := filepath.Dir(p)
+	for i := range 3 {
+		if err := os.Rename(dir, fmt.Sprint(dir, ".gone.", i)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		untilRestored(t, p, fmt.Sprintln(owner.pid()), func() {})
+		if got := start(t, p).do("acquire"); !strings.Contains(got, fmt.Sprintf("already running, pid %d", owner.pid())) {
+			t.Errorf("a second start: %s", got)
+		}
+	}
+	owner.must("release")
+	if _, err := os.Lstat(p); err == nil {
+		t.Error("the file is still there after Release")
+	}
+}
+
 // The witness's name can be squatted by anybody; that must not keep the owner out.
 func TestSquattedWitness(t *testing.T) {
 	asNobody := asUser(t, 65534)

@@ -5,6 +5,7 @@ package inotify
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -12,26 +13,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Watch is for who keeps a file in its place: a function of theirs looks after it whenever its inode was touched. It
-// costs nothing while nobody touches that: no polling. A nil Watch watches nothing.
+// A Watch is for who keeps a file in its place: a function of theirs looks after it whenever its inode was touched, or
+// its directory moved away with it. It costs nothing while nobody does: no polling, and nothing is told of what else
+// happens in the directory, for /run is busy. A nil Watch watches nothing.
 type Watch struct {
-	instance *os.File
-	events   uint32
-	wd       int // the number of the inode in the instance; -1: none is watched
-	ending   atomic.Bool
-	looks    chan chan struct{} // closed when it was looked
-	done     chan struct{}
+	instance  *os.File
+	directory string
+	events    uint32
+	wds       [2]int // the numbers of the inode and the directory in the instance; -1: is not watched
+	ending    atomic.Bool
+	looks     chan chan struct{} // closed when it was looked
+	done      chan struct{}
 }
 
 // New watches the inode that a descriptor has open, whatever its path has come to name, for events such as
-// unix.IN_ATTRIB. [Watch.Start] follows.
-func New(fd int, events uint32) (*Watch, error) {
+// unix.IN_ATTRIB, and the directory of the path, if it may be read. [Watch.Start] follows.
+func New(fd int, path string, events uint32) (*Watch, error) {
 	instance, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, err
 	}
-	w := &Watch{instance: os.NewFile(uintptr(instance), "inotify"), events: events, wd: -1,
-		looks: make(chan chan struct{}, 1), done: make(chan struct{})}
+	w := &Watch{instance: os.NewFile(uintptr(instance), "inotify"), directory: filepath.Dir(path), events: events,
+		wds: [2]int{-1, -1}, looks: make(chan chan struct{}, 1), done: make(chan struct{})}
 	if err := w.add(fd); err != nil {
 		w.instance.Close()
 		return nil, err
@@ -45,17 +48,22 @@ func (w *Watch) add(fd int) error {
 		return err
 	}
 	e := raw.Control(func(instance uintptr) {
-		w.wd, err = unix.InotifyAddWatch(int(instance), "/proc/self/fd/"+strconv.Itoa(fd), w.events)
+		w.wds[0], err = unix.InotifyAddWatch(int(instance), "/proc/self/fd/"+strconv.Itoa(fd), w.events)
+		w.wds[1], _ = unix.InotifyAddWatch(int(instance), w.directory, unix.IN_MOVE_SELF|unix.IN_ONLYDIR)
 	})
 	return errors.Join(e, err)
 }
 
-// Forget ends the watching of the inode. It is for look, which is about to let go of that.
+// Forget ends the watching. It is for look, which is about to let go of the inode.
 func (w *Watch) Forget() {
 	if raw, err := w.instance.SyscallConn(); err == nil {
-		raw.Control(func(instance uintptr) { unix.InotifyRmWatch(int(instance), uint32(w.wd)) })
+		raw.Control(func(instance uintptr) {
+			for _, wd := range w.wds {
+				unix.InotifyRmWatch(int(instance), uint32(wd))
+			}
+		})
 	}
-	w.wd = -1
+	w.wds = [2]int{-1, -1}
 }
 
 // Start has look called on a goroutine of its own until the end: at once, when the inode was touched, and after an
@@ -82,7 +90,7 @@ func (w *Watch) run(look func() (fd int, err error), cannot func(what string, er
 			close(looked)
 		}
 		what := "put back"
-		if err == nil && w.wd < 0 {
+		if err == nil && w.wds[0] < 0 {
 			if err = w.add(fd); err == nil {
 				continue // it may have been touched before the watch was on it
 			}
