@@ -12,113 +12,17 @@ import (
 // encode writes down all that there is. Of the descriptors that have to stay open own are made for this, and its
 // caller's, whatever it returns. The reader's locks are held.
 func (l *loop) encode() (state []byte, files, own []int, err error) {
-	now := l.kernel.sinceBoot()
-	due := func(a *alarm) moment {
-		if a.index == 0 {
-			return 0
-		}
-		return max(1, now+time.Until(a.at))
-	}
-	s := &setState{Version: stateVersion, Now: now, Age: time.Since(l.epoch), Stops: l.stops, Cgroup: l.Cgroup,
-		Inhabited: l.inhabited, Silent: l.silent, Keep: l.reader.kept.bound, Lines: l.reader.kept.n}
-	s.Programs = make([]programState, 0, len(l.programs))
-	s.Sources = make([]sourceState, 0, len(l.reader.sources))
-	sinks := make(map[*Sink]int, len(l.programs))
-	sink := func(k *Sink) int {
-		i, known := sinks[k]
-		if !known {
-			i = len(s.Sinks)
-			sinks[k] = i
-			st := sinkState{Program: k.program, Output: k.output, Closing: k.closing}
-			for _, o := range k.outlets {
-				st.Outlets = append(st.Outlets, o.pipe)
-			}
-			s.Sinks = append(s.Sinks, st)
-		}
-		return i
-	}
-	wanted := map[*task]bool{}
-	task := func(t *task) *taskState {
-		if t == nil || l.tasks[t.pid] != t {
-			return nil
-		}
-		wanted[t] = true
-		return &taskState{t.pid, due(&t.limit)}
-	}
-	for _, p := range l.inOrder() {
-		x, fds := p.encode(due, task, l.reader.has)
-		if p.sink != nil {
-			i := sink(p.sink)
-			x.Sink = &i
-		}
-		files = append(files, fds...)
-		s.Programs = append(s.Programs, x)
-	}
-	for _, fd := range slices.Sorted(maps.Keys(l.reader.sources)) {
-		x := encodeSource(l.reader.sources[fd])
-		if o, ok := l.reader.sources[fd].(*outlet); ok {
-			x.Sink = sink(o.sink)
-		}
-		files = append(files, fd)
-		s.Sources = append(s.Sources, x)
-	}
-	for _, p := range l.queue {
-		if p.state == queued {
-			s.Queue = append(s.Queue, p.spec.Name)
-		}
-	}
-	s.Feed = task(l.feed.task)
-	for _, pid := range slices.Sorted(maps.Keys(l.tasks)) {
-		if t := l.tasks[pid]; !wanted[t] {
-			s.Tasks = append(s.Tasks, taskState{pid, due(&t.limit)})
-		}
-	}
-	for _, of := range []map[string]binding{l.applying, l.binding} {
-		for _, dir := range slices.Sorted(maps.Keys(of)) {
-			if p := l.programs[of[dir].name]; p != nil {
-				s.Binding = append(s.Binding, p.spec.Name)
-			}
-		}
-	}
-	for name, t := range l.gates {
-		if s.Gates == nil {
-			s.Gates = map[string]int{}
-		}
-		s.Gates[name] = t.pid
-	}
-	for _, t := range l.asleep.told {
-		if t.p.pid != 0 && t.p.starts == t.start {
-			s.Asleep = append(s.Asleep, t.p.spec.Name)
-		}
-	}
-	for _, dir := range slices.Sorted(maps.Keys(l.sweeps)) {
-		w := l.sweeps[dir]
-		x := sweepState{Dir: w.dir, Name: w.name, Session: w.session, Forcing: w.forcing, Limit: due(&w.limit),
-			Again: due(&w.again), Wait: w.wait}
-		for who := range w.asked {
-			x.Asked = append(x.Asked, whoState{who.pid, who.start, []byte(who.name)})
-		}
-		s.Sweeps = append(s.Sweeps, x)
-	}
-	for _, address := range slices.Sorted(maps.Keys(l.sockets)) {
-		n := l.sockets[address]
-		x := socketState{Address: address, FD: n.fd, Dev: n.dev, Ino: n.ino}
-		for _, p := range n.users {
-			x.Users = append(x.Users, p.spec.Name)
-		}
-		if n.fd >= 0 {
-			files = append(files, n.fd)
-		}
-		s.Sockets = append(s.Sockets, x)
-	}
-	s.Keeps, s.HasKept, s.Sessions = slices.Sorted(maps.Keys(l.kin.keeps)), l.kin.keeps != nil, l.kin.sessions
-	if len(l.kin.of) > 0 {
-		s.Kin = make(map[int]kinState, len(l.kin.of))
-	}
-	for pid, r := range l.kin.of {
-		s.Kin[pid] = kinState{r.start, r.ancestor}
-	}
-	if s.Kept, err = l.reader.carry(s, sinks); err != nil {
+	s := &setState{Version: stateVersion, Now: l.kernel.sinceBoot(), Age: time.Since(l.epoch), Stops: l.stops,
+		Cgroup: l.Cgroup, Inhabited: l.inhabited, Silent: l.silent, Keep: l.reader.kept.bound, Lines: l.reader.kept.n}
+	x := &encoding{loop: l, setState: s, index: make(map[*Sink]int, len(l.programs)), wanted: map[*task]bool{}}
+	x.encodePrograms()
+	x.encodeSources()
+	x.encodeTasks()
+	x.encodeNames()
+	x.encodeSweeps()
+	x.encodeSockets()
+	x.encodeKin()
+	if s.Kept, err = l.reader.carry(s, x.index); err != nil {
 		return nil, nil, nil, err
 	}
 	if s.Kept > 0 {
@@ -134,75 +38,217 @@ func (l *loop) encode() (state []byte, files, own []int, err error) {
 	if err == nil {
 		err = s.check() // a fault of ours is found before anything has happened
 	}
-	return state, files, own, err
+	return state, x.files, own, err
 }
 
-// encode writes down a program, but for its sink; files are descriptors that are not read. A source may have come to
-// its end before its process has.
-func (p *program) encode(due func(*alarm) moment, task func(*task) *taskState,
-	reads func(source) bool) (x programState, files []int) {
+// encoding is an encode on its way.
+type encoding struct {
+	*loop
+	*setState
+	files  []int          // descriptors that have to stay open
+	index  map[*Sink]int  // in Sinks
+	wanted map[*task]bool // those of programs, and of the feed
+}
+
+// due is when an alarm rings; 0: it is not set.
+func (x *encoding) due(a *alarm) moment {
+	if a.index == 0 {
+		return 0
+	}
+	return max(1, x.Now+time.Until(a.at))
+}
+
+// task is nil for one that is not there, or has no process.
+func (x *encoding) task(t *task) *taskState {
+	if t == nil || x.tasks[t.pid] != t {
+		return nil
+	}
+	x.wanted[t] = true
+	return &taskState{t.pid, x.due(&t.limit)}
+}
+
+// sink is the index of one, which is written down the first time.
+func (x *encoding) sink(k *Sink) int {
+	i, known := x.index[k]
+	if !known {
+		i = len(x.Sinks)
+		x.index[k] = i
+		s := sinkState{Program: k.program, Output: k.output, Closing: k.closing}
+		for _, o := range k.outlets {
+			s.Outlets = append(s.Outlets, o.pipe)
+		}
+		x.Sinks = append(x.Sinks, s)
+	}
+	return i
+}
+
+func (x *encoding) encodePrograms() {
+	x.Programs = make([]programState, 0, len(x.programs))
+	for _, p := range x.inOrder() {
+		s := x.program(p)
+		if p.sink != nil {
+			i := x.sink(p.sink)
+			s.Sink = &i
+		}
+		x.Programs = append(x.Programs, s)
+	}
+}
+
+func (x *encoding) encodeSources() {
+	x.Sources = make([]sourceState, 0, len(x.reader.sources))
+	for _, fd := range slices.Sorted(maps.Keys(x.reader.sources)) {
+		s := encodeSource(x.reader.sources[fd])
+		if o, ok := x.reader.sources[fd].(*outlet); ok {
+			s.Sink = x.sink(o.sink)
+		}
+		x.files = append(x.files, fd)
+		x.Sources = append(x.Sources, s)
+	}
+}
+
+// encodeTasks comes after the programs: what is left is nobody's.
+func (x *encoding) encodeTasks() {
+	x.setState.Feed = x.task(x.feed.task)
+	for _, pid := range slices.Sorted(maps.Keys(x.tasks)) {
+		if t := x.tasks[pid]; !x.wanted[t] {
+			x.Tasks = append(x.Tasks, taskState{pid, x.due(&t.limit)})
+		}
+	}
+	for name, t := range x.gates {
+		if x.Gates == nil {
+			x.Gates = map[string]int{}
+		}
+		x.Gates[name] = t.pid
+	}
+}
+
+// encodeNames tells which programs wait for their turn, for their bounds, and to be woken.
+func (x *encoding) encodeNames() {
+	for _, p := range x.queue {
+		if p.state == queued {
+			x.Queue = append(x.Queue, p.spec.Name)
+		}
+	}
+	for _, of := range []map[string]binding{x.applying, x.binding} {
+		for _, dir := range slices.Sorted(maps.Keys(of)) {
+			if p := x.programs[of[dir].name]; p != nil {
+				x.Binding = append(x.Binding, p.spec.Name)
+			}
+		}
+	}
+	for _, t := range x.asleep.told {
+		if t.isThere() {
+			x.Asleep = append(x.Asleep, t.p.spec.Name)
+		}
+	}
+}
+
+func (x *encoding) encodeSweeps() {
+	for _, dir := range slices.Sorted(maps.Keys(x.sweeps)) {
+		w := x.sweeps[dir]
+		s := sweepState{Dir: w.dir, Name: w.name, Session: w.session, Forcing: w.forcing, Limit: x.due(&w.limit),
+			Again: x.due(&w.again), Wait: w.wait}
+		for who := range w.asked {
+			s.Asked = append(s.Asked, whoState{who.pid, who.start, []byte(who.name)})
+		}
+		x.Sweeps = append(x.Sweeps, s)
+	}
+}
+
+func (x *encoding) encodeSockets() {
+	for _, addr := range slices.Sorted(maps.Keys(x.sockets)) {
+		n := x.sockets[addr]
+		s := socketState{Address: addr, FD: n.fd, Dev: n.dev, Ino: n.ino}
+		for _, p := range n.users {
+			s.Users = append(s.Users, p.spec.Name)
+		}
+		if n.fd >= 0 {
+			x.files = append(x.files, n.fd)
+		}
+		x.Sockets = append(x.Sockets, s)
+	}
+}
+
+func (x *encoding) encodeKin() {
+	k := &x.kin
+	x.Keeps, x.HasKept, x.Sessions = slices.Sorted(maps.Keys(k.keeps)), k.keeps != nil, k.sessions
+	if len(k.of) > 0 {
+		x.Kin = make(map[int]kinState, len(k.of))
+	}
+	for pid, r := range k.of {
+		x.Kin[pid] = kinState{r.start, r.ancestor}
+	}
+}
+
+// program writes down one, but for its sink. A source may have come to its end before its process has.
+func (x *encoding) program(p *program) programState {
 	e := p.exits
-	x = programState{Spec: specOf(p.spec), State: p.state.String(), Outcome: p.outcome, Stop: p.stop, Missing: p.missing,
+	s := programState{Spec: specOf(p.spec), State: p.state.String(), Outcome: p.outcome, Stop: p.stop, Missing: p.missing,
 		Passed: p.passed, PID: p.pid, Starts: p.starts, Failures: p.failures, Since: p.since, Born: p.born, Told: p.told,
-		Begun: p.begun, Due: due(&p.alarm), Last: p.last, Status: p.status, Why: p.why, Fault: p.fault, Leaves: p.leaves,
+		Begun: p.begun, Due: x.due(&p.alarm), Last: p.last, Status: p.status, Why: p.why, Fault: p.fault, Leaves: p.leaves,
 		Session: p.session, Swept: p.swept, Bound: p.bound, Ran: p.ran,
 		Exits: Exits{int(e.stopped), int(e.succeeded), int(e.failed), int(e.signalled), int(e.unhealthy)}}
 	if p.starts > 1 && p.spent >= 0 {
-		x.Spent = &p.spent
+		s.Spent = &p.spent
 	}
 	switch p.wanted {
 	case nil:
-		x.Gone = true
+		s.Gone = true
 	case p.spec:
 	default:
-		x.Wanted = specOf(p.wanted)
+		s.Wanted = specOf(p.wanted)
 	}
 	if p.holder != nil {
-		x.Holder = p.holder.spec.Name
+		s.Holder = p.holder.spec.Name
 	}
-	for _, s := range p.sources {
-		if reads(s) {
-			x.Sources = append(x.Sources, s.fd())
+	for _, of := range p.sources {
+		if x.reader.has(of) {
+			s.Sources = append(s.Sources, of.fd())
 		}
 	}
+	if p.features != nil {
+		x.features(p, &s)
+	}
+	return s
+}
+
+// features are those of a program that has some.
+func (x *encoding) features(p *program, s *programState) {
 	f := p.features
-	if f == nil {
-		return x, nil
-	}
-	x.Hold, x.GroupEnd, x.Died, x.Given, x.Proven, x.Proof = f.hold, f.groupEnd, f.deaths, specOf(f.given), f.proven,
-		due(&f.proof)
+	s.Hold, s.GroupEnd, s.Died, s.Given, s.Proven, s.Proof = f.hold, f.groupEnd, f.deaths, specOf(f.given), f.proven,
+		x.due(&f.proof)
 	if f.firstError != nil {
-		x.FirstError = f.firstError.Error()
+		s.FirstError = f.firstError.Error()
 	}
-	if x.HasTail = f.tail != nil; x.HasTail {
+	if s.HasTail = f.tail != nil; s.HasTail {
 		for line := range strings.Lines(f.tail.String()) {
-			x.Tail = append(x.Tail, []byte(strings.TrimSuffix(line, "\n")))
+			s.Tail = append(s.Tail, []byte(strings.TrimSuffix(line, "\n")))
 		}
 	}
 	if g := f.gate; g != nil {
-		x.Gate = &gateState{Spec: g.spec, Task: task(g.task), Socket: g.socket, Open: g.open, Token: []byte(g.token),
+		s.Gate = &gateState{Spec: g.spec, Task: x.task(g.task), Socket: g.socket, Open: g.open, Token: []byte(g.token),
 			Known: g.known, Given: g.given, Heard: g.heard, Lost: g.lost, Since: g.since, Renew: g.renew, Slack: g.slack,
-			Timeout: g.timeout, Delay: due(&g.delay), Silence: due(&g.silence), Deadline: due(&g.deadline)}
+			Timeout: g.timeout, Delay: x.due(&g.delay), Silence: x.due(&g.silence), Deadline: x.due(&g.deadline)}
 		if g.socket >= 0 {
-			files = append(files, g.socket)
+			x.files = append(x.files, g.socket)
 		}
 	}
 	w := &f.watch
-	if st := (watchState{due(&w.next), task(w.running), w.failures, w.failed, due(&w.watchdog)}); st != (watchState{}) {
-		x.Watch = &st
+	of := watchState{x.due(&w.next), x.task(w.running), w.failures, w.failed, x.due(&w.watchdog)}
+	if of != (watchState{}) {
+		s.Watch = &of
 	}
 	if n := f.notified; n != nil {
-		x.Notified = &notifiedState{Text: n.text, Reloading: n.reloading, Stopping: n.stopping, Watchdog: n.watchdog,
-			End: due(&n.end), Extended: n.extended == p.state, Main: n.main, MainFD: n.mainFD}
+		s.Notified = &notifiedState{Text: n.text, Reloading: n.reloading, Stopping: n.stopping, Watchdog: n.watchdog,
+			End: x.due(&n.end), Extended: n.extended == p.state, Main: n.main, MainFD: n.mainFD}
 		if n.main != 0 {
-			files = append(files, n.mainFD)
+			x.files = append(x.files, n.mainFD)
 		}
 	}
 	if h := f.hooks; h != nil {
-		x.Hooks = &hooksState{Running: h.running, Told: p.encodeChange(h.told), Task: task(h.task),
-			Waiting: p.encodeChange(h.waiting), Wants: h.wants, Again: due(&h.again)}
+		s.Hooks = &hooksState{Running: h.running, Told: p.encodeChange(h.told), Task: x.task(h.task),
+			Waiting: p.encodeChange(h.waiting), Wants: h.wants, Again: x.due(&h.again)}
 	}
-	return x, files
 }
 
 func (p *program) encodeChange(c *change) *changeState {

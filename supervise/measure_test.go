@@ -107,7 +107,7 @@ func TestMeasureRestarted(t *testing.T) {
 	}
 	for spent, want := range map[int64]int64{-1: -1, 0: 0, 7: 7} {
 		was := program{spec: &Program{Name: "a"}, starts: 2, spent: spent}
-		state, _ := was.encode(func(*alarm) moment { return 0 }, nil, nil)
+		state := (&encoding{}).program(&was)
 		if now := (&restoring{}).program(&state, nil); now.spent != want {
 			t.Errorf("%d has become %d", spent, now.spent)
 		}

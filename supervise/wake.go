@@ -18,6 +18,9 @@ type told struct {
 	start int // p.starts, of the process that was told
 }
 
+// isThere says that the process still is.
+func (t told) isThere() bool { return t.p.pid != 0 && t.p.starts == t.start }
+
 // wake has CONT sent to p in a moment, if it is still there.
 func (l *loop) wake(p *program) {
 	a := &l.asleep
@@ -31,7 +34,7 @@ func (l *loop) wakeSoon() {
 	a := &l.asleep
 	l.alarms.in(20*time.Millisecond, &a.soon, func() {
 		for _, t := range a.told {
-			if t.p.pid != 0 && t.p.starts == t.start {
+			if t.isThere() {
 				l.signal(t.p, unix.SIGCONT)
 			}
 		}
