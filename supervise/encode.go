@@ -108,7 +108,7 @@ func (x *encoding) encodeSources() {
 
 // encodeTasks comes after the programs: what is left is nobody's.
 func (x *encoding) encodeTasks() {
-	x.setState.Feed = x.task(x.feed.task)
+	x.Feed = x.task(x.feed.task)
 	for _, pid := range slices.Sorted(maps.Keys(x.tasks)) {
 		if t := x.tasks[pid]; !x.wanted[t] {
 			x.Tasks = append(x.Tasks, taskState{pid, x.due(&t.limit)})

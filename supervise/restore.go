@@ -72,7 +72,11 @@ func (l *loop) restore(state []byte, programs []Program) error {
 	for i := range s.Programs {
 		x.connect(l.programs[s.Programs[i].Spec.Name], &s.Programs[i])
 	}
-	x.rest()
+	x.restoreTasks()
+	x.restoreNames()
+	x.restoreSweeps()
+	x.restoreSockets()
+	x.restoreKin()
 	x.outlets()
 	for _, fd := range []int{s.Kept, s.Epoll} {
 		if fd > 0 {
@@ -235,26 +239,29 @@ func (p *program) change(c *changeState, same *Program) *change {
 	return x
 }
 
-// rest is what is between the programs.
-func (x *restoring) rest() {
+func (x *restoring) restoreTasks() {
+	for i := range x.Tasks {
+		x.task(&x.Tasks[i], &task{})
+	}
+	for name, pid := range x.Gates {
+		x.outliveGate(name, x.tasks[pid])
+	}
+	if x.Feed != nil { // its input has come to an end
+		x.feed.leave = func() {}
+		x.feed.task = x.task(x.Feed, &task{ended: x.feedReaped})
+		x.endFeed()
+	}
+}
+
+// restoreNames has programs wait for their turn, for their bounds, and to be woken.
+func (x *restoring) restoreNames() {
 	l := x.loop
 	for _, name := range x.Queue {
 		l.queue = append(l.queue, l.programs[name])
 	}
 	l.places = len(l.queue)
-	for i := range x.Tasks {
-		x.task(&x.Tasks[i], &task{})
-	}
 	for _, name := range x.Binding {
 		l.bind(l.programs[name])
-	}
-	for name, pid := range x.Gates {
-		l.outliveGate(name, x.tasks[pid])
-	}
-	if x.setState.Feed != nil { // its input has come to an end
-		l.feed.leave = func() {}
-		l.feed.task = x.task(x.setState.Feed, &task{ended: l.feedReaped})
-		l.endFeed()
 	}
 	for _, name := range x.Asleep {
 		p := l.programs[name]
@@ -263,13 +270,10 @@ func (x *restoring) rest() {
 	if len(x.Asleep) > 0 {
 		l.wakeSoon()
 	}
-	for _, s := range x.Sockets {
-		n := &socket{listener: listener{Socket: Socket{Address: s.Address}, fd: s.FD, dev: s.Dev, ino: s.Ino}}
-		for _, name := range s.Users {
-			n.users = append(n.users, l.programs[name])
-		}
-		l.sockets[s.Address] = n
-	}
+}
+
+func (x *restoring) restoreSweeps() {
+	l := x.loop
 	for i := range x.Sweeps {
 		s := &x.Sweeps[i]
 		w := &sweep{dir: s.Dir, name: s.Name, session: s.Session, forcing: s.Forcing, wait: s.Wait,
@@ -292,17 +296,31 @@ func (x *restoring) rest() {
 	if x.Inhabited != nil {
 		l.inhabited = x.Inhabited
 	}
+}
+
+func (x *restoring) restoreSockets() {
+	for _, s := range x.Sockets {
+		n := &socket{listener: listener{Socket: Socket{Address: s.Address}, fd: s.FD, dev: s.Dev, ino: s.Ino}}
+		for _, name := range s.Users {
+			n.users = append(n.users, x.programs[name])
+		}
+		x.loop.sockets[s.Address] = n
+	}
+}
+
+func (x *restoring) restoreKin() {
+	k := &x.kin
 	if x.HasKept || len(x.Keeps) > 0 {
-		l.kin.keeps = map[int]bool{}
+		k.keeps = map[int]bool{}
 	}
 	for _, pid := range x.Keeps {
-		l.kin.keeps[pid] = true
+		k.keeps[pid] = true
 	}
-	l.kin.sessions = x.setState.Sessions
+	k.sessions = x.Sessions
 	if len(x.Kin) > 0 {
-		l.kin.of = map[int]relative{}
+		k.of = map[int]relative{}
 	}
 	for pid, r := range x.Kin {
-		l.kin.of[pid] = relative{r.Start, r.Ancestor}
+		k.of[pid] = relative{r.Start, r.Ancestor}
 	}
 }
