@@ -32,7 +32,7 @@ func TestExtend(t *testing.T) {
 		"run, no watchdog": {up, Ready{Notify: true}, none, func(p *program) *alarm { return &p.watch.watchdog }, false},
 		"run, by STOPPING": {up, Ready{Notify: true}, func(l *loop, p *program) { l.stopsItself(p) },
 			func(p *program) *alarm { return &p.notified.end }, true},
-		"stop": {stopping, Ready{Notify: true}, func(l *loop, p *program) { l.terminate(p, time.Minute) }, nil,
+		"stop": {stopping, Ready{Notify: true}, func(l *loop, p *program) { l.terminate(p) }, nil,
 			true},
 		"waiting for others": {lingering, Ready{Notify: true}, none, nil, false},
 		"after KILL": {killing, Ready{Notify: true},

@@ -121,48 +121,23 @@ func (l *loop) on(p *program, e event) {
 	case arrive:
 		l.arrive(p)
 	case recall:
-		p.stop = l.stops
-		if l.flight != nil && l.flight.program == p {
-			l.recallLaunch(l.flight)
-		}
+		l.recall(p)
 	case linger:
-		l.alarms.off(&p.alarm)
-		p.passed = 0
-		if e == unwant || e == hold || e == renew {
-			p.stop = l.stops
-		}
-		if !l.outlives(p) {
-			l.on(p, unblocked)
-		}
+		l.linger(p, e)
 	case terminate:
-		l.terminate(p, p.spec.stopTimeout())
+		l.terminate(p)
 	case fault:
 		l.fault(p)
 	case kill:
-		switch e {
-		case timer:
-			l.Log.Warn(p.says("still runs %v after %s: killed", l.took(p, stopping, p.spec.stopTimeout()),
-				signalName(p.spec.stopSignal())), "pid", p.pid)
-		case hurry:
-			l.Log.Warn(p.says("still runs, and there is no more time to stop: killed"), "pid", p.pid)
-		}
-		l.signal(p, unix.SIGKILL)
-		l.alarms.in(10*time.Second, &p.alarm, func() { l.on(p, timer) })
+		l.kill(p, e)
 	case delay:
-		l.closeGate(p)
-		if d := jitter(p.delay(), l.kernel.random()); d > 0 {
-			l.alarms.in(d, &p.alarm, func() { l.on(p, timer) })
-		} else {
-			l.answer(p)
-			l.on(p, timer)
-		}
+		l.delay(p)
 	case rest:
 		l.rest(p)
 	case settle:
 		l.settle(p)
 	case complain:
-		l.Log.Error(p.says("KILL has had no effect"), "pid", p.pid)
-		l.alarms.in(time.Minute, &p.alarm, func() { l.on(p, timer) })
+		l.complain(p)
 	case pass:
 		l.signalMain(p, l.poke)
 	default:
@@ -184,42 +159,6 @@ func (l *loop) admit(p *program) {
 	l.answer(p) // it may be clear by now that it will have to wait for long
 }
 
-// await waits for readiness.
-func (l *loop) await(p *program) {
-	switch r := p.spec.Ready; {
-	case p.spec.OneShot:
-	case !r.tells():
-		l.on(p, ready)
-	case r.After > 0:
-		l.awaitReady(p, r.After)
-	default:
-		l.awaitReady(p, r.timeout())
-	}
-}
-
-// awaitReady waits for left of what a process that tells has to get ready.
-func (l *loop) awaitReady(p *program, left time.Duration) {
-	r := p.spec.Ready
-	if r.After > 0 {
-		l.alarms.in(left, &p.alarm, func() { l.on(p, ready) })
-		return
-	}
-	l.unlessHeard(p, left, &p.alarm, func() {
-		p.why = fmt.Sprintf("not ready after %v (no %s)", l.took(p, starting, r.timeout()), r.sign())
-		l.on(p, timer)
-	})
-}
-
-// tells reports whether there is a sign of readiness to wait for.
-func (r *Ready) tells() bool { return r != nil && (r.FD > 0 || r.Notify || r.After > 0) }
-
-func (r *Ready) timeout() time.Duration {
-	if r.Timeout == 0 {
-		return time.Minute
-	}
-	return r.Timeout
-}
-
 func (l *loop) arrive(p *program) {
 	l.alarms.off(&p.alarm)
 	p.fault = ""
@@ -231,7 +170,27 @@ func (l *loop) arrive(p *program) {
 	l.readmitDependents(p)
 }
 
-func (l *loop) terminate(p *program, patience time.Duration) {
+// recall is for a launch that is not wanted any more.
+func (l *loop) recall(p *program) {
+	p.stop = l.stops
+	if l.flight != nil && l.flight.program == p {
+		l.recallLaunch(l.flight)
+	}
+}
+
+// linger has p stop once nobody outlives it.
+func (l *loop) linger(p *program, e event) {
+	l.alarms.off(&p.alarm)
+	p.passed = 0
+	if e == unwant || e == hold || e == renew {
+		p.stop = l.stops
+	}
+	if !l.outlives(p) {
+		l.on(p, unblocked)
+	}
+}
+
+func (l *loop) terminate(p *program) {
 	l.unwatch(p)
 	if p.wanted == nil {
 		l.giveUpSockets(p, p.spec.Listen, nil) // who connects now would wait in vain
@@ -239,13 +198,41 @@ func (l *loop) terminate(p *program, patience time.Duration) {
 	p.told = time.Since(l.epoch)
 	l.signal(p, p.spec.stopSignal())
 	l.wake(p)
-	l.alarms.in(patience, &p.alarm, func() { l.on(p, timer) })
+	l.alarms.in(p.spec.stopTimeout(), &p.alarm, func() { l.on(p, timer) })
 }
 
 // fault ends a process that has to go; p.why says why.
 func (l *loop) fault(p *program) {
 	l.Log.Warn(p.says("%s: stopping it", p.why), "pid", p.pid)
-	l.terminate(p, p.spec.stopTimeout())
+	l.terminate(p)
+}
+
+func (l *loop) kill(p *program, e event) {
+	switch e {
+	case timer:
+		l.Log.Warn(p.says("still runs %v after %s: killed", l.took(p, stopping, p.spec.stopTimeout()),
+			signalName(p.spec.stopSignal())), "pid", p.pid)
+	case hurry:
+		l.Log.Warn(p.says("still runs, and there is no more time to stop: killed"), "pid", p.pid)
+	}
+	l.signal(p, unix.SIGKILL)
+	l.alarms.in(10*time.Second, &p.alarm, func() { l.on(p, timer) })
+}
+
+func (l *loop) complain(p *program) {
+	l.Log.Error(p.says("KILL has had no effect"), "pid", p.pid)
+	l.alarms.in(time.Minute, &p.alarm, func() { l.on(p, timer) })
+}
+
+// delay has p tried again, at once or when the restart delay is over.
+func (l *loop) delay(p *program) {
+	l.closeGate(p)
+	if d := jitter(p.delay(), l.kernel.random()); d > 0 {
+		l.alarms.in(d, &p.alarm, func() { l.on(p, timer) })
+		return
+	}
+	l.answer(p)
+	l.on(p, timer)
 }
 
 // reaped takes note of a process that was reaped.

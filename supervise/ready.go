@@ -3,9 +3,46 @@ package supervise
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// await waits for readiness.
+func (l *loop) await(p *program) {
+	switch r := p.spec.Ready; {
+	case p.spec.OneShot:
+	case !r.tells():
+		l.on(p, ready)
+	case r.After > 0:
+		l.awaitReady(p, r.After)
+	default:
+		l.awaitReady(p, r.timeout())
+	}
+}
+
+// awaitReady waits for left of what a process that tells has to get ready.
+func (l *loop) awaitReady(p *program, left time.Duration) {
+	r := p.spec.Ready
+	if r.After > 0 {
+		l.alarms.in(left, &p.alarm, func() { l.on(p, ready) })
+		return
+	}
+	l.unlessHeard(p, left, &p.alarm, func() {
+		p.why = fmt.Sprintf("not ready after %v (no %s)", l.took(p, starting, r.timeout()), r.sign())
+		l.on(p, timer)
+	})
+}
+
+// tells reports whether there is a sign of readiness to wait for.
+func (r *Ready) tells() bool { return r != nil && (r.FD > 0 || r.Notify || r.After > 0) }
+
+func (r *Ready) timeout() time.Duration {
+	if r.Timeout == 0 {
+		return time.Minute
+	}
+	return r.Timeout
+}
 
 // openReady gives the command what it needs to tell that it is ready.
 func (l *loop) openReady(p *program, c *command) (done func(), err error) {
