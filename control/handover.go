@@ -66,8 +66,11 @@ func (s *Server) sendAway() {
 				})
 			}
 		}
-		if !c.follows {
-			c.file.Close()
+		switch {
+		case c.later:
+			c.file.Close() // which somebody else has as well
+		case !c.follows:
+			c.hangUp()
 		}
 	}
 	s.served = slices.DeleteFunc(s.served, func(c *conn) bool { return !c.follows })

@@ -24,7 +24,7 @@ func (s *Server) SetReaders(gid *int) {
 	s.readers = gid
 	for _, c := range s.served {
 		if c.reads {
-			c.file.Close()
+			c.hangUp()
 		}
 	}
 	s.mu.Unlock()

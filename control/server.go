@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/keepalivedd/keepalivedd/internal/cut"
 	"github.com/keepalivedd/keepalivedd/internal/inotify"
 )
 
@@ -112,7 +113,7 @@ func (s *Server) Close() {
 	defer s.mu.Unlock()
 	for _, c := range s.served {
 		if !c.working {
-			c.file.Close()
+			c.hangUp()
 		}
 	}
 	s.awaitServed(500 * time.Millisecond)
@@ -124,7 +125,7 @@ func (s *Server) awaitServed(limit time.Duration) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for _, c := range s.served {
-			c.file.Close()
+			c.hangUp()
 		}
 		s.served = nil
 		s.none.Broadcast()
@@ -207,7 +208,7 @@ func (s *Server) admit(fd int) {
 			turnAway(fd, &Error{Code: CodeBusy, Message: fmt.Sprintf("%d are being served: ask again", len(s.served))})
 			return
 		}
-		s.served[idle].file.Close()
+		s.served[idle].hangUp()
 		s.served = slices.Delete(s.served, idle, idle+1)
 	}
 	c := &conn{file: os.NewFile(uintptr(fd), "asker"), asker: Asker{int(cred.Pid), int(cred.Uid)}, reads: reads}
@@ -227,14 +228,41 @@ func (s *Server) readersServed() (n int) {
 // turnAway answers without waiting for a question, nor for the answer to be read.
 func turnAway(fd int, why *Error) {
 	unix.SendmsgN(fd, encode(null, nil, why), nil, nil, unix.MSG_NOSIGNAL)
-	unix.Close(fd)
+	cut.Short(func() { unix.Close(fd) })
+}
+
+// hangUp has the goroutine of c leave, which closes the connection: whoever may connect can have that take a moment,
+// see package cut.
+func (c *conn) hangUp() {
+	if raw, err := c.file.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+	}
+}
+
+// Read reads what the asker says. The descriptors that he sends along are closed here, by the kernel.
+func (c *conn) Read(p []byte) (n int, err error) {
+	raw, err := c.file.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	e := raw.Read(func(fd uintptr) bool {
+		cut.Short(func() { n, err = unix.Read(int(fd), p) })
+		return !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR)
+	})
+	switch {
+	case e != nil || err != nil:
+		return 0, errors.Join(e, err)
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 // serve answers the requests of one connection, one after the other.
 func (s *Server) serve(c *conn) {
 	defer s.leave(c)
 	ctx := context.WithValue(context.WithValue(s.ctx, askerKey{}, c.asker), connKey{}, &serving{s, c})
-	in := bufio.NewReaderSize(c.file, 512)
+	in := bufio.NewReaderSize(c, 512)
 	for {
 		c.file.SetReadDeadline(time.Now().Add(slowestRequest))
 		line, err := readLine(in, longestRequest)
@@ -276,7 +304,7 @@ func (s *Server) works(c *conn, working bool) bool {
 }
 
 func (s *Server) leave(c *conn) {
-	c.file.Close()
+	cut.Short(func() { c.file.Close() })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i := slices.Index(s.served, c); i >= 0 {
