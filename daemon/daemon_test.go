@@ -3,6 +3,10 @@
 package daemon_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/daemon"
 )
 
 // promise S1, T1, P4
@@ -199,6 +205,25 @@ func TestSignalAtOnce(t *testing.T) {
 			t.Fatalf("it ended with %d", status)
 		}
 		w.gone()
+	}
+}
+
+// promise A2: what fail was told is why, though it is of a context that has ended elsewhere, as a timeout is; an end of
+// Run's own context was asked for, whatever its cause
+func TestFailWithAContextsError(t *testing.T) {
+	for _, why := range []error{
+		fmt.Errorf("database: %w", context.DeadlineExceeded), context.DeadlineExceeded, context.Canceled,
+	} {
+		d := daemon.Daemon{Log: slog.New(slog.DiscardHandler)}
+		d.Start = func(_ context.Context, fail context.CancelCauseFunc) error { go fail(why); return nil }
+		if err := d.Run(t.Context()); !errors.Is(err, why) || err.Error() != why.Error() {
+			t.Errorf("told %v, Run returns %v", why, err)
+		}
+	}
+	ctx, end := context.WithCancelCause(t.Context())
+	d := daemon.Daemon{Log: slog.New(slog.DiscardHandler), Ready: func() { end(errors.New("enough")) }}
+	if err := d.Run(ctx); err != nil {
+		t.Errorf("its context has ended, and Run returns %v", err)
 	}
 }
 

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log"
 	"log/slog"
@@ -14,6 +16,32 @@ import (
 
 	"github.com/keepalivedd/keepalivedd/internal/stderr"
 )
+
+// errAsked is the cause of a life that ended because it was asked for.
+var errAsked = errors.New("it was called off before it was ready")
+
+// failure is the cause of a life that fail has ended. It tells an error of some context's, which fail was told, from the
+// end of Run's own.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+func failing(end context.CancelCauseFunc) context.CancelCauseFunc {
+	return func(err error) {
+		if err != nil && err != errAsked {
+			err = failure{err}
+		}
+		end(err)
+	}
+}
+
+// causeOf returns what fail was told; nil when the end was asked for.
+func causeOf(life context.Context) error {
+	if f, is := context.Cause(life).(failure); is {
+		return f.error
+	}
+	return nil
+}
 
 func (d *Daemon) log() *slog.Logger {
 	if d.Log != nil {

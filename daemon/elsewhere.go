@@ -64,14 +64,13 @@ func (d *Daemon) State() string {
 
 func (d *Daemon) enter(state string) { d.state.Store(&state) }
 
-var errAsked = errors.New("it was called off before it was ready")
-
 // Run is the life of the daemon, as far as there can be one.
 func (d *Daemon) Run(ctx context.Context) error {
 	requests, release := signals.Notify()
 	defer release()
-	life, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
+	life, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	fail := failing(end)
 	d.enter(Starting)
 	if d.User != "" {
 		return errors.New("only on Linux can it become another user")
@@ -109,10 +108,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 			d.try(life, "stats", d.Stats)
 		}
 	}
-	cause := context.Cause(life)
-	if errors.Is(cause, errAsked) || errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
-		cause = nil
-	}
+	cause := causeOf(life)
 	d.enter(Stopping)
 	if d.Stop != nil {
 		bounded, end := context.WithTimeout(context.Background(), d.grace())

@@ -44,8 +44,8 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		return err
 	}
 	unix.Umask(d.umask())
-	life, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
+	life, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	d.publish(life.Done())
 	if d.Inherited != nil {
 		d.passed = d.Inherited.passed()
@@ -53,7 +53,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		d.passed = takePassed()
 	}
 	r := &run{Daemon: d, requests: requests, others: others, release: release, asked: make(chan question), life: life,
-		statuses: make(chan struct{}, mostStatuses), fail: fail, systemd: systemdSocket(), period: d.watchdogTime()}
+		statuses: make(chan struct{}, mostStatuses), fail: failing(end), systemd: systemdSocket(), period: d.watchdogTime()}
 	defer func() {
 		if !r.Exits {
 			r.release()
@@ -172,9 +172,6 @@ type run struct {
 	listenLater func(err error)
 	readers     atomic.Pointer[int] // Readers, for the goroutine that tries to listen
 }
-
-// errAsked is the cause of a life that ended because it was asked for.
-var errAsked = errors.New("it was called off before it was ready")
 
 // errHung means that a hook did not return although its context had ended.
 var errHung = errors.New("it did not return in time")

@@ -4,7 +4,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -40,13 +39,7 @@ func (r *run) loop() error {
 }
 
 // cause returns why the life ended; nil when it was asked for.
-func (r *run) cause() error {
-	cause := context.Cause(r.life)
-	if errors.Is(cause, errAsked) || errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
-		return nil
-	}
-	return cause
-}
+func (r *run) cause() error { return causeOf(r.life) }
 
 func (r *run) stop() error {
 	r.fail(errAsked)
