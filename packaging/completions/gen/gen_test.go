@@ -81,7 +81,7 @@ var lines = []struct{ words, want []string }{
 func TestBash(t *testing.T) {
 	for _, l := range append(slices.Clone(lines), []struct{ words, want []string }{
 		{[]string{"--signum", "=", "ST"}, []string{"STOP", "STATS"}},
-		{[]string{"--use-file", "="}, []string{"gen_test.go", "main.go", "shells.go"}},
+		{[]string{"--use-file", "="}, []string{"bash.in", "fish.in", "gen_test.go", "main.go", "shells.go", "zsh.in"}},
 		{[]string{"-p", "no"}, []string{"none"}},
 		{[]string{"reload", ""}, []string{""}},
 		{[]string{"signal", "U"}, []string{"USR1", "USR2"}},
@@ -110,7 +110,7 @@ var namedLines = []struct{ words, want []string }{
 	{[]string{"--use-file=x", "up", "db", ""}, []string{"db-of-x"}},
 	{[]string{"up", "-f", "x", ""}, []string{"db-of-x"}},
 	{[]string{"signal", "HUP", ""}, []string{"db", "web:1", "web:2"}},
-	{[]string{"signal", ""}, strings.Fields(signalNames)},
+	{[]string{"signal", ""}, strings.Fields(program{}.Signals())},
 	{[]string{"-f", "x", "logs", "db", ""}, []string{"db-of-x"}},
 	{[]string{"logs", "-f", "-n", "5", ""}, []string{"db", "web:1", "web:2"}},
 	{[]string{"logs", "-f", ""}, []string{"db", "web:1", "web:2"}},

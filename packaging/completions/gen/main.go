@@ -36,9 +36,13 @@ func generate(dir string, check bool) error {
 		return err
 	}
 	var errs []error
-	for name, text := range map[string]string{
-		"keepalivedd.bash": p.bash(), "_keepalivedd": p.zsh(), "keepalivedd.fish": p.fish(),
+	for shell, name := range map[string]string{
+		"bash": "keepalivedd.bash", "zsh": "_keepalivedd", "fish": "keepalivedd.fish",
 	} {
+		text, err := p.completion(shell)
+		if err != nil {
+			return err
+		}
 		file := filepath.Join(dir, name)
 		if !check {
 			errs = append(errs, os.WriteFile(file, []byte(text), 0o644))
@@ -55,21 +59,21 @@ func generate(dir string, check bool) error {
 
 // program is the command line of keepalivedd.
 type program struct {
-	options []option
-	verbs   []verb
+	Options []option
+	Verbs   []verb
 }
 
 type option struct {
-	letter, name string
-	argument     string // its name in the help; empty: none
-	meaning      string
-	values       []string // of the argument, where there are few
+	Letter, Name string
+	Argument     string // its name in the help; empty: none
+	Meaning      string
+	Values       []string // of the argument, where there are few
 }
 
-type verb struct{ name, meaning string }
+type verb struct{ Name, Meaning string }
 
-// file says whether the argument is a file name.
-func (o option) file() bool { return o.argument == "FILE" }
+// File says whether the argument is a file name.
+func (o option) File() bool { return o.Argument == "FILE" }
 
 var (
 	optionLine = regexp.MustCompile(`(?m)^  (?:-(\w), |    )--([\w-]+)(?: ([A-Z]+))? +(.*)$`)
@@ -89,13 +93,13 @@ func parse(help string) (program, error) {
 	var p program
 	for _, m := range optionLine.FindAllStringSubmatch(help, -1) {
 		meaning := strings.NewReplacer("'s", "", "print this", "print the options").Replace(m[4])
-		p.options = append(p.options, option{m[1], m[2], m[3], meaning, values[m[2]]})
+		p.Options = append(p.Options, option{m[1], m[2], m[3], meaning, values[m[2]]})
 	}
 	var verbs []string
 	for _, m := range verbsLine.FindAllStringSubmatch(help, -1) {
 		verbs = append(verbs, m[1])
 	}
-	if len(p.options) == 0 || verbs == nil {
+	if len(p.Options) == 0 || verbs == nil {
 		return p, errors.New("cannot make out the options of keepalivedd --help")
 	}
 	for name := range strings.SplitSeq(strings.Join(verbs, "|"), "|") {
@@ -103,15 +107,7 @@ func parse(help string) (program, error) {
 		if meaning == nil {
 			return p, fmt.Errorf("cannot make out what %s is for", name)
 		}
-		p.verbs = append(p.verbs, verb{name, strings.TrimSpace(meaning[1])})
+		p.Verbs = append(p.Verbs, verb{name, strings.TrimSpace(meaning[1])})
 	}
 	return p, nil
-}
-
-func (p program) verbNames() string {
-	var names []string
-	for _, v := range p.verbs {
-		names = append(names, v.name)
-	}
-	return strings.Join(names, " ")
 }
