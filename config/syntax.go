@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // notTOML is the mistake of a file that the parser gave up at an offset. What was probably meant is told where it
@@ -16,6 +18,11 @@ func (b *builder) notTOML(at uint32, err error) []*Error {
 	if line, other := b.document.foreign(b.src.data); other != "" {
 		return []*Error{b.src.Mistake(line, "", fmt.Errorf("this looks like %s; %s", other,
 			cmp.Or(b.document.Format, "it has to be TOML")))}
+	}
+	r, _ := utf8.DecodeRune(b.src.data[at:])
+	if r >= 0x80 && r != utf8.RuneError && (unicode.IsSpace(r) || !unicode.IsPrint(r)) { // from a page in a browser
+		why := fmt.Errorf("not valid TOML: there is an invisible U+%04X; write a blank", r)
+		return append(b.mistakes, b.src.Mistake(at, "", why))
 	}
 	if where, meant := b.unquoted(at, err.Error()); meant != "" {
 		return append(b.mistakes, b.src.Mistake(where, "", errors.New("not valid TOML: "+meant)))
@@ -109,6 +116,10 @@ func (d *Document) meant(key, value string) string {
 	if value == "" || len(value) > 200 || strings.IndexByte("\"'[{", value[0]) >= 0 {
 		return ""
 	}
+	quotes := "quotes"
+	if plain := strings.Trim(value, "\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb"); plain != value { // a typesetter's
+		value, quotes = plain, "plain quotes"
+	}
 	if f != nil {
 		if own, ok := as[Guesser](f.typ); ok {
 			if why, meant := own.Guess(d, value); meant != "" {
@@ -129,5 +140,5 @@ func (d *Document) meant(key, value string) string {
 	case strings.Trim(text, "0123456789+-_ ") == "":
 		return ""
 	}
-	return "a string needs quotes; write " + key + Quote(value)
+	return "a string needs " + quotes + "; write " + key + Quote(value)
 }

@@ -77,7 +77,7 @@ func newLoader(files files) *loader {
 		texts: map[string]string{},
 	}
 	l.Document = &config.Document{
-		Format: "keepalivedd is configured in TOML, see keepalivedd.toml(5)", Foreign: supervisord, Files: files, Data: l,
+		Format: "keepalivedd is configured in TOML, see keepalivedd.toml(5)", Foreign: foreign, Files: files, Data: l,
 	}
 	return l
 }
@@ -129,12 +129,15 @@ func (l *loader) text(s string) string {
 	return s
 }
 
-// supervisord recognises supervisord's configuration by a header in it.
-func supervisord(line string) (format string) {
+// foreign recognises supervisord's configuration, and a unit of systemd, by a header.
+func foreign(line string) (format string) {
 	header, bracketed := strings.CutPrefix(line, "[")
 	header, _, closed := strings.Cut(header, "]")
 	if !bracketed || !closed {
 		return ""
+	}
+	if slices.Contains([]string{"Unit", "Service", "Socket"}, header) {
+		return "a unit of systemd"
 	}
 	known := []string{"supervisord", "supervisorctl", "unix_http_server", "inet_http_server"}
 	kind, _, named := strings.Cut(header, ":")
