@@ -34,7 +34,8 @@ func TestSetup(t *testing.T) {
 		}))
 	pid := w.expect("a")
 	b, _ := os.ReadFile(out)
-	if got, want := strings.Join(strings.Fields(string(b)), " "), fmt.Sprintf("0027 123 %d NoNewPrivs: 1 0 1 2 3", nice); got != want {
+	want := fmt.Sprintf("0027 123 %d NoNewPrivs: 1 0 1 2 3", nice)
+	if got := strings.Join(strings.Fields(string(b)), " "); got != want {
 		t.Errorf("the child's view: %q, want %q", got, want)
 	}
 	if sid, err := unix.Getsid(pid); err != nil || sid != pid {

@@ -1,8 +1,10 @@
 package supervise
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -223,13 +225,32 @@ func (p *Program) explain(err error) error {
 		case st.Mode()&0o111 == 0:
 			return fmt.Errorf("%w: it is not executable (chmod +x)", err)
 		case errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("%w: the file is there, its interpreter is not", err)
+			return fmt.Errorf("%w: the file is there, its interpreter%s is not", err, interpreter(p.Command[0]))
 		}
 	}
 	if os.Geteuid() != 0 && p.User.credential() != nil {
 		return fmt.Errorf("user %s: only root can run programs as another user: %w", p.User.Name, err)
 	}
 	return err
+}
+
+// interpreter is what a script names after its "#!", quoted, behind a blank: "/bin/sh\r" has lines from Windows. It is "" of
+// what is no script.
+func interpreter(path string) string {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0) // it may be anything by now
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	b := make([]byte, 256) // more the kernel does not look at
+	n, _ := io.ReadFull(f, b)
+	line, _, _ := bytes.Cut(b[:n], []byte("\n"))
+	name, script := bytes.CutPrefix(line, []byte("#!"))
+	name, _, _ = bytes.Cut(bytes.TrimLeft(name, " \t"), []byte(" "))
+	if !script || len(name) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" %q", name)
 }
 
 func (p *Program) checkCommand() []string {

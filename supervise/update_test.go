@@ -55,8 +55,9 @@ func TestUpdateWithALaunchThatFails(t *testing.T) {
 		t.Errorf("after Plan: %v", st)
 	}
 	c := w.update(next...)
-	if want := "+c ~a -b; could not be started: c (" + script +
-		": no such file or directory: the file is there, its interpreter is not)"; c.String() != want {
+	want := "+c ~a -b; could not be started: c (" + script +
+		": no such file or directory: the file is there, its interpreter \"/nonexistent/interpreter\" is not)"
+	if c.String() != want {
 		t.Errorf("Update: %q, want %q", c, want)
 	}
 	if len(c.Failed) != 1 || c.Failed[0].Name != "c" || !errors.Is(c.Failed[0], fs.ErrNotExist) {
