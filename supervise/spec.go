@@ -234,8 +234,8 @@ func (p *Program) explain(err error) error {
 	return err
 }
 
-// interpreter is what a script names after its "#!", quoted, behind a blank: "/bin/sh\r" has lines from Windows. It is "" of
-// what is no script.
+// interpreter is what a script names after its "#!", quoted, behind a blank: "/bin/sh\r" has lines from Windows.
+// It is "" of what is no script.
 func interpreter(path string) string {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0) // it may be anything by now
 	if err != nil {
