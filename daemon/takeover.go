@@ -124,8 +124,8 @@ func (i *Inherited) Return(cause error, abandon func(state json.RawMessage)) err
 	if abandon != nil {
 		abandon(x.State)
 	}
-	if x.Asked != nil {
-		x.Asked.Answer(nil, refusedUpgrade(cause))
+	if x.Asked != nil { // no refusal, after which all goes on
+		x.Asked.Answer(nil, &control.Error{Code: control.CodeInternal, Message: cause.Error()})
 	}
 	if i.file == nil && x.PIDFile != "" {
 		i.file, _ = pidfile.Adopt(x.PIDFile, [2]int{x.Lock, x.Witness}, x.Stale)
