@@ -61,3 +61,22 @@ func TestListenForAnotherName(t *testing.T) {
 	w.apply()
 	refused(t, a.Address)
 }
+
+// promise K1: a program that an Update no longer holds takes over the socket of one that goes: nobody is refused
+// meanwhile
+func TestListenGoesToWhoIsLifted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, supervise.Options{Helper: true})
+	s := supervise.Socket{Address: "tcp:" + loopback()}
+	web, spare := w.listening("web", s), w.listening("spare")
+	spare.Held = true
+	w.apply(web, spare)
+	first := inodeOf(t, w.expect("web/web"), 3)
+	spare = w.listening("spare", s)
+	if c := update(t, w, spare); c.String() != "~spare -web" {
+		t.Error(c)
+	}
+	if now := inodeOf(t, w.expect("spare/spare"), 3); now != first {
+		t.Errorf("the socket is %s, and was %s", now, first)
+	}
+}

@@ -133,13 +133,12 @@ func (l *loop) update(r updateRequest) {
 	if len(c.Added) < len(r.next) || len(c.Removed) > 0 {
 		l.Log.Info("programs: " + c.String())
 	}
+	started := slices.Concat(c.Added, c.Restarted)
 	lifted := l.tellWanted(&c, same, r.next)
-	u := &updating{untried: make(map[string]bool, len(c.Added)+len(c.Restarted)), tried: r.tried}
-	for _, name := range slices.Concat(c.Added, c.Restarted) {
+	l.handOnSockets(started)
+	u := &updating{untried: make(map[string]bool, len(started)), tried: r.tried}
+	for _, name := range started {
 		u.untried[name] = true
-	}
-	for _, p := range lifted {
-		u.untried[p.spec.Name] = true
 	}
 	l.updates = append(l.updates, u)
 	l.move(c, lifted)
@@ -172,7 +171,6 @@ func (l *loop) tellWanted(c *Changes, same []string, next map[string]*Program) (
 		p.wanted = next[name]
 	}
 	l.order()
-	l.handOnSockets(slices.Concat(c.Added, c.Restarted))
 	return lifted
 }
 
@@ -198,7 +196,7 @@ func (l *loop) move(c Changes, lifted []*program) {
 	}
 	for _, p := range lifted {
 		if p.beginAnew(); p.state == held {
-			p.spec = p.wanted
+			l.on(p, unwant) // it is what it is to be from now on
 		}
 		l.on(p, lift)
 	}
