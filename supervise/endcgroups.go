@@ -11,22 +11,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// EndCgroups kills, and waits for, what Sets whose Options.Cgroup has this name, its last element, have left behind in
-// their groups wherever in the hierarchy those are: the one before may have been started from elsewhere. It returns
-// their PIDs, and removes the groups. This process and its ancestors are spared, and so is what a program with
+// EndCgroups kills, and waits for 5 s for, what Sets whose Options.Cgroup has this name, its last element, have left
+// behind in their groups wherever in the hierarchy those are: the one before may have been started from elsewhere. It
+// returns their PIDs, and removes the groups. This process and its ancestors are spared, and so is what a program with
 // KillProcess has started. See [EndLeftovers] for when to call it.
 func EndCgroups(name string) (pids []int) {
 	mount, _, err := cgroupMount()
 	if err != nil || name == "" {
 		return nil
 	}
-	pids = endCgroupsBelow(mount, name)
+	pids = endCgroupsBelow(mount, name, time.Now().Add(longestDying))
 	slices.Sort(pids)
 	return pids
 }
 
 // endCgroupsBelow looks also in what a program with KillProcess has left: a Set may have been started there.
-func endCgroupsBelow(dir, name string) (pids []int) {
+func endCgroupsBelow(dir, name string, until time.Time) (pids []int) {
 	filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.IsDir() || e.Name() != name || path == dir {
 			return nil
@@ -35,10 +35,10 @@ func endCgroupsBelow(dir, name string) (pids []int) {
 		for _, e := range entries {
 			program := path + "/" + e.Name()
 			if strings.HasSuffix(program, endedSuffix) {
-				pids = append(pids, endLeftIn(program)...)
+				pids = append(pids, endLeftIn(program, until)...)
 			}
 			if e.IsDir() {
-				pids = append(pids, endCgroupsBelow(program, name)...)
+				pids = append(pids, endCgroupsBelow(program, name, until)...)
 				removeCgroup(program)
 			}
 		}
@@ -48,13 +48,13 @@ func endCgroupsBelow(dir, name string) (pids []int) {
 	return pids
 }
 
-// endLeftIn kills who is in a group until nobody is, for five seconds at most.
-func endLeftIn(dir string) (ended []int) {
+// endLeftIn kills who is in a group, once at least, until nobody is.
+func endLeftIn(dir string, until time.Time) (ended []int) {
 	spared := ourLine()
-	for end, wait := time.Now().Add(5*time.Second), time.Millisecond; ; wait = min(2*wait, 64*time.Millisecond) {
+	for wait := time.Millisecond; ; wait = min(2*wait, 64*time.Millisecond) {
 		pids := inCgroup(dir)
 		left := slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return slices.Contains(spared, pid) })
-		if len(left) == 0 || time.Now().After(end) {
+		if len(left) == 0 {
 			return ended
 		}
 		if len(left) == len(pids) {
@@ -70,6 +70,9 @@ func endLeftIn(dir string) (ended []int) {
 			if !slices.Contains(ended, pid) {
 				ended = append(ended, pid)
 			}
+		}
+		if time.Now().After(until) {
+			return ended
 		}
 		time.Sleep(wait)
 	}

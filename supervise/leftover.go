@@ -13,19 +13,23 @@ import (
 	"github.com/keepalivedd/keepalivedd/wait"
 )
 
-// EndLeftovers kills, and waits for, what a Set with the same Options.Mark has left behind when its process was killed:
-// the children died with it, but not what these had started. It returns their PIDs. Call it before New, and only when
-// nobody else can have a Set of that mark. This process and its ancestors, which a program of the dead Set may have
-// started, are spared; and so is what a program with KillProcess has started, and whoever sees another root directory
-// in another mount namespace: in a container there may be a daemon of the same mark.
-// Without a mark there is nobody to be ended.
-func EndLeftovers(mark string) (pids []int) {
-	return endMarked(func(int) bool { return false }, mark)
+// EndLeftovers kills, and waits for 5 s for, what a Set with the same Options.Mark has left behind when its process was
+// killed: the children died with it, but not what these had started. It returns their PIDs. Call it before New, and
+// only when nobody else can have a Set of that mark. This process and its ancestors, which a program of the dead Set
+// may have started, are spared; and so is what a program with KillProcess has started, and whoever sees another root
+// directory in another mount namespace: in a container there may be a daemon of the same mark. Without a mark there is
+// nobody to be ended.
+func EndLeftovers(mark string) (pids []int) { return endLeftovers(mark, time.Now().Add(longestDying)) }
+
+func endLeftovers(mark string, until time.Time) []int {
+	return endMarked(until, func(int) bool { return false }, mark)
 }
 
 // endMarked ends who has all of these marks, unless spares says not to.
-func endMarked(spares func(pid int) bool, marks ...string) (pids []int) {
+func endMarked(until time.Time, spares func(pid int) bool, marks ...string) (pids []int) {
 	spared := ourLine()
+	killed := dying{until: until}
+	defer killed.wait()
 	ours := viewOf("self")
 	procs, _ := os.ReadDir("/proc")
 	for _, e := range procs {
@@ -41,13 +45,11 @@ func endMarked(spares func(pid int) bool, marks ...string) (pids []int) {
 		if err != nil {
 			continue
 		}
-		if its() { // still the same process, and the descriptor holds it
-			if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil {
-				pids = append(pids, pid)
-				wait.End(fd, 5*time.Second)
-			}
+		if !its() { // no longer the same process, which the descriptor holds
+			unix.Close(fd)
+		} else if killed.kill(fd) {
+			pids = append(pids, pid)
 		}
-		unix.Close(fd)
 	}
 	return pids
 }
@@ -55,11 +57,43 @@ func endMarked(spares func(pid int) bool, marks ...string) (pids []int) {
 // endStrays ends what has left the group of the program, as far as its session tells, and, once the Set has died, its
 // environment: before that it is that of a hook too. The next Set ends this process before it starts a program.
 func (g *guard) endStrays() {
-	EndSessions([]Session{g.session})
+	until := time.Now().Add(longestDying)
+	endSessions([]Session{g.session}, until)
 	if g.alone && g.marks[0] != "" {
 		own, _ := unix.Getsid(0) // the gate is in it, and ends later
-		endMarked(func(pid int) bool { sid, err := unix.Getsid(pid); return err != nil || sid == own }, g.marks...)
+		spares := func(pid int) bool { sid, err := unix.Getsid(pid); return err != nil || sid == own }
+		endMarked(until, spares, g.marks...)
 	}
+}
+
+// longestDying bounds the wait for all who have been killed, and the search for others that they have started. Anybody
+// can make processes that look like ours, and keep them from ending: a debugger can, or a file system of his own.
+const longestDying = 5 * time.Second
+
+// dying are processes that have been killed.
+type dying struct {
+	until time.Time
+	fds   []int
+}
+
+// kill owns a pidfd.
+func (d *dying) kill(fd int) bool {
+	if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) != nil {
+		unix.Close(fd)
+		return false
+	}
+	if d.fds = append(d.fds, fd); len(d.fds) == 256 { // there may be more than descriptors
+		d.wait()
+	}
+	return true
+}
+
+func (d *dying) wait() {
+	for _, fd := range d.fds {
+		wait.End(fd, max(0, time.Until(d.until)))
+		unix.Close(fd)
+	}
+	d.fds = nil
 }
 
 // view is how a process sees the file system: its mount namespace, and its root directory.

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/keepalivedd/keepalivedd/wait"
 )
 
 // Session is that of a program's process, which leads it. Who is in it has come from there, whatever it did with its
@@ -59,12 +57,16 @@ func (l *loop) sessions() []Session {
 	return list
 }
 
-// EndSessions kills, and waits for, who is left in the sessions of programs whose Set was killed, since the machine was
-// booted and in this PID namespace. It returns their PIDs. A session has its number as long as anybody is in it: so
-// whoever is in one whose leader is another process, or is older than it, is none of them. Of one that is Alone the
-// leader is ended, if it lives on: the kernel takes the death signal from who becomes another user. This process and
-// its ancestors are spared. See [EndLeftovers] for when to call it.
+// EndSessions kills, and waits for 5 s for, who is left in the sessions of programs whose Set was killed, since the
+// machine was booted and in this PID namespace. It returns their PIDs. A session has its number as long as anybody is
+// in it: so whoever is in one whose leader is another process, or is older than it, is none of them. Of one that is
+// Alone the leader is ended, if it lives on: the kernel takes the death signal from who becomes another user. This
+// process and its ancestors are spared. See [EndLeftovers] for when to call it.
 func EndSessions(sessions []Session) (pids []int) {
+	return endSessions(sessions, time.Now().Add(longestDying))
+}
+
+func endSessions(sessions []Session, until time.Time) (pids []int) {
 	starts, alone := make(map[int]uint64, len(sessions)), map[int]bool{}
 	for _, s := range sessions {
 		if s.PID > 1 {
@@ -78,7 +80,8 @@ func EndSessions(sessions []Session) (pids []int) {
 		return nil
 	}
 	spared := ourLine()
-	for again := true; again; { // until there is nobody who was started meanwhile
+	killed := dying{until: until}
+	for again := true; again; again = again && time.Now().Before(until) { // there may be some who were started meanwhile
 		again = false
 		all := everybody()
 		for _, pid := range slices.Sorted(maps.Keys(all)) {
@@ -89,30 +92,27 @@ func EndSessions(sessions []Session) (pids []int) {
 				slices.Contains(pids, pid) || alone[p.session] && pid != p.session {
 				continue
 			}
-			if endSession(p) {
+			if endSession(p, &killed) {
 				pids, again = append(pids, pid), true
 			}
 		}
+		killed.wait()
 	}
 	slices.Sort(pids)
 	return pids
 }
 
 // endSession kills a process if it is still the same and in the same session.
-func endSession(p proc) bool {
+func endSession(p proc, killed *dying) bool {
 	fd, err := unix.PidfdOpen(p.pid, 0)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd)
 	if now, ok := readProc(p.pid); !ok || now.start != p.start || now.session != p.session {
+		unix.Close(fd)
 		return false
 	}
-	if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) != nil {
-		return false
-	}
-	wait.End(fd, 5*time.Second)
-	return true
+	return killed.kill(fd)
 }
 
 // Era is what Sessions are of: this boot of the machine, and this PID namespace. Elsewhere their numbers are others'.
