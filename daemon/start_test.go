@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/fdtest"
 )
 
 // promise S2
@@ -111,7 +113,7 @@ func TestNothingOfTheCallerReachesTheDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.env = append(w.env, "_GO_DAEMON=1", "NOTIFY_SOCKET=@nowhere")
-	master, slave := pty(t)
+	master, slave := fdtest.PTY(t)
 	defer master.Close()
 	old := syscall.Umask(0o077)
 	pid := w.up(func(c *exec.Cmd) {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/fdtest"
 )
 
 // unread is a standard error whose reader has gone: to write to it is deadly, unless somebody sees to that.
@@ -25,27 +27,9 @@ func unread(t *testing.T) func(*exec.Cmd) {
 	return func(c *exec.Cmd) { c.Stderr = w }
 }
 
-// fullPipe is one that nobody reads, and that takes nothing any more.
-func fullPipe(t *testing.T) *os.File {
-	t.Helper()
-	var p [2]int
-	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := unix.Write(p[1], make([]byte, 4096)); err != nil {
-			break
-		}
-	}
-	unix.SetNonblock(p[1], false)
-	f := os.NewFile(uintptr(p[1]), "pipe")
-	t.Cleanup(func() { f.Close(); unix.Close(p[0]) })
-	return f
-}
-
 // startUnread is for a sample: it has something to say, and somebody may read it, who does not.
 func startUnread(t *testing.T, s *sample) {
-	full := fullPipe(t)
+	full := fdtest.FullPipe(t)
 	start := func() int {
 		c := exec.Command(s.exe, append(s.args, "-daemon")...)
 		c.Stderr = full

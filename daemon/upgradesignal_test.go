@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/internal/fdtest"
 	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
@@ -193,7 +194,7 @@ func TestUpgradeLeavesJobControlAlone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "webd.pid")
 	t.Setenv("WEBD", file)
 	t.Setenv("WEBD_DISTURBED", fmt.Sprintf("refused %d", unix.SIGHUP))
-	master, slave := pty(t)
+	master, slave := fdtest.PTY(t)
 	defer master.Close()
 	exe, err := os.Executable()
 	if err != nil {

@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/keepalivedd/keepalivedd/internal/fdtest"
 	"github.com/keepalivedd/keepalivedd/signals"
 )
 
@@ -218,7 +218,7 @@ func TestTermBehindManyHups(t *testing.T) {
 
 // issue: in the foreground, HUP with a vanished terminal is a stop; with the terminal there it is a reload
 func TestHangup(t *testing.T) {
-	master, slave := pty(t)
+	master, slave := fdtest.PTY(t)
 	l := start(t, "listen", func(c *exec.Cmd) {
 		c.Stdin = slave
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -228,26 +228,6 @@ func TestHangup(t *testing.T) {
 	l.expect("reload hangup")
 	master.Close() // the kernel hangs up the session
 	l.expect("stop hangup")
-}
-
-func pty(t *testing.T) (master, slave *os.File) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip("no pseudo-terminals here: ", err)
-	}
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slave, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return master, slave
 }
 
 func TestParseAndName(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/keepalivedd/keepalivedd/internal/fdtest"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
 
@@ -230,7 +231,7 @@ command = ["/bin/sh", "-c", "echo oh >&2; exec sleep 1000"]
 	d := w.up()
 	w.await(w.log, `a\[\d+\]: `)
 	w.await(w.log, `longer\[\d+\]: `)
-	master, slave := openPTY(t)
+	master, slave := fdtest.PTY(t)
 	defer master.Close()
 	for _, colour := range []string{"", "1"} {
 		c := w.command("logs")

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/fdtest"
 )
 
 // everyKind are programs with all that a daemon does for them: output to files and to syslog, readiness, checks, hooks,
@@ -214,19 +216,9 @@ on_change = ["/bin/sh", "-c", "echo $NEW_STATE $COUNT >>$DIR/told"]
 func hungTerminals(t *testing.T, n int) (paths []string) {
 	t.Helper()
 	for range n {
-		master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-		if err != nil {
-			t.Skipf("no terminals: %v", err)
-		}
-		t.Cleanup(func() { master.Close() })
-		number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-		if err == nil {
-			err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		paths = append(paths, fmt.Sprintf("/dev/pts/%d", number))
+		master, slave := fdtest.PTY(t)
+		t.Cleanup(func() { master.Close(); slave.Close() })
+		paths = append(paths, slave.Name())
 	}
 	return paths
 }

@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/fdtest"
 )
 
 // promise S5: a start does what it would, and returns what it would, though what it says is read by nobody who has not
 // gone: on a terminal that was stopped, and into a pipe that is full
 func TestStartThatIsNotRead(t *testing.T) {
-	for what, unread := range map[string]func(*testing.T) *os.File{"terminal": stoppedTerminal, "pipe": fullPipe} {
+	for what, unread := range map[string]func(testing.TB) *os.File{"terminal": stoppedTerminal, "pipe": fdtest.FullPipe} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, `
@@ -53,29 +55,10 @@ command = ["/bin/sh", "-c", "exec tail -f $DIR/conf.toml"]
 	}
 }
 
-// fullPipe is a pipe that nobody reads, and that takes nothing any more.
-func fullPipe(t *testing.T) *os.File {
-	t.Helper()
-	var p [2]int
-	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := unix.Write(p[1], make([]byte, 4096)); err != nil {
-			break
-		}
-	}
-	unix.SetNonblock(p[1], false)
-	t.Cleanup(func() { unix.Close(p[0]) })
-	f := os.NewFile(uintptr(p[1]), "pipe")
-	t.Cleanup(func() { f.Close() })
-	return f
-}
-
 // stoppedTerminal is one at which somebody has pressed Control-S.
-func stoppedTerminal(t *testing.T) *os.File {
+func stoppedTerminal(t testing.TB) *os.File {
 	t.Helper()
-	master, slave := openPTY(t)
+	master, slave := fdtest.PTY(t)
 	t.Cleanup(func() { master.Close() })
 	t.Cleanup(func() { slave.Close() })
 	if err := unix.IoctlSetInt(int(slave.Fd()), unix.TCXONC, 0); err != nil { // TCOOFF

@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/fdtest"
 )
 
 // issue 9.3: status -w draws in place, and q alone ends it; whatever ends it, the terminal is as it was
@@ -22,7 +23,7 @@ func TestWatch(t *testing.T) {
 		signal syscall.Signal
 		want   int
 	}{{"xQ\x1b", 0, 0}, {"", unix.SIGTERM, 143}, {"", unix.SIGINT, 130}, {"", unix.SIGHUP, 129}} {
-		master, slave := openPTY(t)
+		master, slave := fdtest.PTY(t)
 		was, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
 		if err != nil {
 			t.Fatal(err)
@@ -128,33 +129,13 @@ func drawn(master *os.File) <-chan struct{} {
 	return pictures
 }
 
-func openPTY(t *testing.T) (master, slave *os.File) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip("no pseudo-terminals here: ", err)
-	}
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slave, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return master, slave
-}
-
 // issue 9.3: colours are for a terminal, and for who wants them
 func TestColours(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, oneProgram)
 	p := w.up()
 	for env, want := range map[string]bool{"NO_COLOR=": true, "NO_COLOR=1": false, "TERM=dumb": false} {
-		master, slave := openPTY(t)
+		master, slave := fdtest.PTY(t)
 		c := w.command("status")
 		c.Env = append(c.Env, "TERM=xterm", env)
 		c.Stdout = slave
