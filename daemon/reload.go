@@ -16,6 +16,9 @@ type question struct {
 	verdict chan<- outcome
 }
 
+// errStopping is what is answered for as long as anybody can be by a daemon that does nothing new.
+var errStopping = &control.Error{Code: control.CodeStopping, Message: "it is stopping"}
+
 type outcome struct {
 	touched string
 	err     error
@@ -33,10 +36,13 @@ func (r *run) answerReload(_ context.Context, raw json.RawMessage) (any, error) 
 	select {
 	case r.asked <- question{p.DryRun, told}:
 	case <-r.life.Done():
-		return nil, &control.Error{Code: control.CodeStopping, Message: "it is stopping"}
+		return nil, errStopping
 	}
 	v := <-told
-	if v.err != nil {
+	switch {
+	case v.err != nil && r.life.Err() != nil:
+		return nil, errStopping
+	case v.err != nil:
 		return nil, &control.Error{Code: control.CodeRefused, Message: v.err.Error()}
 	}
 	return reloadAnswer{v.touched}, nil

@@ -45,7 +45,7 @@ func (d *Daemon) Upgrade(ctx context.Context, binary string, dryRun bool) (Upgra
 	select {
 	case p.upgrades <- u:
 	case <-p.over:
-		return Upgraded{}, &control.Error{Code: control.CodeStopping, Message: "it is stopping"}
+		return Upgraded{}, errStopping
 	case <-ctx.Done():
 		return Upgraded{}, ctx.Err()
 	}
@@ -113,6 +113,10 @@ func refusedUpgrade(err error) error {
 // upgrade is the loop's part.
 func (r *run) upgrade(u *upgrading) (v upgraded) {
 	refuse := func(err error) upgraded {
+		if r.life.Err() != nil {
+			r.log().Info("upgrade called off by the stop", "program", u.binary.Name(), "err", err)
+			return upgraded{v.Upgraded, errStopping}
+		}
 		r.log().Error("upgrade refused, everything goes on as before", "program", u.binary.Name(), "err", err)
 		return upgraded{v.Upgraded, &UpgradeError{err.Error()}}
 	}
