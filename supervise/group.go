@@ -48,7 +48,10 @@ func (l *loop) signalMembers(leader int, sig syscall.Signal) {
 }
 
 // askSpare finds out who is to be spared, beside those who have been found already.
-func (l *loop) askSpare() {
+func (l *loop) askSpare() { l.eachSpared(l.spare) }
+
+// eachSpared calls do with whoever Options.Spare names, and with all their ancestors; those below us come first.
+func (l *loop) eachSpared(do func(pid int, below bool)) {
 	if l.Spare == nil {
 		return
 	}
@@ -56,7 +59,7 @@ func (l *loop) askSpare() {
 		below := true
 		for _, pid := range append([]int{pid}, ancestors(pid, l.kernel.process)...) {
 			below = below && pid != l.kernel.self()
-			l.spare(pid, below)
+			do(pid, below)
 		}
 	}
 }

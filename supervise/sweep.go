@@ -250,19 +250,12 @@ func (l *loop) toEnd(members []proc) (left []proc, spares bool) {
 // sessions of those below us.
 func (l *loop) sparedNow() (pids, sessions map[int]bool) {
 	pids, sessions = map[int]bool{l.kernel.self(): true}, map[int]bool{}
-	if l.Spare == nil {
-		return pids, sessions
-	}
-	for _, pid := range l.Spare() {
-		below := true
-		for _, pid := range append([]int{pid}, ancestors(pid, l.kernel.process)...) {
-			below = below && pid != l.kernel.self()
-			pids[pid] = true
-			if p, ok := l.kernel.process(pid); ok && below && p.session != l.ownSession() {
-				sessions[p.session] = true
-			}
+	l.eachSpared(func(pid int, below bool) {
+		pids[pid] = true
+		if p, ok := l.kernel.process(pid); ok && below && p.session != l.ownSession() {
+			sessions[p.session] = true
 		}
-	}
+	})
 	return pids, sessions
 }
 
