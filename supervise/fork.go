@@ -62,12 +62,7 @@ func (x *fork) carryOut() (pid int, err error) {
 	}
 	if x.At > 0 || stillborn {
 		x.forget()
-		var ws syscall.WaitStatus
-		for {
-			if _, err := syscall.Wait4(int(x.PID), &ws, 0, nil); err != syscall.EINTR {
-				break
-			}
-		}
+		waitFor(int(x.PID))
 	}
 	switch {
 	case stillborn:

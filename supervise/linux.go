@@ -114,7 +114,10 @@ func (*linux) zombie(kind, id int) int {
 	return pid
 }
 
-func (*linux) wait(pid int) (ws syscall.WaitStatus) {
+func (*linux) wait(pid int) syscall.WaitStatus { return waitFor(pid) }
+
+// waitFor waits for the end of a child, and takes it.
+func waitFor(pid int) (ws syscall.WaitStatus) {
 	for {
 		if _, err := syscall.Wait4(pid, &ws, 0, nil); err != syscall.EINTR {
 			return ws

@@ -111,11 +111,11 @@ func (l *loop) openNotify(p *program, c *command, r *Ready) error {
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrUnix{}) // unix(7), autobind: the kernel finds a name
 	}
-	name := ""
-	if address, e := syscall.Getsockname(fd); err == nil && e == nil {
-		name = address.(*syscall.SockaddrUnix).Name
+	var own syscall.Sockaddr
+	if err == nil {
+		own, err = syscall.Getsockname(fd)
 	}
-	if name == "" {
+	if err != nil {
 		unix.Close(fd)
 		return fmt.Errorf("notify socket: %w", err)
 	}
@@ -130,7 +130,7 @@ func (l *loop) openNotify(p *program, c *command, r *Ready) error {
 	}
 	p.sources = append(p.sources, s)
 	p.withFeatures().notified = &notifyState{}
-	c.env = append(c.env, "NOTIFY_SOCKET="+name)
+	c.env = append(c.env, "NOTIFY_SOCKET="+own.(*syscall.SockaddrUnix).Name)
 	if r.Watchdog > 0 {
 		c.env = append(c.env, "WATCHDOG_USEC="+strconv.FormatInt(r.Watchdog.Microseconds(), 10))
 	}

@@ -77,12 +77,7 @@ func (s *launcher) execSetup(c command) (pid int, err error) {
 		return pid, nil
 	}
 	unix.Kill(-pid, unix.SIGKILL)
-	var ws syscall.WaitStatus
-	for {
-		if _, err := syscall.Wait4(pid, &ws, 0, nil); err != syscall.EINTR {
-			break
-		}
-	}
+	waitFor(pid)
 	return 0, wrong
 }
 
