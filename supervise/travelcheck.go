@@ -51,92 +51,96 @@ func (s *setState) check() error {
 	return nil
 }
 
+// checking is a check on its way: what it has seen so far.
+type checking struct {
+	*setState
+	sources map[int]string // what a descriptor is for
+	names   map[string]bool
+	pids    map[int]bool
+}
+
 func (s *setState) wrong() error {
 	if s.Version < 1 || s.Version > stateVersion {
 		return fmt.Errorf("it is of version %d, and known are those up to %d", s.Version, stateVersion)
 	}
-	sources := map[int]string{}
-	for _, x := range s.Sources {
-		if sources[x.FD] != "" || x.FD < 3 {
-			return fmt.Errorf("descriptor %d is there twice, or cannot be", x.FD)
-		}
-		if !slices.Contains([]string{kindOutput, kindReady, kindNotify, kindGate}, x.Kind) {
-			return fmt.Errorf("descriptor %d is read for %q, which is not known", x.FD, x.Kind)
-		}
-		if sources[x.FD] = x.Kind; x.Kind == kindOutput && (x.Sink < 0 || x.Sink >= len(s.Sinks)) {
-			return errors.New("output has no place to go")
-		}
-		if x.Left < 0 || x.Used < 0 || x.Rate < 0 || len(x.Kept) > 1<<20 {
-			return fmt.Errorf("descriptor %d: a number cannot be", x.FD)
+	x := &checking{s, map[int]string{}, map[string]bool{}, map[int]bool{}} // in this order: each looks at what was seen
+	for _, wrong := range []func() error{x.wrongSources, x.wrongSinks, x.wrongPrograms, x.wrongTasks, x.wrongSockets} {
+		if err := wrong(); err != nil {
+			return err
 		}
 	}
-	for _, fd := range []int{s.Kept, s.Epoll} {
-		if fd != 0 && (fd < 3 || sources[fd] != "") {
-			return fmt.Errorf("descriptor %d is there twice, or cannot be", fd)
-		}
-	}
-	for _, x := range s.Sinks {
-		if x.Kept != nil && (x.Kept.Records < 0 || x.Kept.Records > 0 && s.Kept < 3) {
-			return fmt.Errorf("what is kept of the output of program %s is missing", x.Program)
-		}
-		for _, fd := range x.Outlets {
-			if sources[fd] != kindOutput {
-				return fmt.Errorf("output of program %s comes from nowhere", x.Program)
-			}
-		}
-	}
-	names, pids := map[string]bool{}, map[int]bool{}
-	once := func(pid int) bool {
-		known := pid == 1 || pid < 0 || pids[pid]
-		pids[pid] = pid != 0
-		return !known
-	}
-	for i := range s.Programs {
-		p := &s.Programs[i]
-		if p.Spec == nil || p.Spec.Program == nil || p.Spec.Name == "" || names[p.Spec.Name] {
-			return errors.New("a program has no name, or another's")
-		}
-		names[p.Spec.Name] = true
-		if err := p.wrong(once, sources, len(s.Sinks)); err != nil {
-			return fmt.Errorf("program %s: %w", p.Spec.Name, err)
-		}
-	}
-	if s.Feed != nil && !once(s.Feed.PID) {
-		return errors.New("the process that reads the events is another's")
-	}
-	for _, t := range s.Tasks {
-		if !once(t.PID) || t.PID == 0 {
-			return fmt.Errorf("pid %d is there twice, or cannot be", t.PID)
-		}
-	}
-	for name, pid := range s.Gates {
-		if !slices.ContainsFunc(s.Tasks, func(t taskState) bool { return t.PID == pid }) {
-			return fmt.Errorf("program %s: the gate that it has given up is no process", name)
-		}
-	}
-	for _, x := range s.Sockets {
-		if x.Address == "" || len(x.Users) == 0 || x.FD >= 0 && (x.FD < 3 || sources[x.FD] != "") {
-			return errors.New("a socket is nobody's, or is something else")
-		}
-		if x.FD >= 0 {
-			sources[x.FD] = x.Address
-		}
-		for _, name := range x.Users {
-			if !names[name] {
-				return fmt.Errorf("%s: there is no program %q", x.Address, name)
-			}
-		}
-	}
-	for _, name := range slices.Concat(s.Queue, s.Asleep, s.Binding) {
-		if !names[name] {
+	return x.known(slices.Concat(s.Queue, s.Asleep, s.Binding))
+}
+
+// once tells whether a process is nobody else's.
+func (x *checking) once(pid int) bool {
+	known := pid == 1 || pid < 0 || x.pids[pid]
+	x.pids[pid] = pid != 0
+	return !known
+}
+
+// known says which of these programs there is not.
+func (x *checking) known(names []string) error {
+	for _, name := range names {
+		if !x.names[name] {
 			return fmt.Errorf("there is no program %q", name)
 		}
 	}
 	return nil
 }
 
-// wrong says what of a program cannot be; once tells whether a process is nobody else's.
-func (p *programState) wrong(once func(pid int) bool, sources map[int]string, sinks int) error {
+func (x *checking) wrongSources() error {
+	for _, s := range x.Sources {
+		if x.sources[s.FD] != "" || s.FD < 3 {
+			return fmt.Errorf("descriptor %d is there twice, or cannot be", s.FD)
+		}
+		if !slices.Contains([]string{kindOutput, kindReady, kindNotify, kindGate}, s.Kind) {
+			return fmt.Errorf("descriptor %d is read for %q, which is not known", s.FD, s.Kind)
+		}
+		if x.sources[s.FD] = s.Kind; s.Kind == kindOutput && (s.Sink < 0 || s.Sink >= len(x.Sinks)) {
+			return errors.New("output has no place to go")
+		}
+		if s.Left < 0 || s.Used < 0 || s.Rate < 0 || len(s.Kept) > 1<<20 {
+			return fmt.Errorf("descriptor %d: a number cannot be", s.FD)
+		}
+	}
+	for _, fd := range []int{x.Kept, x.Epoll} {
+		if fd != 0 && (fd < 3 || x.sources[fd] != "") {
+			return fmt.Errorf("descriptor %d is there twice, or cannot be", fd)
+		}
+	}
+	return nil
+}
+
+func (x *checking) wrongSinks() error {
+	for _, s := range x.Sinks {
+		if s.Kept != nil && (s.Kept.Records < 0 || s.Kept.Records > 0 && x.Kept < 3) {
+			return fmt.Errorf("what is kept of the output of program %s is missing", s.Program)
+		}
+		for _, fd := range s.Outlets {
+			if x.sources[fd] != kindOutput {
+				return fmt.Errorf("output of program %s comes from nowhere", s.Program)
+			}
+		}
+	}
+	return nil
+}
+
+func (x *checking) wrongPrograms() error {
+	for i := range x.Programs {
+		p := &x.Programs[i]
+		if p.Spec == nil || p.Spec.Program == nil || p.Spec.Name == "" || x.names[p.Spec.Name] {
+			return errors.New("a program has no name, or another's")
+		}
+		x.names[p.Spec.Name] = true
+		if err := x.wrongProgram(p); err != nil {
+			return fmt.Errorf("program %s: %w", p.Spec.Name, err)
+		}
+	}
+	return nil
+}
+
+func (x *checking) wrongProgram(p *programState) error {
 	for _, spec := range []*specState{p.Spec, p.Wanted, p.Given} {
 		if spec == nil {
 			continue
@@ -154,7 +158,7 @@ func (p *programState) wrong(once func(pid int) bool, sources map[int]string, si
 		return fmt.Errorf("it is %q", p.State)
 	case st.running() != (p.PID != 0 || p.GroupEnd != nil) || p.PID != 0 && p.GroupEnd != nil:
 		return fmt.Errorf("it is %s, with pid %d", st, p.PID)
-	case !once(p.PID) || p.Sink != nil && (*p.Sink < 0 || *p.Sink >= sinks):
+	case !x.once(p.PID) || p.Sink != nil && (*p.Sink < 0 || *p.Sink >= len(x.Sinks)):
 		return errors.New("a number cannot be")
 	case st == held && p.Hold == nil:
 		return errors.New("it is held by nobody")
@@ -169,13 +173,46 @@ func (p *programState) wrong(once func(pid int) bool, sources map[int]string, si
 		}
 	}
 	for _, t := range p.tasks() {
-		if !once(t.PID) {
+		if !x.once(t.PID) {
 			return errors.New("a process of it is another's")
 		}
 	}
 	for _, fd := range p.Sources {
-		if sources[fd] == "" {
+		if x.sources[fd] == "" {
 			return fmt.Errorf("descriptor %d is missing", fd)
+		}
+	}
+	return nil
+}
+
+// wrongTasks comes after the programs, which have some of their own.
+func (x *checking) wrongTasks() error {
+	if x.Feed != nil && !x.once(x.Feed.PID) {
+		return errors.New("the process that reads the events is another's")
+	}
+	for _, t := range x.Tasks {
+		if !x.once(t.PID) || t.PID == 0 {
+			return fmt.Errorf("pid %d is there twice, or cannot be", t.PID)
+		}
+	}
+	for name, pid := range x.Gates {
+		if !slices.ContainsFunc(x.Tasks, func(t taskState) bool { return t.PID == pid }) {
+			return fmt.Errorf("program %s: the gate that it has given up is no process", name)
+		}
+	}
+	return nil
+}
+
+func (x *checking) wrongSockets() error {
+	for _, s := range x.Sockets {
+		if s.Address == "" || len(s.Users) == 0 || s.FD >= 0 && (s.FD < 3 || x.sources[s.FD] != "") {
+			return errors.New("a socket is nobody's, or is something else")
+		}
+		if s.FD >= 0 {
+			x.sources[s.FD] = s.Address
+		}
+		if err := x.known(s.Users); err != nil {
+			return fmt.Errorf("%s: %w", s.Address, err)
 		}
 	}
 	return nil
