@@ -207,6 +207,9 @@ func (p *Program) check() error {
 
 // explain finds the reason of a failed start where the kernel's word for it may mean several things.
 func (p *Program) explain(err error) error {
+	if errors.Is(err, syscall.ENOEXEC) {
+		return fmt.Errorf("%w: it is no program of this machine, nor a script that begins with #!", err)
+	}
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.ENOTDIR) {
 		return err
 	}
@@ -228,7 +231,7 @@ func (p *Program) explain(err error) error {
 			return fmt.Errorf("%w: the file is there, its interpreter%s is not", err, interpreter(p.Command[0]))
 		}
 	}
-	if os.Geteuid() != 0 && p.User.credential() != nil {
+	if own := (*refusal)(nil); os.Geteuid() != 0 && p.User.credential() != nil && !errors.As(err, &own) {
 		return fmt.Errorf("user %s: only root can run programs as another user: %w", p.User.Name, err)
 	}
 	return err

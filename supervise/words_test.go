@@ -22,3 +22,18 @@ func TestWordsOfAnEnd(t *testing.T) {
 		}
 	}
 }
+
+// promise Q1: why a program cannot be started is told once, and in words that help
+func TestWordsOfALaunchThatFails(t *testing.T) {
+	p := &Program{Name: "a", Command: []string{"/bin/true"}, User: &User{Name: "nobody", UID: 65534, GID: 65534}}
+	told := "user: nobody: only root can run programs as another user"
+	for want, err := range map[string]error{
+		told: &refusal{told, unix.EPERM},
+		"exec format error: it is no program of this machine, nor a script that begins with #!": unix.ENOEXEC,
+		"argument list too long": unix.E2BIG,
+	} {
+		if got := p.explain(err).Error(); got != want {
+			t.Errorf("%v is explained as %q, want %q", err, got, want)
+		}
+	}
+}
