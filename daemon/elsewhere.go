@@ -48,6 +48,9 @@ func (d *Daemon) Upgrade(context.Context, string, bool) (Upgraded, error) {
 func (d *Daemon) Passed() []*os.File                 { return nil }
 func (d *Daemon) Listeners() ([]net.Listener, error) { return nil, nil }
 
+func rehearses() bool                      { return false }
+func (d *Daemon) giveBack(err error) error { return err }
+
 // Detach leaves the process in the foreground.
 func (d *Daemon) Detach() (status int, launched bool) {
 	d.report(errors.New("only Linux has a background: it stays in the foreground"))

@@ -41,7 +41,7 @@ func (d *Daemon) Run(ctx context.Context) (err error) {
 		others()
 	}
 	if err := closeOnExec(); err != nil {
-		return err
+		return d.giveBack(err)
 	}
 	unix.Umask(d.umask())
 	life, end := context.WithCancelCause(ctx)

@@ -11,8 +11,8 @@ import (
 //
 //	os.Exit(d.Main(*background, logging.Options{To: "syslog", Ident: "echod"}.Logger))
 //
-// open is called in the process that is to serve, and what it returns becomes Log and slog's default; nil is standard
-// error, as is Log if it was set. Whatever goes wrong, before the daemon is ready or after, is told both to the caller,
+// open is called in the process that is to serve, and in one that is to say whether it could take over from another;
+// what it returns becomes Log and slog's default; nil is standard error, as is Log if it was set. Whatever goes wrong, before the daemon is ready or after, is told both to the caller,
 // on standard error or by Report, and to the log. What ends a daemon that nobody has asked to end is in the log of the
 // next start as well, see [CrashFile].
 //
@@ -23,6 +23,12 @@ import (
 func (d *Daemon) Main(background bool, open func() (*slog.Logger, io.Closer, error)) (status int) {
 	mindZone()
 	if background {
+		if open != nil && rehearses() {
+			if err := tryToOpen(open); err != nil {
+				d.report(err)
+				return ExitStatus(err)
+			}
+		}
 		if status, launched := d.Detach(); launched {
 			return status
 		}
@@ -32,6 +38,7 @@ func (d *Daemon) Main(background bool, open func() (*slog.Logger, io.Closer, err
 		log, closer, err := open()
 		if err != nil {
 			surviveUnread()
+			err = d.giveBack(err)
 			d.report(err)
 			return ExitStatus(err)
 		}
@@ -62,4 +69,13 @@ func (d *Daemon) Main(background bool, open func() (*slog.Logger, io.Closer, err
 		d.report(err)
 	}
 	return ExitStatus(err)
+}
+
+// tryToOpen tells why the log could not be had.
+func tryToOpen(open func() (*slog.Logger, io.Closer, error)) error {
+	_, closer, err := open()
+	if err == nil && closer != nil {
+		closer.Close()
+	}
+	return err
 }

@@ -156,11 +156,14 @@ func (h *hearing) close() {
 	h.r.Close()
 }
 
+// rehearses says that this program is only to say whether it could take over, and has not yet.
+func rehearses() bool { return os.Getenv(rehearsal) != "" }
+
 // Rehearse says, in a program that was run to tell whether it could take over from one that runs, whether it can; is is
 // false when it was not, and nothing is done. The process is to leave with the status. Detach and Run call it first of
 // all: it is for programs that would do something before that.
 func (d *Daemon) Rehearse() (status int, is bool) {
-	if os.Getenv(rehearsal) == "" {
+	if !rehearses() {
 		return 0, false
 	}
 	os.Unsetenv(rehearsal)

@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/logging"
 	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
@@ -139,6 +142,44 @@ func TestUpgradeWithARelativePidfile(t *testing.T) {
 		p.Wait(time.Minute)
 		p.Close()
 		c.Wait()
+	}
+}
+
+// webdLog cannot be had where a file beside the pidfile says when: always, or not in a rehearsal.
+func webdLog(file string) func() (*slog.Logger, io.Closer, error) {
+	return func() (*slog.Logger, io.Closer, error) {
+		when, _ := os.ReadFile(file + ".nolog")
+		switch {
+		case string(when) == "late" && os.Getenv("_DAEMON_REHEARSAL") == "":
+			os.Remove(file + ".nolog")
+			return nil, nil, errors.New("there is no room for a log")
+		case string(when) == "always":
+			return nil, nil, errors.New("there is no room for a log")
+		}
+		return logging.Options{To: file + ".log"}.Logger()
+	}
+}
+
+// promise U2: a log that the new program cannot open is found in the rehearsal, or leads back to the program before
+func TestUpgradeWithoutALog(t *testing.T) {
+	t.Setenv("WEBD_LOG", "1")
+	file, _ := startWebd(t)
+	st, _ := pidfile.Look(file)
+	for _, when := range []string{"always", "late"} {
+		if err := os.WriteFile(file+".nolog", []byte(when), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if status, said := upgradeVerb(t, file); status != 1 || !strings.Contains(said, "all goes on as before: ") ||
+			!strings.Contains(said, "no room") || strings.Contains(said, "could not take over") != (when == "late") {
+			t.Errorf("%s: status %d, %q", when, status, said)
+		}
+		os.Remove(file + ".nolog")
+		if c, err := daemon.Query(file, 0); err != nil || c.State != daemon.Running || c.PID != st.PID {
+			t.Fatalf("%s: %v, %v", when, c, err)
+		}
+	}
+	if status, said := upgradeVerb(t, file); status != 0 {
+		t.Errorf("status %d, %q", status, said)
 	}
 }
 

@@ -143,6 +143,17 @@ func (i *Inherited) Return(cause error, abandon func(state json.RawMessage)) err
 	return cause
 }
 
+// giveBack is Return for a Daemon that may have inherited nothing: cause is returned then.
+func (d *Daemon) giveBack(cause error) error {
+	if d.Inherited == nil {
+		d.Inherited = Inherit()
+	}
+	if d.Inherited == nil || d.Inherited.image == nil {
+		return cause
+	}
+	return d.Inherited.Return(cause, d.Upgrades.Abandon)
+}
+
 func (i *Inherited) execute(cause error) (err error) {
 	do := func() {
 		settle()

@@ -121,6 +121,9 @@ func webd(file string) int {
 	if len(os.Args) > 1 {
 		return d.Verb(os.Args[1])
 	}
+	if os.Getenv("WEBD_LOG") != "" {
+		return d.Main(true, webdLog(file))
+	}
 	if os.Getenv("WEBD_FOREGROUND") == "" {
 		if status, launched := d.Detach(); launched {
 			return status
