@@ -20,8 +20,8 @@ import (
 // errAsked is the cause of a life that ended because it was asked for.
 var errAsked = errors.New("it was called off before it was ready")
 
-// failure is the cause of a life that fail has ended. It tells an error of some context's, which fail was told, from the
-// end of Run's own.
+// failure is the cause of a life that fail has ended. It tells an error of some context's, which fail was told, from
+// the end of Run's own.
 type failure struct{ error }
 
 func (f failure) Unwrap() error { return f.error }

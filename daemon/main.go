@@ -11,8 +11,9 @@ import (
 //
 //	os.Exit(d.Main(*background, logging.Options{To: "syslog", Ident: "echod"}.Logger))
 //
-// open is called in the process that is to serve, and in one that is to say whether it could take over from another;
-// what it returns becomes Log and slog's default; nil is standard error, as is Log if it was set. Whatever goes wrong, before the daemon is ready or after, is told both to the caller,
+// open is called in the process that is to serve, and what it returns becomes Log and slog's default; nil is standard
+// error, as is Log if it was set. It is also called, and the log closed, in a process that is only to say whether it
+// could take over from another. Whatever goes wrong, before the daemon is ready or after, is told both to the caller,
 // on standard error or by Report, and to the log. What ends a daemon that nobody has asked to end is in the log of the
 // next start as well, see [CrashFile].
 //
