@@ -69,23 +69,31 @@ func (o *options) operate(path string, s *step) ([]supervise.Outcome, error) {
 
 var errStarting = errors.New("it is starting: ask again")
 
-// askRunning asks a daemon that is neither starting nor dead.
-func askRunning(path, method string, patience time.Duration, q, answer any) error {
+// pidOf is that of a daemon that can be asked: it is neither starting nor dead.
+func pidOf(path string) (pid int, err error) {
 	st, err := pidfile.Look(path)
 	switch {
 	case err != nil:
-		return err
+		return 0, err
 	case st.State == pidfile.Starting:
-		return errStarting
+		return 0, errStarting
 	case st.State != pidfile.Held:
-		return pidfile.ErrNotRunning
+		return 0, pidfile.ErrNotRunning
+	}
+	return st.PID, nil
+}
+
+func askRunning(path, method string, patience time.Duration, q, answer any) error {
+	pid, err := pidOf(path)
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	err = control.AskPID(ctx, control.Path(path), st.PID, method, q, answer)
+	err = control.AskPID(ctx, control.Path(path), pid, method, q, answer)
 	var told *control.Error
 	if err != nil && !errors.As(err, &told) {
-		return &daemon.UnaskedError{PID: st.PID, Err: err}
+		return &daemon.UnaskedError{PID: pid, Err: err}
 	}
 	return err
 }

@@ -27,6 +27,10 @@ func TestStarting(t *testing.T) {
 		{[]string{"status"}, 4, ""},
 		{[]string{"reload"}, 100, starting},
 		{[]string{"stop"}, 100, starting},
+		{[]string{"up", "one"}, failure, "keepalivedd: it is starting: ask again\n"},
+		{[]string{"logs"}, failure, "keepalivedd: it is starting: ask again\n"},
+		{[]string{"events"}, failure, "keepalivedd: it is starting: ask again\n"},
+		{[]string{"metrics"}, failure, "keepalivedd: it is starting: ask again\n"},
 	} {
 		if status, stderr := w.run(test.args...); status != test.status || stderr != test.stderr {
 			t.Errorf("%v: status %d, %q; want %d, %q", test.args, status, stderr, test.status, test.stderr)

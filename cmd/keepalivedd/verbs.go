@@ -7,7 +7,6 @@ import (
 
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/daemon"
-	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
 // promptly is for questions that a daemon in good health answers at once.
@@ -49,15 +48,6 @@ func (o *options) failed(err error) int {
 		return statusUnknown
 	}
 	return status
-}
-
-// pidOf is that of the daemon that holds a pidfile, which one does not that is starting yet.
-func pidOf(path string) (pid int, err error) {
-	st, err := pidfile.Look(path)
-	if err == nil && st.State != pidfile.Held {
-		err = pidfile.ErrNotRunning
-	}
-	return st.PID, err
 }
 
 // reload leaves the check to the daemon, which logs and counts what it refuses. What is wrong is looked for here too
