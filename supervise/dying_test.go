@@ -43,8 +43,8 @@ func undying(t *testing.T, env string) (pid int) {
 	return pid
 }
 
-// promise S5: a start is not held up by those who look as if the daemon before had left them, and do not end: anybody can
-// make as many as he likes. All of them are waited for together.
+// promise S5: a start is not held up by those who look as if the daemon before had left them, and do not end: anybody
+// can make as many as he likes. All of them are waited for together.
 func TestLeftoversThatDoNotEnd(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -208,7 +208,7 @@ func (p *Program) check() error {
 // explain finds the reason of a failed start where the kernel's word for it may mean several things.
 func (p *Program) explain(err error) error {
 	if errors.Is(err, syscall.ENOEXEC) {
-		return fmt.Errorf("%w: it is no program of this machine, nor a script that begins with #!", err)
+		return fmt.Errorf("%w: it is neither a program of this machine nor a script with a #! line", err)
 	}
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.ENOTDIR) {
 		return err

@@ -29,7 +29,7 @@ func TestWordsOfALaunchThatFails(t *testing.T) {
 	told := "user: nobody: only root can run programs as another user"
 	for want, err := range map[string]error{
 		told: &refusal{told, unix.EPERM},
-		"exec format error: it is no program of this machine, nor a script that begins with #!": unix.ENOEXEC,
+		"exec format error: it is neither a program of this machine nor a script with a #! line": unix.ENOEXEC,
 		"argument list too long": unix.E2BIG,
 	} {
 		if got := p.explain(err).Error(); got != want {
