@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,15 +22,20 @@ func TestQuietInAStorm(t *testing.T) {
 	if os.Getenv(child) != "" {
 		brace()
 		_, release := signals.Notify()
+		var settled atomic.Bool
 		for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2} {
 			go func() {
 				for {
 					unix.Kill(os.Getpid(), sig)
+					if !settled.Load() {
+						runtime.Gosched() // or the moment may never come in which nothing is being caught
+					}
 				}
 			}()
 		}
 		time.Sleep(time.Millisecond) // for some to be on their way
 		settle()
+		settled.Store(true)
 		quiet(release)
 		return
 	}
