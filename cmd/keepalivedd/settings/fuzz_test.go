@@ -16,6 +16,9 @@ import (
 // environment_file, /more.env.
 type memory struct{ main, more string }
 
+// load is Load, from files that are not the machine's.
+func load(path string, files files) (*Config, error) { return loadOn(Machine{}, path, files) }
+
 func (m memory) Read(path string) ([]byte, config.ID, error) {
 	switch path {
 	case "/main.toml":

@@ -33,8 +33,6 @@ type Machine struct {
 // LoadOn is Load, with more that is looked for.
 func LoadOn(m Machine, path string) (*Config, error) { return loadOn(m, path, disk{}) }
 
-func load(path string, files files) (*Config, error) { return loadOn(Machine{}, path, files) }
-
 func loadOn(m Machine, path string, files files) (*Config, error) {
 	l, c := read(path, files)
 	if l.Root != nil {
