@@ -105,10 +105,7 @@ func answer(ctx context.Context, line []byte, calls map[string]call, reads bool)
 		said := fmt.Sprintf("%s: only root and uid %d may, and members of the group may read", r.method, os.Geteuid())
 		return encode(r.id, nil, &Error{Code: CodeForbidden, Message: said}), nil
 	case call.method != nil:
-		x, is := ctx.Value(connKey{}).(interface {
-			begins(method string, again bool) (bool, error)
-		})
-		if is {
+		if x, is := ctx.Value(connKey{}).(*serving); is {
 			if begins, err := x.begins(r.method, call.reads || call.again); err != nil {
 				return encode(r.id, nil, err), nil
 			} else if !begins {
