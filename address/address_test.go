@@ -155,6 +155,31 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// Nobody can have a path look as if it were listened on, by a socket whose name goes on like the kernel's table, and so
+// keep a stale socket from being replaced, and what asks for it from being taken on. promise S9
+func TestProbeForged(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
+	listen := func(name string) (fd int) {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err == nil {
+			err = unix.Bind(fd, &unix.SockaddrUnix{Name: name})
+		}
+		if err == nil {
+			err = unix.Listen(fd, 1)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fd
+	}
+	unix.Close(listen(path)) // which is stale now
+	defer unix.Close(listen("@x\n0: 2 0 10000 1 1 7 " + path))
+	if err := new(Table).Probe(must(t, "unix:"+path)); err != nil {
+		t.Error(err)
+	}
+}
+
 // One who listens on all addresses of both families is in the way of IPv4 too; one of IPv6 alone is not.
 func TestProbeBothFamilies(t *testing.T) {
 	t.Parallel()

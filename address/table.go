@@ -108,10 +108,22 @@ func (t *Table) probePath(a Address) error {
 	case st.Mode&unix.S_IFMT != unix.S_IFSOCK:
 		return fmt.Errorf("%s: what is there is not a socket, and is left alone: remove it", a.Path)
 	}
-	if inodes := t.inodes(a, false); len(inodes) > 0 {
+	if inodes := t.inodes(a, false); len(inodes) > 0 && !abandoned(a.Path) {
 		return &InUseError{a, t.whose(inodes)}
 	}
 	return nil // it is stale
+}
+
+// abandoned reports whether no socket has this name any more. /proc/net/unix tells names as they are, with newlines: so
+// whoever gives his socket one that goes on like a line of it has whatever path he likes be listened on. To connect a
+// socket for datagrams fails in another way where there is one that listens, which does not notice.
+func abandoned(path string) bool {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return errors.Is(unix.Connect(fd, &unix.SockaddrUnix{Name: path}), unix.ECONNREFUSED)
 }
 
 // InUse is the error for an address that could not be bound because somebody has it.
