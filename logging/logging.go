@@ -147,6 +147,11 @@ func (l *Log) Say(name string, pid int, level slog.Level, text []byte) (taken bo
 // included.
 func (l *Log) Dropped() uint64 { return l.lost.total.Load() }
 
+// OnFailure has f told, by a goroutine of the log, why messages are lost when writing begins to fail, as on a full
+// disk, and at most once a minute: the line that tells of losses cannot be written then. f does not wait, and logs to
+// another Log. It is not told of what is lost because nobody takes it, or too slowly.
+func (l *Log) OnFailure(f func(error)) { l.lost.because.Store(&f) }
+
 // Offer is [Log.Line] for those who can wait: it drops nothing. It takes text and
 // returns nil; or, when about 64 KiB wait to be written, it takes nothing and
 // returns a channel that is closed when it is worth another try. A disk that is

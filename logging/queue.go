@@ -39,7 +39,10 @@ type record struct {
 }
 
 // losses are counted until they are told of, and in all.
-type losses struct{ untold, total atomic.Uint64 }
+type losses struct {
+	untold, total atomic.Uint64
+	because       atomic.Pointer[func(error)] // whom to tell why; may be nil
+}
 
 func (l *losses) add(r record) {
 	l.untold.Add(r.weight)

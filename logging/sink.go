@@ -33,6 +33,8 @@ type sink struct {
 	whose    string    // begins the report of losses
 	midline  bool      // what was written last does not end its line
 	absent   time.Time // of the last attempt that has found nobody
+	known    bool      // it fails, and somebody was told so
+	told     time.Time // when that was
 	queue    *queue
 	retry    time.Duration
 	closing  chan struct{} // closed by end
@@ -110,6 +112,7 @@ func (s *sink) deliver(batch []record) int {
 			n, err := s.device.write(batch[written:])
 			written += n
 			if err == nil || !errors.Is(err, errAbsent) {
+				s.tell(err)
 				return written
 			}
 			s.absent = tried
@@ -121,6 +124,18 @@ func (s *sink) deliver(batch []record) int {
 		}
 		s.queue.stall()
 		s.pause()
+	}
+}
+
+// tell tells whoever wants to know why what is written is lost: when that begins, and no sooner than a minute after the
+// last time.
+func (s *sink) tell(err error) {
+	switch because := s.queue.lost.because.Load(); {
+	case err == nil:
+		s.known = false
+	case because != nil && !s.known && time.Since(s.told) >= time.Minute:
+		s.known, s.told = true, time.Now()
+		(*because)(err)
 	}
 }
 

@@ -42,10 +42,17 @@ func (t *outlet) open() {
 func (t *outlet) try() {
 	log, err := logging.Open(t.options)
 	if err != nil {
-		t.outputs.log.Error("program "+t.program+": its output is lost", "err", err)
+		t.lose(err)
 		return
 	}
+	if t.file() {
+		log.OnFailure(func(err error) { t.lose(fmt.Errorf("%s: %w", t.options.To, err)) })
+	}
 	t.log.Store(log)
+}
+
+func (t *outlet) lose(why error) {
+	t.outputs.log.Error("program "+t.program+": its output is lost", "err", why)
 }
 
 // turn waits for the disk's turn: one that hangs takes a thread.

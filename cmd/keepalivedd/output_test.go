@@ -135,8 +135,13 @@ output = "/dev/full"
 	d := w.up()
 	w.await(filepath.Join(w.dir, "done"), "done")
 	w.down(d)
-	if !strings.Contains(w.read(w.log), "program a: 100000 log messages lost") {
-		t.Errorf("the log:\n%s", w.read(w.log))
+	log := w.read(w.log)
+	if !strings.Contains(log, "program a: 100000 log messages lost") {
+		t.Errorf("the log:\n%s", log)
+	}
+	// while it is so, and not only behind it, in a file that nobody can read then
+	if told := strings.Count(log, `program a: its output is lost err="/dev/full: no space left on device"`); told != 1 {
+		t.Errorf("told %d times; the log:\n%s", told, log)
 	}
 }
 
