@@ -75,8 +75,8 @@ func ExampleDaemon_methods() {
 	// ended: <nil>
 }
 
-// A server of TCP that a newer program takes over, and that refuses nobody: who connects meanwhile waits in the queue of
-// the socket, and who is being served is served to the end first. One that does not end within 5 s has the upgrade
+// A server of TCP that a newer program takes over, and that refuses nobody: who connects meanwhile waits in the queue
+// of the socket, and who is being served is served to the end first. One that does not end within 5 s has the upgrade
 // refused.
 func ExampleUpgrades() {
 	var ln *net.TCPListener
