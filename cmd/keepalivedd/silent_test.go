@@ -52,7 +52,9 @@ func TestStoppedDaemon(t *testing.T) {
 	w := newWorld(t, oneProgram)
 	d := w.up()
 	d.signal(t, unix.SIGSTOP)
-	for !strings.Contains(w.read(fmt.Sprintf("/proc/%d/stat", d.pid)), ") T ") {
+	// A thread may answer until one has got to the signal.
+	if err := unix.Waitid(unix.P_PID, d.pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
 	}
 	want := fmt.Sprintf("%s: pid %d is stopped, and answers once it goes on: kill -CONT %[2]d",
 		control.Path(w.pidfile), d.pid)
