@@ -212,6 +212,15 @@ func notForPrograms(verb, arg string) error {
 	return fmt.Errorf("%s is for the daemon itself; to "+what+": %s %s %[2]s", verb, arg, name, by)
 }
 
+// notForStart is for who wants nothing done, and has named something to do.
+func notForStart(verb string) error {
+	hint := ""
+	if verb == "reload" || verb == "upgrade" {
+		hint = fmt.Sprintf("; to see what it would do: %s %s --dry-run", name, verb)
+	}
+	return fmt.Errorf("-t and -d are for a start, and %s is none%s", verb, hint)
+}
+
 // meant goes behind the name of a command that there is not.
 func meant(verb string) string {
 	if near := config.Nearest(verb, slices.Values(verbs[1:])); near != "" {

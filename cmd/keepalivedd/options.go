@@ -223,6 +223,9 @@ func (o *options) complete(args []string, mask string) error {
 
 // fitVerb refuses options of other verbs.
 func (o *options) fitVerb() error {
+	if (o.test || o.dump) && o.verb != "" {
+		return notForStart(o.verb)
+	}
 	if o.json && o.verb != "status" && o.verb != "logs" {
 		return errors.New("--json is for status and logs")
 	}
