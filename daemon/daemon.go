@@ -5,7 +5,8 @@
 // background and tells the caller the truth about the start; [Daemon.Main] does both, and the log.
 //
 // Hooks run one at a time, so they need no locks. But one that has not returned when its context has ended, and its
-// Grace is over, is left behind, and may still run when Stop is called.
+// Grace is over, is left behind, and may still run when Stop is called. One that panics ends the process, of which the
+// next start's log tells, see [CrashFile]; only a Start that panics in an upgrade leads back to the program before.
 //
 // Linux only: elsewhere Run calls the hooks in the foreground, for people to build and try their program there, without
 // a pidfile, a socket, a user or the background, which it says. One Daemon per process.
