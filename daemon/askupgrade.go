@@ -14,9 +14,10 @@ import (
 
 // AskUpgrade asks the daemon that holds the pidfile path to upgrade itself, see [Daemon.Upgrade], for which the caller
 // must be allowed to signal it, and waits for what comes of it: the answer is the new program's, or why the one before
-// goes on, an *[UpgradeError]. binary is an absolute path, or "". No daemon is [pidfile.ErrNotRunning], one that is
-// still starting a *[pidfile.HeldError], and one that could not be asked an *[UnaskedError]. Patience bounds the wait;
-// zero: 90 s. Any other error says that what came of it is not known, or that the daemon has died of it.
+// goes on, an *[UpgradeError]. binary is an absolute path, or "". No daemon, or one that stops, is
+// [pidfile.ErrNotRunning], one that is still starting a *[pidfile.HeldError], and one that could not be asked an
+// *[UnaskedError]. Patience bounds the wait; zero: 90 s. Any other error says that what came of it is not known, or
+// that the daemon has died of it.
 func AskUpgrade(path, binary string, dryRun bool, patience time.Duration) (Upgraded, error) {
 	p, err := pidfile.Find(path)
 	if err != nil {
@@ -39,6 +40,8 @@ func AskUpgrade(path, binary string, dryRun bool, patience time.Duration) (Upgra
 		return Upgraded{}, &UpgradeError{told.Message}
 	case errors.As(err, &told) && told.Code == control.CodeMethod:
 		return Upgraded{}, &UpgradeError{"the daemon that runs does not know of upgrades in place: restart it"}
+	case errors.As(err, &told) && told.Code == control.CodeStopping:
+		return Upgraded{}, fmt.Errorf("%w any more: pid %d is stopping", pidfile.ErrNotRunning, p.PID)
 	case errors.As(err, &told):
 		return Upgraded{}, told
 	case p.Wait(0):

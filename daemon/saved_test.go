@@ -50,6 +50,11 @@ func savesOddly(d *daemon.Daemon) {
 				return errors.New("the context of Start has not ended")
 			}
 		}
+	case "late": // it does not come to say whether it could take over
+		d.Upgrades.Rehearse = func(json.RawMessage) error {
+			os.WriteFile(d.PIDFile+".rehearses", nil, 0o600)
+			select {}
+		}
 	case "nothing":
 		d.Upgrades.Save = func(context.Context) (*daemon.Saved, error) { return nil, nil }
 	case "no file":
@@ -142,6 +147,36 @@ func TestUpgradeWithARelativePidfile(t *testing.T) {
 		p.Wait(time.Minute)
 		p.Close()
 		c.Wait()
+	}
+}
+
+// promises T2, Q1: an upgrade that a stop calls off is no refusal after which all goes on
+func TestUpgradeDuringAStop(t *testing.T) {
+	t.Setenv("WEBD_SAVES", "late")
+	file, _ := startWebd(t)
+	p, err := pidfile.Find(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	asked := make(chan error, 1)
+	go func() {
+		_, err := daemon.AskUpgrade(file, "", false, 0)
+		asked <- err
+	}()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(file + ".rehearses"); err == nil {
+			break
+		}
+	}
+	if err := p.Signal(unix.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := <-asked; !errors.Is(err, pidfile.ErrNotRunning) || !strings.Contains(err.Error(), "is stopping") {
+		t.Errorf("%T: %v", err, err)
+	}
+	if !p.Wait(time.Minute) {
+		t.Error("it goes on")
 	}
 }
 
