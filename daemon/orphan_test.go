@@ -86,7 +86,7 @@ func dieTogether(late bool) error {
 	for _, pid := range orphans {
 		// Nothing tells of the end of a zombie: a pidfd would make it ours.
 		for began := time.Now(); unix.Kill(pid, 0) == nil; time.Sleep(time.Millisecond) {
-			if time.Since(began) > 10*time.Second {
+			if time.Since(began) > time.Minute {
 				return fmt.Errorf("orphan %d is not reaped (late %v)", pid, late)
 			}
 		}

@@ -62,7 +62,7 @@ func TestSyslogTagOfInstance(t *testing.T) {
 	l := mustOpen(t, Options{To: "syslog", Ident: "worker:12"}, f.system())
 	l.Logger().Info("m")
 	b := make([]byte, 1024)
-	f.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	f.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	n, err := f.conn.Read(b)
 	if want := fmt.Sprintf(" worker/12[%d]: m\n", os.Getpid()); err != nil || !strings.HasSuffix(string(b[:n]), want) {
 		t.Errorf("got %q, %v, want %q at its end", b[:n], err, want)

@@ -65,7 +65,7 @@ func (f *fakeSyslogd) stop() {
 func (f *fakeSyslogd) read() (int, string) {
 	f.t.Helper()
 	b := make([]byte, 64<<10)
-	f.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	f.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	n, err := f.conn.Read(b)
 	if err != nil {
 		f.t.Fatal(err)

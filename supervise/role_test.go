@@ -53,7 +53,7 @@ func play(role string) int {
 		fmt.Println("applied", s.Apply(context.Background(), programs))
 		if role == "init" {
 			io.Copy(io.Discard, os.Stdin)
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			fmt.Println("stopped", s.Stop(ctx))
 			return 0

@@ -134,7 +134,7 @@ func (w *world) logged(part string) string {
 			if strings.Contains(line, part) {
 				return line
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			w.t.Fatalf("the log never says %q", part)
 		}
 	}
@@ -191,7 +191,7 @@ func gone(t *testing.T, pid int) {
 		return
 	}
 	defer unix.Close(fd)
-	for end := time.Now().Add(30 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		switch n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}},
 			int(max(0, time.Until(end)).Milliseconds())); {
 		case n == 1:

@@ -104,7 +104,7 @@ func newCluster(t *testing.T) *cluster {
 		t.Cleanup(func() { m.Process.Kill(); m.Wait() })
 	}
 	wait := exec.Command("sh", "-c",
-		`for i in $(seq 100); do etcdctl endpoint health >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1`)
+		`for i in $(seq 600); do etcdctl endpoint health >/dev/null 2>&1 && exit 0; sleep 0.1; done; exit 1`)
 	wait.Env = append(os.Environ(), "ETCDCTL_API=3", "ETCDCTL_ENDPOINTS="+c.endpoints)
 	if out, err := wait.CombinedOutput(); err != nil {
 		t.Fatalf("the cluster does not come up: %v: %s", err, out)
@@ -128,7 +128,7 @@ func (c *cluster) next() (name, what string) {
 			c.t.Fatalf("%s: two are active", name)
 		}
 		return name, what
-	case <-time.After(40 * time.Second):
+	case <-time.After(patience):
 		c.t.Fatal("nothing happens")
 	}
 	return "", ""

@@ -22,7 +22,7 @@ func (w *world) recover(what string) {
 	w.t.Helper()
 	defer bury()
 	ready := regexp.MustCompile("INFO ready pid=([0-9]+)")
-	for range 10 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		status, stderr := w.run()
 		if status == 0 {
 			w.down(w.daemon())

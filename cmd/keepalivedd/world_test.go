@@ -20,7 +20,7 @@ import (
 )
 
 // patience bounds every wait for an event; nothing waits for a time to pass.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 var (
 	built     string // where the program is built, once
@@ -176,7 +176,7 @@ func (w *world) empty() {
 func (w *world) nobody() {
 	w.t.Helper()
 	for _, p := range processes(w.dir) {
-		if !p.ends(5 * time.Second) {
+		if !p.ends(patience) {
 			w.t.Errorf("process %d is left: %s", p.pid, p)
 		}
 		p.close()
@@ -241,7 +241,7 @@ func killAll(dir string) (left int) {
 			unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0)
 		}
 		for _, p := range list {
-			p.ends(5 * time.Second)
+			p.ends(patience)
 			p.close()
 		}
 	}
