@@ -81,7 +81,7 @@ func threads(t *testing.T, pid int) map[string]use {
 	for _, task := range tasks {
 		status, err := os.ReadFile(task + "/status")
 		if err != nil {
-			t.Fatal(err)
+			continue // it has ended since
 		}
 		var u use
 		if m := voluntary.FindSubmatch(status); m != nil {
