@@ -278,6 +278,14 @@ func (c *command) renew() bool {
 // with it.
 const belowName = "/again."
 
+// programGroup is that of a program whose process is in dir, which may be below it.
+func programGroup(dir string) string {
+	if i := strings.LastIndexByte(dir, '/'); i >= 0 && strings.HasPrefix(dir[i:], belowName) {
+		return dir[:i]
+	}
+	return dir
+}
+
 // openBelow opens the first group of that name that has not given anybody controllers.
 func (c *command) openBelow() (fd int, err error) {
 	for n := 0; ; n++ {

@@ -16,3 +16,18 @@ func TestCgroupRootIsWhereTheListOfMountsHasIt(t *testing.T) {
 		t.Error("a directory is taken for a hierarchy")
 	}
 }
+
+// promise G1: the guard of a gate ends the program's cgroup, whatever of ours that is below
+func TestProgramGroup(t *testing.T) {
+	const outer = "/sys/fs/cgroup/keepalivedd-1/x.group/again.0"
+	for dir, want := range map[string]string{
+		"":                                       "",
+		outer:                                    "/sys/fs/cgroup/keepalivedd-1/x.group",
+		outer + "/keepalivedd-2/a.group":         outer + "/keepalivedd-2/a.group",
+		outer + "/keepalivedd-2/a.group/again.3": outer + "/keepalivedd-2/a.group",
+	} {
+		if got := programGroup(dir); got != want {
+			t.Errorf("of %s: %s, want %s", dir, got, want)
+		}
+	}
+}

@@ -237,7 +237,7 @@ func (g *guard) meet() {
 			p, _ := readProc(pid)
 			g.session = Session{PID: pid, Start: p.start}
 			_, dir, err := cgroupOfProcess(strconv.Itoa(pid))
-			if dir, _, _ = strings.Cut(dir, belowName); err == nil && strings.HasSuffix(dir, endedSuffix) {
+			if dir = programGroup(dir); err == nil && strings.HasSuffix(dir, endedSuffix) {
 				g.cgroup = dir
 			}
 		}
