@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -63,7 +64,7 @@ command = ["/bin/sh", "-c", "echo >$DIR/there; exec tail -n 0 -f $DIR/conf.toml"
 required = true
 ready = "fd:3"
 `, "keepalivedd: program next is blocked: waits for slow\n" +
-			"keepalivedd: program slow is starting: waits for a newline on its descriptor 3\n"},
+			"keepalivedd: program slow is starting(: waits for .*)?\n"}, // that it runs may be news
 		"startup": {`
 [startup]
 command = ["/bin/sh", "-c", "echo >$DIR/there; exec tail -n 0 -f $DIR/conf.toml"]
@@ -78,7 +79,8 @@ command = ["/bin/sh", "-c", "echo >$DIR/there; exec tail -n 0 -f $DIR/conf.toml"
 			}()
 			w.await(filepath.Join(w.dir, "there"), "\n")
 			w.daemon().signal(t, unix.SIGTERM)
-			if got := <-over; got != test.want+"keepalivedd: it was called off before it was ready\n" {
+			want := regexp.MustCompile("^" + test.want + "keepalivedd: it was called off before it was ready\n$")
+			if got := <-over; !want.MatchString(got) {
 				t.Errorf("it says\n%s", got)
 			}
 			w.empty()
