@@ -252,7 +252,13 @@ func (l *Log) Switch(d *Destination) {
 	if old == nil {
 		return
 	}
-	l.retired = append(slices.DeleteFunc(l.retired, (*sink).over), old.sink)
+	running := l.retired[:0]
+	for _, s := range l.retired {
+		if !s.over() {
+			running = append(running, s)
+		}
+	}
+	l.retired = append(running, old.sink)
 	bound := l.system.flush
 	if old.target.file() {
 		bound = l.system.linger // what was offered is not lost but to a disk that hangs
