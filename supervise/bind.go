@@ -259,13 +259,15 @@ func (*linux) closeListener(n *listener) {
 	n.hangUp(a)
 }
 
-// hangUp closes a socket. Those who wait there may have sent what is long in closing, see package cut, where they can
-// send descriptors.
+// hangUp closes a socket. Those who wait there may have sent what is long in closing, where they can send descriptors;
+// so may be the socket itself, of which a process has made a connection: see package cut.
 func (n *listener) hangUp(a address.Address) {
 	fd := n.fd
 	n.fd = -1
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	if waiting, _ := unix.Poll(p, 0); waiting > 0 && a.Network == "unix" {
+	waiting, _ := unix.Poll(p, 0)
+	_, unconnected := unix.Getpeername(fd)
+	if waiting > 0 && a.Network == "unix" || unconnected == nil && !a.Datagram() {
 		go cut.Short(func() { unix.Close(fd) })
 		return
 	}

@@ -1,7 +1,9 @@
 package supervise
 
 import (
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"path/filepath"
 	"testing"
 	"time"
@@ -174,4 +176,26 @@ func TestListenerWithDescriptorsThatLinger(t *testing.T) {
 	}
 	unix.Close(fd) // it is in the queue
 	returns(t, "who closes the socket", func() { (&linux{}).closeListener(n) })
+}
+
+// promise C6: a program that has made of the socket it listens on one that is connected, and lingers, has nobody wait
+// when that is closed, before its next start or for good
+func TestListenerThatLingers(t *testing.T) {
+	address := fmt.Sprintf("tcp:127.%d.%d.%d:7001", 1+rand.IntN(250), 1+rand.IntN(250), 1+rand.IntN(250))
+	n := &listener{Socket: Socket{Address: address}, fd: -1}
+	for _, then := range []func(){
+		func() {
+			if err := n.open(); err != nil {
+				t.Error(err)
+			}
+		},
+		func() { (&linux{}).closeListener(n) },
+	} {
+		if err := n.open(); err != nil {
+			t.Fatal(err)
+		}
+		unix.Shutdown(n.fd, unix.SHUT_RDWR) // it listens no more
+		hostage.Make(t, n.fd)
+		returns(t, "who closes the socket", then)
+	}
 }

@@ -10,19 +10,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Take returns a descriptor, the last of which takes an hour to be closed, or until the end of the test: that of a
-// connection whose other end reads nothing.
+// Take returns a descriptor, the last of which takes an hour to be closed, or until the end of the test.
 func Take(t testing.TB) int {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	Make(t, fd)
+	return fd
+}
+
+// Make makes one of a TCP socket: that of a connection whose other end reads nothing.
+func Make(t testing.TB, fd int) {
 	t.Helper()
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err == nil {
-		err = unix.Connect(fd, &unix.SockaddrInet4{Port: ln.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}})
-	}
+	err = unix.Connect(fd, &unix.SockaddrInet4{Port: ln.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,5 +45,4 @@ func Take(t testing.TB) int {
 	if err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &hour); err != nil {
 		t.Fatal(err)
 	}
-	return fd
 }
