@@ -234,6 +234,7 @@ func (n *listener) clear(path string) error {
 		return fmt.Errorf("socket: %w", err)
 	}
 	defer unix.Close(fd)
+	unix.Shutdown(fd, unix.SHUT_RD) // whoever listens may send what would take long to be closed
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); !errors.Is(err, unix.ECONNREFUSED) {
 		return unix.EADDRINUSE // somebody listens there, or what there is is not for connections
 	}
