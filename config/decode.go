@@ -35,7 +35,12 @@ func (d *Document) table(v reflect.Value, n *Value) {
 		} else {
 			fv = v.FieldByIndex(f.index)
 		}
-		ok := d.value(fv, child)
+		ok := false
+		if (len(f.words) > 0 || f.path) && fv.Kind() == reflect.String && !child.IsString() {
+			child.Report(fmt.Errorf("must be %s, not %s", f.allowed(), child.Describe()))
+		} else {
+			ok = d.value(fv, child)
+		}
 		if ok || fv.Kind() == reflect.Slice { // of a list all items are told of
 			ok = d.holds(f, fv, child) && ok
 		}

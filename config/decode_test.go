@@ -21,7 +21,7 @@ func TestDecodeTypes(t *testing.T) {
 		"count = +0":                   schema{true, 0},
 		"yes = 'true'":                 "/x:1:7: yes: must be true or false without quotes, not a string",
 		"count = '3'":                  "/x:1:9: count: must be a whole number without quotes, not a string",
-		"count = 3.0":                  "/x:1:9: count: must be a whole number without quotes, not a number",
+		"count = 3.0":                  "/x:1:9: count: must be a whole number without quotes, not a fraction",
 		"count = 99999999999999999999": "/x:1:9: count: 99999999999999999999 is too large",
 		"COUNT = 1":                    `/x:1:1: COUNT: unknown key; did you mean "count"?`,
 		"conut = 1":                    `/x:1:1: conut: unknown key; did you mean "count"?`,

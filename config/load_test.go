@@ -175,7 +175,7 @@ func TestMistakes(t *testing.T) {
 		"include = ['none']": "1:12: include: cannot read /none: file does not exist; " +
 			"create it, or write a pattern with *, which may match nothing",
 		"text = 'a'\ntext = 'b'\n[log.to]": "2:1: text: defined twice, first at line 1; remove one\n" +
-			"3:6: log.to: must be a string in quotes, not a table",
+			"3:6: log.to: must be \"stderr\" or an absolute path, not a table",
 	} {
 		_, mistakes := readDoc(doc)
 		got := strings.TrimPrefix(strings.ReplaceAll(mistakes.Error(), "\n/x:", "\n"), "/x:")

@@ -14,7 +14,7 @@ import (
 // one.
 func (d *Document) unknownKey(n *Value, s *schema) (meant string, err error) {
 	for i := range s.fields {
-		if f := &s.fields[i]; slices.Contains(f.elsewhere(), n.name) {
+		if f := &s.fields[i]; slices.ContainsFunc(f.elsewhere(), func(name string) bool { return sameWords(name, n.name) }) {
 			return f.name, fmt.Errorf("unknown key; did you mean %q?", f.name)
 		}
 	}
@@ -48,6 +48,11 @@ func (d *Document) unknownKey(n *Value, s *schema) (meant string, err error) {
 		return near, fmt.Errorf("unknown key; did you mean %q?", near)
 	}
 	return "", errors.New("unknown key")
+}
+
+// sameWords compares keys of different manners: exec_start is ExecStart elsewhere.
+func sameWords(a, b string) bool {
+	return strings.EqualFold(strings.ReplaceAll(a, "_", ""), strings.ReplaceAll(b, "_", ""))
 }
 
 // misplaced says what is wrong with a key at the top if it, or what is in it, belongs to a named table; nil if it

@@ -105,8 +105,10 @@ func (n *Value) Describe() string {
 		return "a string"
 	case boolKind:
 		return "a boolean"
-	case integerKind, floatKind:
+	case integerKind:
 		return "a number"
+	case floatKind:
+		return "a fraction"
 	case listKind:
 		if n.origin == headed {
 			return fmt.Sprintf("a list of tables, [[%s]]", n.Key())

@@ -105,7 +105,7 @@ type Program struct {
 	// StopSignal asks the program to end.
 	StopSignal Signal `toml:"stop_signal" default:"TERM" aka:"stopsignal kill_signal" doc:"the signal that asks the program, with its whole group (see kill), to end"`
 	// StopTimeout is the time between StopSignal and SIGKILL; 0 means to kill at once.
-	StopTimeout time.Duration `toml:"stop_timeout" default:"10s" aka:"stopwaitsecs stop_grace_period" doc:"the time from stop_signal to SIGKILL; 0s to kill at once"`
+	StopTimeout time.Duration `toml:"stop_timeout" default:"10s" aka:"stopwaitsecs stop_grace_period timeout_stop_sec" doc:"the time from stop_signal to SIGKILL; 0s to kill at once"`
 	// Settings is never nil in what [Load] returns.
 	*Settings
 }
