@@ -67,7 +67,7 @@ func TestTally(t *testing.T) {
 	t.Parallel()
 	held := &supervise.Hold{}
 	for want, programs := range map[string][]supervise.Status{
-		"none wanted":            nil,
+		"none configured":        nil, // as after an installation
 		"2 of 2":                 {{State: "up"}, {State: "up"}},
 		"1 of 2, 1 done":         {{State: "up"}, {State: "done"}},
 		"0 of 3, 1 done":         {{State: "failed"}, {State: "done"}, {State: "blocked"}},

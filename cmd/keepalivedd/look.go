@@ -228,6 +228,8 @@ func (a *state) tally() string {
 	words := "none wanted"
 	if wanted := len(a.Programs) - held - removed; wanted > 0 {
 		words = fmt.Sprintf("%d of %d", up, wanted)
+	} else if len(a.Programs) == 0 {
+		words = "none configured"
 	}
 	if done > 0 {
 		words += fmt.Sprintf(", %d done", done)
