@@ -139,6 +139,7 @@ type Daemon struct {
 	Inherited *Inherited
 
 	reopen func() error // of the log; nil: it is not ours
+	flush  func(ctx context.Context) error
 	chown  func(uid, gid int) error
 	inner
 }

@@ -38,9 +38,10 @@ type image struct {
 	Score      string            `json:"score,omitempty"`    // for children
 	Watchdog   time.Duration     `json:"watchdog,omitempty"` // the period of systemd's
 	Background bool              `json:"background,omitempty"`
-	Word       int               `json:"word"`             // the crash file
-	Passed     []passedState     `json:"passed,omitempty"` // in their order
-	Asked      *control.Deferred `json:"asked,omitempty"`  // who waits for an answer
+	Unwritten  bool              `json:"unwritten,omitempty"` // some of the log
+	Word       int               `json:"word"`                // the crash file
+	Passed     []passedState     `json:"passed,omitempty"`    // in their order
+	Asked      *control.Deferred `json:"asked,omitempty"`     // who waits for an answer
 	Files      map[string]int    `json:"files,omitempty"`
 	Idle       []int             `json:"idle,omitempty"` // to be closed, when there is time: the kernel takes its own for that
 	// Descriptors are those that State tells of.

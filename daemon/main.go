@@ -17,10 +17,11 @@ import (
 // on standard error or by Report, and to the log. What ends a daemon that nobody has asked to end is in the log of the
 // next start as well, see [CrashFile].
 //
-// Three methods of what open returns as its Closer are made use of, if it has them, as a logging.Log does:
+// Four methods of what open returns as its Closer are made use of, if it has them, as a logging.Log does:
 // Reopen() error is called before each Reload, so that HUP is enough after a rotation of log files, and a reload is
 // refused if it fails; OnStderr() bool says that the caller sees the log, and is not to be told again; Chown(uid, gid
-// int) error gives a file to User.
+// int) error gives a file to User; Flush(ctx) error writes, within a second, what is left to write when another program
+// takes over.
 func (d *Daemon) Main(background bool, open func() (*slog.Logger, io.Closer, error)) (status int) {
 	mindZone()
 	if background {
@@ -52,6 +53,9 @@ func (d *Daemon) Main(background bool, open func() (*slog.Logger, io.Closer, err
 		}
 		if to, ok := closer.(interface{ Reopen() error }); ok {
 			d.reopen = to.Reopen
+		}
+		if to, ok := closer.(interface{ Flush(context.Context) error }); ok {
+			d.flush = to.Flush
 		}
 		if to, ok := closer.(interface{ Chown(uid, gid int) error }); ok {
 			d.chown = to.Chown

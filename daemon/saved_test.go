@@ -55,6 +55,13 @@ func savesOddly(d *daemon.Daemon) {
 			os.WriteFile(d.PIDFile+".rehearses", nil, 0o600)
 			select {}
 		}
+	case "words":
+		d.Upgrades.Save = func(context.Context) (*daemon.Saved, error) {
+			for range wordsOfSave {
+				slog.Info("saving")
+			}
+			return nil, nil
+		}
 	case "nothing":
 		d.Upgrades.Save = func(context.Context) (*daemon.Saved, error) { return nil, nil }
 	case "no file":
@@ -215,6 +222,25 @@ func TestUpgradeWithoutALog(t *testing.T) {
 	}
 	if status, said := upgradeVerb(t, file); status != 0 {
 		t.Errorf("status %d, %q", status, said)
+	}
+}
+
+const wordsOfSave = 400 // less than what a log keeps
+
+// promises L1, U1: no line of the log is lost in an upgrade, the last ones of the program before included
+func TestUpgradeWritesTheLog(t *testing.T) {
+	t.Setenv("WEBD_LOG", "1")
+	t.Setenv("WEBD_SAVES", "words")
+	file, _ := startWebd(t)
+	const times = 10
+	for range times {
+		if status, said := upgradeVerb(t, file); status != 0 {
+			t.Fatalf("status %d, %q", status, said)
+		}
+	}
+	text, err := os.ReadFile(file + ".log")
+	if n := strings.Count(string(text), "saving"); n != times*wordsOfSave || err != nil {
+		t.Errorf("of %d lines there are %d, %v", times*wordsOfSave, n, err)
 	}
 }
 

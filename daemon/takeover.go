@@ -238,6 +238,9 @@ func (r *run) takeOver(i *Inherited) (err error) {
 		}
 		i.file = r.file
 	}
+	if x.Unwritten {
+		r.log().Warn("log messages of the program before are lost: they could not be written")
+	}
 	r.unprotect = r.protect()
 	r.makeThreads()
 	if r.Start != nil {

@@ -146,6 +146,9 @@ func (r *run) upgrade(u *upgrading) (v upgraded) {
 		if left, err = r.Upgrades.Save(ctx); left == nil {
 			left = &Saved{}
 		}
+		if err == nil {
+			x.Unwritten = !r.writeLog(ctx)
+		}
 		return err
 	})
 	if !errors.Is(err, errHung) { // else it may be written yet
@@ -165,6 +168,16 @@ func (r *run) upgrade(u *upgrading) (v upgraded) {
 		x.Asked.Answer(nil, refusedUpgrade(v.err))
 	}
 	return v
+}
+
+// writeLog has what was logged be written, as far as that can be had: a log keeps nobody waiting.
+func (r *run) writeLog(ctx context.Context) bool {
+	if r.flush == nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return r.flush(ctx) == nil
 }
 
 // become executes the new program. When it returns, everything but what was saved is as it was.
