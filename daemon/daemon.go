@@ -96,7 +96,8 @@ type Daemon struct {
 	// error is logged, and nothing is told: systemd ends a daemon that it does not hear of. Nil: nothing is told.
 	Alive func() error
 	// Status is what the daemon says of itself to who asks for its status, and to systemd when it is ready and after each
-	// reload; each call has a goroutine of its own, and is waited for a second. Nil: nothing.
+	// reload; each call has a goroutine of its own, and is waited for a second. It is called beside the hooks, as Methods
+	// are, and before Start has made what it speaks of. Nil: nothing.
 	Status func() string
 	// Methods are what the daemon can be asked over its control socket, see package control, apart from status, reload,
 	// budget and, with Upgrades, upgrade; one of such a name takes the place of ours. They are called at any time from the
