@@ -57,6 +57,11 @@ func TestFaults(t *testing.T) {
 			w := newWorld(t, oneProgram)
 			test.path = map[string]string{"": "", "PIDFILE": w.pidfile, "CONF": w.conf, "LOG": w.log}[test.path]
 			status, stderr := w.runWith(test.fault)
+			for tries := 0; status == 0 && test.status != 0 && tries < 50; tries++ {
+				// strace counts the calls of each thread by itself, and the second may be another's.
+				w.down(w.daemon())
+				status, stderr = w.runWith(test.fault)
+			}
 			if status != test.status || (test.stderr == "") != (stderr == "") ||
 				!regexp.MustCompile("(?m)"+test.stderr).MatchString(stderr) {
 				t.Errorf("status %d, %q; want %d and %q", status, stderr, test.status, test.stderr)
