@@ -224,18 +224,16 @@ func (r *reader) known(sources []source, pid int) {
 	}
 }
 
-// know reads what was written before it was known by whom. It reads now: to be told of it once more would be to read it
-// behind what has been written to the other outlet since.
+// know reads what was written before it was known by whom. It reads now, and is told of more from before that on: to be
+// told of it later would be to read it behind what has been written to the other outlet since.
 func (o *outlet) know(r *reader, pid int) {
 	o.pid = int32(pid)
 	if !o.early {
 		return
 	}
 	o.early = false
+	r.resume(o)
 	_, then := o.read(r)
-	if then == goOn || then == idle {
-		r.resume(o)
-	}
 	r.proceed(o, then)
 }
 

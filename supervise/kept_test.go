@@ -158,3 +158,43 @@ func TestEarlyOutputKeepsItsOrder(t *testing.T) {
 		t.Errorf("%q was read before %q", first, last)
 	}
 }
+
+// promise L3: of two pipes what was written first is read first, also of a process that writes to both while the
+// beginning of it is read, before which it was not known
+func TestEarlyOutputKeepsItsOrderWhileItIsRead(t *testing.T) {
+	r := newReader(&Set{requests: make(chan any)}, nil)
+	defer r.letGo()
+	said := make(chan string, 10)
+	var ends [2]int
+	sink := &Sink{Split: true, Line: func(_ bool, text []byte) {
+		if said <- string(text); string(text) == "one" {
+			unix.Write(ends[0], []byte("two\n"))
+			unix.Write(ends[1], []byte("three\n"))
+		}
+	}}
+	var both []source
+	for i := range ends {
+		o := &outlet{sink: sink, stderr: i == 1}
+		var err error
+		if o.pipe, ends[i], err = openPipe(); err == nil {
+			err = r.add(o)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(ends[i])
+		both = append(both, o)
+	}
+	unix.Write(ends[0], []byte("one\n"))
+	for early := false; !early; runtime.Gosched() {
+		r.mu.Lock()
+		early = both[0].(*outlet).early
+		r.mu.Unlock()
+	}
+	r.known(both, 1)
+	for _, want := range []string{"one", "two", "three"} {
+		if got := <-said; got != want {
+			t.Errorf("%q is read, and should be %q", got, want)
+		}
+	}
+}
