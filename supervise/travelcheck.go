@@ -63,13 +63,21 @@ func (s *setState) wrong() error {
 	if s.Version < 1 || s.Version > stateVersion {
 		return fmt.Errorf("it is of version %d, and known are those up to %d", s.Version, stateVersion)
 	}
-	x := &checking{s, map[int]string{}, map[string]bool{}, map[int]bool{}} // in this order: each looks at what was seen
-	for _, wrong := range []func() error{x.wrongSources, x.wrongSinks, x.wrongPrograms, x.wrongTasks, x.wrongSockets} {
-		if err := wrong(); err != nil {
-			return err
-		}
+	x := &checking{s, map[int]string{}, map[string]bool{}, map[int]bool{}}
+	err := x.wrongSources()
+	if err == nil {
+		err = x.wrongPrograms()
 	}
-	return x.known(slices.Concat(s.Queue, s.Asleep, s.Binding))
+	if err == nil {
+		err = x.wrongTasks()
+	}
+	if err == nil {
+		err = x.wrongSockets()
+	}
+	if err == nil {
+		err = x.known(slices.Concat(s.Queue, s.Asleep, s.Binding))
+	}
+	return err
 }
 
 // once tells whether a process is nobody else's.
@@ -89,6 +97,7 @@ func (x *checking) known(names []string) error {
 	return nil
 }
 
+// wrongSources is about all that is read, and where it goes.
 func (x *checking) wrongSources() error {
 	for _, s := range x.Sources {
 		if x.sources[s.FD] != "" || s.FD < 3 {
@@ -109,10 +118,6 @@ func (x *checking) wrongSources() error {
 			return fmt.Errorf("descriptor %d is there twice, or cannot be", fd)
 		}
 	}
-	return nil
-}
-
-func (x *checking) wrongSinks() error {
 	for _, s := range x.Sinks {
 		if s.Kept != nil && (s.Kept.Records < 0 || s.Kept.Records > 0 && x.Kept < 3) {
 			return fmt.Errorf("what is kept of the output of program %s is missing", s.Program)
