@@ -3,11 +3,10 @@
 package daemon
 
 import (
-	"bytes"
-	"os"
 	"slices"
 	"strconv"
-	"strings"
+
+	"github.com/keepalivedd/keepalivedd/internal/procfs"
 )
 
 // process is one that a number alone does not tell: it can be another's by now.
@@ -59,12 +58,8 @@ func (d *Daemon) Askers() (pids []int) {
 
 // readStat reads the parent and the start time of a process that has not ended, fields 4 and 22 of proc_pid_stat(5).
 func readStat(pid int) (parent int, started string, ok bool) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return 0, "", false
-	}
-	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+	_, fields, err := procfs.Stat(pid)
+	if err != nil || fields[0] == "Z" || fields[0] == "X" {
 		return 0, "", false
 	}
 	parent, err = strconv.Atoi(fields[1])

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/procfs"
 )
 
 // Look tells who owns path and changes nothing: any user who may read the file can ask, from any goroutine. An owner
@@ -213,13 +215,9 @@ type proc struct {
 // readProc reads /proc/PID/stat, proc_pid_stat(5): field 3 is the state, 9 the kernel's flags (PF_EXITING is 4), 22 the
 // start in ticks of 1/100 s since boot, and 31 the signals that wait for the main thread, KILL's bit among them.
 func readProc(pid int) (proc, error) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	_, fields, err := procfs.Stat(pid)
 	if err != nil {
 		return proc{}, err
-	}
-	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(fields) < 29 {
-		return proc{}, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields))
 	}
 	ticks, err := strconv.ParseInt(fields[19], 10, 64)
 	if err != nil {

@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/procfs"
 )
 
 // How control groups are laid out is known here only. A Set has a group of its own, and each of its programs one below
@@ -171,7 +173,7 @@ func openCgroup(dir string) (fd int, err error) {
 // inCgroup returns who is in a group, and in those that have been made below it. Those in a namespace that is not ours
 // have no number here; ending them takes endCgroup.
 func inCgroup(dir string) (pids []int) {
-	if lines, err := readLines(dir + "/cgroup.events"); err != nil || strings.Contains(lines, "populated 0") {
+	if lines, err := procfs.Page(dir + "/cgroup.events"); err != nil || strings.Contains(lines, "populated 0") {
 		return nil
 	}
 	filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {

@@ -3,10 +3,11 @@ package supervise
 import (
 	"os"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/keepalivedd/keepalivedd/internal/procfs"
 )
 
 // proc is what /proc/PID/stat says of a process, see proc_pid_stat(5).
@@ -18,34 +19,13 @@ type proc struct {
 }
 
 func readProc(pid int) (p proc, ok bool) {
-	text, err := readLines("/proc/" + strconv.Itoa(pid) + "/stat")
+	name, words, err := procfs.Stat(pid)
 	if err != nil {
-		return proc{}, false
-	}
-	open, shut := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')') // the name may contain anything
-	if open < 0 || shut < open {
-		return proc{}, false
-	}
-	words := strings.Fields(text[shut+1:])
-	if len(words) < 20 {
 		return proc{}, false
 	}
 	n := func(i int) int { v, _ := strconv.Atoi(words[i]); return v }
 	start, _ := strconv.ParseUint(words[19], 10, 64)
-	return proc{pid, n(1), n(2), n(3), start, text[open+1 : shut], words[0] == "Z" || words[0] == "X"}, true
-}
-
-// readLines reads a file of the kernel's that is never longer than a page. os.ReadFile asks the kernel three times as
-// much: the runtime would have its poller watch the file, and a thread is woken for that at each death.
-func readLines(path string) (string, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", err
-	}
-	defer unix.Close(fd)
-	var page [4096]byte
-	n, err := unix.Read(fd, page[:])
-	return string(page[:max(n, 0)]), err
+	return proc{pid, n(1), n(2), n(3), start, name, words[0] == "Z" || words[0] == "X"}, true
 }
 
 // everybody is all processes, by PID.

@@ -2,14 +2,13 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/keepalivedd/keepalivedd/address"
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
+	"github.com/keepalivedd/keepalivedd/internal/procfs"
 	"github.com/keepalivedd/keepalivedd/pidfile"
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
@@ -69,9 +68,8 @@ func descends(pid, from int) bool {
 		if pid == from || pid <= 1 {
 			break
 		}
-		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-		if len(fields) < 2 {
+		_, fields, err := procfs.Stat(pid)
+		if err != nil {
 			return false
 		}
 		pid, _ = strconv.Atoi(fields[1])
