@@ -157,36 +157,43 @@ func appendValue(b []byte, v reflect.Value) ([]byte, error) {
 	case isNamedTables(v.Type()):
 		return appendNamed(b, v)
 	case kind == reflect.Slice:
-		b = append(b, '[')
-		for i := range v.Len() {
-			if i > 0 {
-				b = append(b, ", "...)
-			}
-			var err error
-			if b, err = appendValue(b, v.Index(i)); err != nil {
-				return nil, err
-			}
-		}
-		return append(b, ']'), nil
+		return appendList(b, v)
 	case kind == reflect.Map:
-		values := make(map[string]string, v.Len())
-		for it := v.MapRange(); it.Next(); {
-			values[it.Key().String()] = it.Value().String()
-		}
-		b = append(b, "{ "...)
-		for i, name := range slices.Sorted(maps.Keys(values)) {
-			if i > 0 {
-				b = append(b, ", "...)
-			}
-			b = append(append(b, QuoteKey(name)...), " = "...)
-			b = appendQuoted(b, values[name])
-		}
-		return append(b, " }"...), nil
-	}
-	if isTable(v.Type()) {
+		return appendMap(b, v), nil
+	case isTable(v.Type()):
 		return appendInline(b, v)
 	}
 	panic(fmt.Sprintf("cannot dump %s", v.Type()))
+}
+
+func appendList(b []byte, v reflect.Value) ([]byte, error) {
+	b = append(b, '[')
+	for i := range v.Len() {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		var err error
+		if b, err = appendValue(b, v.Index(i)); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, ']'), nil
+}
+
+func appendMap(b []byte, v reflect.Value) []byte {
+	values := make(map[string]string, v.Len())
+	for it := v.MapRange(); it.Next(); {
+		values[it.Key().String()] = it.Value().String()
+	}
+	b = append(b, "{ "...)
+	for i, name := range slices.Sorted(maps.Keys(values)) {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(append(b, QuoteKey(name)...), " = "...)
+		b = appendQuoted(b, values[name])
+	}
+	return append(b, " }"...)
 }
 
 // appendNamed writes named tables within a table.
