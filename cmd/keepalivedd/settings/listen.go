@@ -251,11 +251,7 @@ func (k *looker) listen(p *Program, s *Socket, item *config.Value) {
 		k.lack(p.Name, at, k.listening.Probe(a), func() error { return new(address.Table).Probe(a) })
 	}
 	if u := s.Owner; u != nil && (p.Instances == nil || !strings.Contains(u.spec, "%")) {
-		if u.Known() {
-			k.lack(p.Name, s.at(item, "owner"), k.rights.own(u), nil)
-		} else {
-			k.lack(p.Name, s.at(item, "owner"), k.users[u.spec].missing, func() error { _, err := u.Find(); return err })
-		}
+		k.lackUser(p.Name, s.at(item, "owner"), u, k.rights.own)
 	}
 	if s.Group != (GroupName{}) {
 		again := func() error { return k.rights.give(s.Group) }

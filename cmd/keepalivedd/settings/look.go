@@ -114,12 +114,8 @@ func (k *looker) program(p *Program, programs *config.Value) {
 	if at := n.At("directory"); at != nil && !k.path(p.Name, at, sight{aDirectory, p.Directory}) {
 		k.lackLet(p.Name, p.User, at, p.Directory)
 	}
-	if u := p.User; u != nil {
-		if u.Known() {
-			k.lack(p.Name, n.At("user"), k.rights.become(u), nil)
-		} else {
-			k.lack(p.Name, n.At("user"), k.users[u.spec].missing, func() error { _, err := u.Find(); return err })
-		}
+	if p.User != nil {
+		k.lackUser(p.Name, n.At("user"), p.User, k.rights.become)
 	}
 	if again := p.ReadEnvironment; again != nil {
 		at := n.At("environment_file")
@@ -157,6 +153,15 @@ func (k *looker) program(p *Program, programs *config.Value) {
 	for _, c := range p.controllers() {
 		k.lackCgroup(p.Name, n.At(c.key), c.name)
 	}
+}
+
+// lackUser looks for a user, and whether this process may do what it is to do with them.
+func (k *looker) lackUser(program string, n *config.Value, u *User, may func(*User) error) {
+	if u.Known() {
+		k.lack(program, n, may(u), nil)
+		return
+	}
+	k.lack(program, n, k.users[u.spec].missing, func() error { _, err := u.Find(); return err })
 }
 
 // lackCgroup asks once for each controller.
