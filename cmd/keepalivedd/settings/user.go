@@ -195,10 +195,11 @@ func groupsOf(entry *user.User, gid uint32) ([]uint32, error) {
 		if err != nil {
 			return nil, err
 		}
-		groups = append(groups, g)
+		if i, known := slices.BinarySearch(groups, g); !known { // to sort uint32 would link a sort for them alone
+			groups = slices.Insert(groups, i, g)
+		}
 	}
-	slices.Sort(groups)
-	return slices.Compact(groups), nil
+	return groups, nil
 }
 
 func findUser(name string) (*user.User, error) {
