@@ -1,7 +1,11 @@
 package supervise_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -40,4 +44,20 @@ func TestForgotten(t *testing.T) {
 	if _, err := w.set.Run(t.Context(), "", nil, nil, nil); !errors.Is(err, unix.ENOENT) {
 		t.Errorf("without an executable: %v", err)
 	}
+}
+
+// promise A1: a Feed that nobody could be fed with is told where it is given, and not by the end of the process
+func TestFeedOfNothing(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	for _, f := range []*supervise.Feed{{}, {Command: []string{"/bin/cat"}}, {Serve: func(context.Context, *os.File) {}}} {
+		func() {
+			defer func() {
+				if said := fmt.Sprint(recover()); !strings.Contains(said, "Feed") {
+					t.Errorf("%+v: %s", f, said)
+				}
+			}()
+			w.set.Feed(f)
+		}()
+	}
+	w.set.Feed(nil)
 }

@@ -24,8 +24,12 @@ type Feed struct {
 // Feed keeps a process running with what f.Serve writes: it is started like a hook, with the environment of one, and
 // again, with the delays of a program, when it ends. One with another Command ends first: it has 2 s from the end of
 // its input to TERM, and 2 s more to KILL. So has the one that runs when Stop has ended the programs, as far as the
-// time of that lasts; who waits for its next start then gets it at once. Nil: none.
+// time of that lasts; who waits for its next start then gets it at once. Nil: none. One without a Command or a Serve
+// makes it panic.
 func (s *Set) Feed(f *Feed) {
+	if f != nil && (len(f.Command) == 0 || f.Serve == nil) {
+		panic("supervise: a Feed has a Command, and a Serve to feed it")
+	}
 	s.send(context.Background(), feedRequest{f})
 }
 
