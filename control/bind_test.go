@@ -4,7 +4,6 @@ package control
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -137,28 +136,6 @@ func untilBack(t *testing.T, path string, damage func() error) {
 			t.Fatalf("not put back: %v, %v", st, err)
 		}
 		unix.Read(fd, buf)
-	}
-}
-
-// promise Q1: nor is a daemon hidden whose socket was moved away with its directory
-func TestPutBackIntoItsDirectory(t *testing.T) {
-	path := socket(t)
-	s := listen(t, path, testMethods)
-	dir := filepath.Dir(path)
-	for i := range 2 {
-		gone := fmt.Sprint(dir, ".gone.", i)
-		t.Cleanup(func() { os.RemoveAll(gone) })
-		if err := os.Rename(dir, gone); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		untilBack(t, path, func() error { return nil })
-	}
-	s.Close()
-	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Error(err)
 	}
 }
 

@@ -17,13 +17,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The tests need other users: this binary runs again as one of them.
+// The tests need other users, and a daemon that is stopped: this binary runs again as one of them.
 func TestMain(m *testing.M) {
 	if path := os.Getenv("CONTROL_ASK"); path != "" {
 		var said any
 		err := Ask(context.Background(), path, "none", nil, &said)
 		fmt.Print(said, " ", err)
 		return
+	}
+	if path := os.Getenv("CONTROL_LISTEN"); path != "" {
+		_, err := Listen(path, testMethods, Options{Log: slog.New(slog.DiscardHandler)})
+		fmt.Println("listens", err)
+		select {}
 	}
 	os.Exit(m.Run())
 }

@@ -3,14 +3,20 @@
 package control
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // promise C6: who does not read loses lines, and is told how many, in their place; all others get every line.
@@ -239,5 +245,67 @@ func TestFollowAfterAnAnswer(t *testing.T) {
 	f.WriteString(askFollow)
 	if line, err := in.ReadString('\n'); !strings.Contains(line, "[1]") {
 		t.Errorf("%q, %v", line, err)
+	}
+}
+
+// promise Q1: one that is stopped is asked nothing, and how it goes on is told at once, though there is no room either
+// for who would ask
+func TestStopped(t *testing.T) {
+	path := socket(t)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(exe)
+	c.Env = append(os.Environ(), "CONTROL_LISTEN="+path)
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Wait()
+	defer c.Process.Kill()
+	if said, err := bufio.NewReader(out).ReadString('\n'); said != "listens <nil>\n" {
+		t.Fatal(said, err)
+	}
+	c.Process.Signal(unix.SIGSTOP)
+	if err := unix.Waitid(unix.P_PID, c.Process.Pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("%s: pid %d is stopped, and answers once it goes on: kill -CONT %[2]d", path, c.Process.Pid)
+	for i := range 3 * mostConnections {
+		err := AskPID(t.Context(), path, c.Process.Pid, "echo", nil, nil)
+		var unreachable *UnreachableError
+		if !errors.As(err, &unreachable) || unreachable.Sent || err.Error() != want {
+			t.Fatalf("asked for the %d. time: %v", i+1, err)
+		}
+	}
+	c.Process.Signal(unix.SIGCONT)
+	if said, err := ask(t, path, "echo"); said != `{"n":1}` || err != nil {
+		t.Errorf("once it goes on: %s, %v", said, err)
+	}
+}
+
+// promise Q1: nor is a daemon hidden whose socket was moved away with its directory
+func TestPutBackIntoItsDirectory(t *testing.T) {
+	path := socket(t)
+	s := listen(t, path, testMethods)
+	dir := filepath.Dir(path)
+	for i := range 2 {
+		gone := fmt.Sprint(dir, ".gone.", i)
+		t.Cleanup(func() { os.RemoveAll(gone) })
+		if err := os.Rename(dir, gone); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		untilBack(t, path, func() error { return nil })
+	}
+	s.Close()
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
 	}
 }
