@@ -201,9 +201,11 @@ func (l *loop) terminate(p *program) {
 	l.alarms.in(p.spec.stopTimeout(), &p.alarm, func() { l.on(p, timer) })
 }
 
-// fault ends a process that has to go; p.why says why.
+// fault ends a process that has to go; p.why says why. It is told as the failure will be that this is to be.
 func (l *loop) fault(p *program) {
-	l.Log.Warn(p.says("%s: stopping it", p.why), "pid", p.pid)
+	if time.Since(l.epoch)-p.born >= p.spec.Backoff.orDefault().ResetAfter || loud(p.failures+1) {
+		l.Log.Warn(p.says("%s: stopping it", p.why), "pid", p.pid)
+	}
 	l.terminate(p)
 }
 

@@ -75,6 +75,26 @@ func TestReadyTimeout(t *testing.T) {
 	w.expect("a")
 }
 
+// promise L1: a night of it does not fill the log: both of its lines are told of failure 1, 2, 4, 8 … in a row
+func TestReadyTimeoutAgainAndAgain(t *testing.T) {
+	w := newWorld(t, supervise.Options{})
+	w.apply(w.program("a", "exec sleep 1000", func(p *supervise.Program) {
+		p.Ready = &supervise.Ready{FD: 3, Timeout: 10 * time.Millisecond}
+		p.Backoff = &supervise.Backoff{Min: time.Millisecond, Max: time.Millisecond}
+	}))
+	for stopping := 0; ; {
+		switch line := w.logged("program a: not ready after 10ms"); {
+		case strings.Contains(line, ": stopping it"):
+			stopping++
+		case strings.Contains(line, "(8 times in a row)"):
+			if stopping != 4 {
+				t.Errorf("of 8 failures %d say that it is stopped, and 4 how they ended", stopping)
+			}
+			return
+		}
+	}
+}
+
 // issue 3.3, promise S2: Required programs hold the start up, and tell why they fail
 func TestRequired(t *testing.T) {
 	required := func(p *supervise.Program) { p.Required = true }
