@@ -168,6 +168,23 @@ func TestStopHasToKill(t *testing.T) {
 	w.gone()
 }
 
+// promise T5: one that cannot be asked what it allows itself is not killed on a guess, and how to end it is said
+func TestStopKillsNobodyOnAGuess(t *testing.T) {
+	w := newWorld(t, "stop-freezes")
+	if err := os.Mkdir(control.Path(w.pidfile), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	pid := w.up()
+	ran, err := daemon.Stop(w.pidfile, daemon.StopOptions{Budget: time.Millisecond})
+	if want := fmt.Sprintf("if it hangs: kill -KILL %d", pid); !ran || err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, %v", ran, err)
+	}
+	w.signal(pid, unix.SIGKILL)
+	if status := w.end(pid); status != 128+int(unix.SIGKILL) {
+		t.Errorf("it ended with %d", status)
+	}
+}
+
 // promise P2: what cannot be looked at is an error, and unknown
 func TestQueryOfWhatIsNoPidfile(t *testing.T) {
 	w := newWorld(t, "")
