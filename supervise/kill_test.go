@@ -108,6 +108,18 @@ func TestStrays(t *testing.T) {
 		w.logged("asked to end") // whether there is time for that, nobody can promise
 		gone(t, pids["one"])
 	})
+	t.Run("a script that has other commands each time", func(t *testing.T) {
+		w := newWorld(t, supervise.Options{Orphans: true})
+		defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+		w.apply(w.program("a", `trap "" TERM; NAME=one setsid sh -c '`+announce+
+			`while :; do sleep 1 & sleep 0.05; done' & `+stubborn))
+		pids := w.collect(2)
+		defer unix.Kill(pids["one"], unix.SIGKILL)
+		if err := w.stop(50 * time.Millisecond); err != nil {
+			t.Error(err)
+		}
+		gone(t, pids["one"])
+	})
 	t.Run("below another", func(t *testing.T) {
 		w := newWorld(t, supervise.Options{Orphans: true})
 		defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)

@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,8 @@ func (l *loop) strays() bool {
 		}
 	}
 	h.wait = min(max(2*h.wait, time.Millisecond), 256*time.Millisecond)
-	if fresh := note(h.asked, w.ours); len(fresh) > 0 {
+	fresh := note(h.asked, w.ours)
+	if len(fresh) > 0 {
 		l.Log.Info("had left their program's group, and are asked to end: " + list(fresh))
 		for _, p := range fresh {
 			l.kernel.signal(p, unix.SIGTERM, unix.SIGCONT)
@@ -50,11 +52,13 @@ func (l *loop) strays() bool {
 		if h.forcing {
 			h.wait = 200 * time.Millisecond // the programs have taken all the time: this is what Stop has on top
 		}
-	} else if h.forcing {
-		if fresh := note(h.killed, w.ours); len(fresh) > 0 {
-			l.Log.Warn("had left their program's group and did not end: killed " + list(fresh))
+	}
+	if h.forcing { // also while there are others each time, as the next command of a script that does not end
+		late := slices.DeleteFunc(w.ours, func(p proc) bool { return slices.Contains(fresh, p) })
+		if killed := note(h.killed, late); len(killed) > 0 {
+			l.Log.Warn("had left their program's group and did not end: killed " + list(killed))
 		}
-		for _, p := range w.ours {
+		for _, p := range late {
 			l.kernel.signal(p, unix.SIGKILL)
 		}
 	}
