@@ -48,7 +48,7 @@ func undying(t *testing.T, env string) (pid int) {
 func TestLeftoversThatDoNotEnd(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	const mark = "SUPERVISE_UNDYING=x"
+	mark := fmt.Sprint("SUPERVISE_UNDYING=", os.Getpid()) // another run of this test may be under way
 	var pids []int
 	var sessions []Session
 	for range 3 {
@@ -72,9 +72,9 @@ func TestLeftoversThatDoNotEnd(t *testing.T) {
 		os.WriteFile(dir+"/cgroup.procs", fmt.Appendln(nil, pid), 0o644)
 	}
 	go func() {
-		ended <- endCgroupsBelow(cgroups, "ours", time.Now().Add(10*time.Millisecond))
-		ended <- endLeftovers(mark, time.Now().Add(10*time.Millisecond))
-		ended <- endSessions(sessions, time.Now().Add(10*time.Millisecond))
+		ended <- endCgroupsBelow(cgroups, "ours", &patience{limit: 10 * time.Millisecond})
+		ended <- endLeftovers(mark, 10*time.Millisecond)
+		ended <- endSessions(sessions, 10*time.Millisecond)
 	}()
 	for _, what := range []string{"cgroups", "leftovers", "sessions"} {
 		select {

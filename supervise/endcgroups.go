@@ -20,13 +20,13 @@ func EndCgroups(name string) (pids []int) {
 	if err != nil || name == "" {
 		return nil
 	}
-	pids = endCgroupsBelow(mount, name, time.Now().Add(longestDying))
+	pids = endCgroupsBelow(mount, name, &patience{limit: longestDying})
 	slices.Sort(pids)
 	return pids
 }
 
 // endCgroupsBelow looks also in what a program with KillProcess has left: a Set may have been started there.
-func endCgroupsBelow(dir, name string, until time.Time) (pids []int) {
+func endCgroupsBelow(dir, name string, p *patience) (pids []int) {
 	filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || !e.IsDir() || e.Name() != name || path == dir {
 			return nil
@@ -35,10 +35,10 @@ func endCgroupsBelow(dir, name string, until time.Time) (pids []int) {
 		for _, e := range entries {
 			program := path + "/" + e.Name()
 			if strings.HasSuffix(program, endedSuffix) {
-				pids = append(pids, endLeftIn(program, until)...)
+				pids = append(pids, endLeftIn(program, p)...)
 			}
 			if e.IsDir() {
-				pids = append(pids, endCgroupsBelow(program, name, until)...)
+				pids = append(pids, endCgroupsBelow(program, name, p)...)
 				removeCgroup(program)
 			}
 		}
@@ -49,7 +49,7 @@ func endCgroupsBelow(dir, name string, until time.Time) (pids []int) {
 }
 
 // endLeftIn kills who is in a group, once at least, until nobody is.
-func endLeftIn(dir string, until time.Time) (ended []int) {
+func endLeftIn(dir string, patience *patience) (ended []int) {
 	spared := ourLine()
 	for wait := time.Millisecond; ; wait = min(2*wait, 64*time.Millisecond) {
 		pids := inCgroup(dir)
@@ -71,7 +71,7 @@ func endLeftIn(dir string, until time.Time) (ended []int) {
 				ended = append(ended, pid)
 			}
 		}
-		if time.Now().After(until) {
+		if patience.left() == 0 {
 			return ended
 		}
 		time.Sleep(wait)

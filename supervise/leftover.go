@@ -19,16 +19,16 @@ import (
 // may have started, are spared; and so is what a program with KillProcess has started, and whoever sees another root
 // directory in another mount namespace: in a container there may be a daemon of the same mark. Without a mark there is
 // nobody to be ended.
-func EndLeftovers(mark string) (pids []int) { return endLeftovers(mark, time.Now().Add(longestDying)) }
+func EndLeftovers(mark string) (pids []int) { return endLeftovers(mark, longestDying) }
 
-func endLeftovers(mark string, until time.Time) []int {
-	return endMarked(until, func(int) bool { return false }, mark)
+func endLeftovers(mark string, limit time.Duration) []int {
+	return endMarked(limit, func(int) bool { return false }, mark)
 }
 
 // endMarked ends who has all of these marks, unless spares says not to.
-func endMarked(until time.Time, spares func(pid int) bool, marks ...string) (pids []int) {
+func endMarked(limit time.Duration, spares func(pid int) bool, marks ...string) (pids []int) {
 	spared := ourLine()
-	killed := dying{until: until}
+	killed := dying{patience: patience{limit: limit}}
 	defer killed.wait()
 	ours := viewOf("self")
 	procs, _ := os.ReadDir("/proc")
@@ -57,12 +57,11 @@ func endMarked(until time.Time, spares func(pid int) bool, marks ...string) (pid
 // endStrays ends what has left the group of the program, as far as its session tells, and, once the Set has died, its
 // environment: before that it is that of a hook too. The next Set ends this process before it starts a program.
 func (g *guard) endStrays() {
-	until := time.Now().Add(longestDying)
-	endSessions([]Session{g.session}, until)
+	endSessions([]Session{g.session}, longestDying)
 	if g.alone && g.marks[0] != "" {
 		own, _ := unix.Getsid(0) // the gate is in it, and ends later
 		spares := func(pid int) bool { sid, err := unix.Getsid(pid); return err != nil || sid == own }
-		endMarked(until, spares, g.marks...)
+		endMarked(longestDying, spares, g.marks...)
 	}
 }
 
@@ -70,10 +69,23 @@ func (g *guard) endStrays() {
 // can make processes that look like ours, and keep them from ending: a debugger can, or a file system of his own.
 const longestDying = 5 * time.Second
 
+// patience is for several waits together. It begins with the first: the search before that may be slow.
+type patience struct {
+	limit time.Duration
+	end   time.Time
+}
+
+func (p *patience) left() time.Duration {
+	if p.end.IsZero() {
+		p.end = time.Now().Add(p.limit)
+	}
+	return max(0, time.Until(p.end))
+}
+
 // dying are processes that have been killed.
 type dying struct {
-	until time.Time
-	fds   []int
+	patience
+	fds []int
 }
 
 // kill owns a pidfd.
@@ -90,7 +102,7 @@ func (d *dying) kill(fd int) bool {
 
 func (d *dying) wait() {
 	for _, fd := range d.fds {
-		wait.End(fd, max(0, time.Until(d.until)))
+		wait.End(fd, d.left())
 		unix.Close(fd)
 	}
 	d.fds = nil

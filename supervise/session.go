@@ -63,10 +63,10 @@ func (l *loop) sessions() []Session {
 // Alone the leader is ended, if it lives on: the kernel takes the death signal from who becomes another user. This
 // process and its ancestors are spared. See [EndLeftovers] for when to call it.
 func EndSessions(sessions []Session) (pids []int) {
-	return endSessions(sessions, time.Now().Add(longestDying))
+	return endSessions(sessions, longestDying)
 }
 
-func endSessions(sessions []Session, until time.Time) (pids []int) {
+func endSessions(sessions []Session, limit time.Duration) (pids []int) {
 	starts, alone := make(map[int]uint64, len(sessions)), map[int]bool{}
 	for _, s := range sessions {
 		if s.PID > 1 {
@@ -80,8 +80,8 @@ func endSessions(sessions []Session, until time.Time) (pids []int) {
 		return nil
 	}
 	spared := ourLine()
-	killed := dying{until: until}
-	for again := true; again; again = again && time.Now().Before(until) { // there may be some who were started meanwhile
+	killed := dying{patience: patience{limit: limit}}
+	for again := true; again; again = again && killed.left() > 0 { // there may be some who were started meanwhile
 		again = false
 		all := everybody()
 		for _, pid := range slices.Sorted(maps.Keys(all)) {
