@@ -47,7 +47,7 @@ func undying(t *testing.T, env string) (pid int) {
 // can make as many as he likes. All of them are waited for together.
 func TestLeftoversThatDoNotEnd(t *testing.T) {
 	runtime.LockOSThread()
-	t.Cleanup(runtime.UnlockOSThread) // the last of all: no other thread can let go of who is traced
+	t.Cleanup(runtime.UnlockOSThread)                     // the last of all: no other thread can let go of who is traced
 	mark := fmt.Sprint("SUPERVISE_UNDYING=", os.Getpid()) // another run of this test may be under way
 	var pids []int
 	var sessions []Session
