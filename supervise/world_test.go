@@ -98,6 +98,7 @@ func newWorld(t *testing.T, o supervise.Options) *world {
 		}
 	}
 	w.set = supervise.New(o)
+	t.Cleanup(func() { supervise.EndLeftovers("FIFO=" + w.fifo) }) // whom a test has run on
 	t.Cleanup(func() { w.stop(0) })
 	return w
 }
