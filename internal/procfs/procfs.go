@@ -1,4 +1,4 @@
-//go:build linux
+//go:build unix
 
 // Package procfs reads what the kernel tells of processes.
 package procfs
