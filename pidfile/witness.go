@@ -189,11 +189,13 @@ func (w *witness) drain() {
 				}
 				return true
 			})
-			cut.Short(func() {
-				for _, c := range looked {
-					unix.Close(c)
-				}
-			})
+			if len(looked) > 0 {
+				cut.Short(func() {
+					for _, c := range looked {
+						unix.Close(c)
+					}
+				})
+			}
 			if err != nil {
 				return // it was closed
 			}
@@ -204,12 +206,20 @@ func (w *witness) drain() {
 	}()
 }
 
+// close lets go of the socket. What is in its queue may take long to be closed, see package cut, which costs a few
+// hundredths of a millisecond.
 func (w *witness) close() {
-	switch {
-	case w.file != nil:
-		cut.Short(func() { w.file.Close() })
-	case w.fd >= 0:
-		cut.Short(func() { unix.Close(w.fd) })
+	if w.fd < 0 {
+		return
+	}
+	shut := func() { unix.Close(w.fd) }
+	if w.file != nil {
+		shut = func() { w.file.Close() }
+	}
+	if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}}, 0); n != 0 {
+		cut.Short(shut)
+	} else {
+		shut()
 	}
 	w.fd, w.file = -1, nil
 }
