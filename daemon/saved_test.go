@@ -161,24 +161,7 @@ func TestUpgradeWithARelativePidfile(t *testing.T) {
 func TestUpgradeDuringAStop(t *testing.T) {
 	t.Setenv("WEBD_SAVES", "late")
 	file, _ := startWebd(t)
-	p, err := pidfile.Find(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	asked := make(chan error, 1)
-	go func() {
-		_, err := daemon.AskUpgrade(file, "", false, 0)
-		asked <- err
-	}()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(file + ".rehearses"); err == nil {
-			break
-		}
-	}
-	if err := p.Signal(unix.SIGTERM); err != nil {
-		t.Error(err)
-	}
+	p, asked := stopInAnUpgrade(t, file, "rehearses")
 	if err := <-asked; !errors.Is(err, pidfile.ErrNotRunning) || !strings.Contains(err.Error(), "is stopping") {
 		t.Errorf("%T: %v", err, err)
 	}

@@ -260,28 +260,36 @@ func TestUpgradeReturns(t *testing.T) {
 	}
 }
 
-// promises T2, U2: a Resume that hangs keeps no stop from being heard
-func TestUpgradeThatCannotResume(t *testing.T) {
-	t.Setenv("WEBD_RESUME_HANGS", "1")
-	file, _ := startWebd(t)
+// stopInAnUpgrade asks webd for an upgrade, and for its end once it has come so far in it that the file of this name
+// is beside its pidfile.
+func stopInAnUpgrade(t *testing.T, file, far string) (p *pidfile.Process, asked chan error) {
+	t.Helper()
 	p, err := pidfile.Find(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close()
-	asked := make(chan error, 1)
+	t.Cleanup(func() { p.Close() })
+	asked = make(chan error, 1)
 	go func() {
 		_, err := daemon.AskUpgrade(file, "", false, 0)
 		asked <- err
 	}()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(file + ".resumes"); err == nil {
+		if _, err := os.Stat(file + "." + far); err == nil {
 			break
 		}
 	}
 	if err := p.Signal(unix.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
+	return p, asked
+}
+
+// promises T2, U2: a Resume that hangs keeps no stop from being heard
+func TestUpgradeThatCannotResume(t *testing.T) {
+	t.Setenv("WEBD_RESUME_HANGS", "1")
+	file, _ := startWebd(t)
+	p, asked := stopInAnUpgrade(t, file, "resumes")
 	if !p.Wait(time.Minute) {
 		t.Error("it goes on")
 	}

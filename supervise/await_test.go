@@ -4,12 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os/exec"
-	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // promise S8: who waits for the required programs is answered when an Update leaves out the one that was not ready, or
@@ -57,15 +53,7 @@ func TestAwaitIsAnsweredAfterAnUpdate(t *testing.T) {
 // promises S8, U1: a required program that has died before it has lived for long enough is not ready because an upgrade
 // came in between, and the loop did not get to its end yet
 func TestProofAfterAnUpgrade(t *testing.T) {
-	process := exec.Command("false")
-	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	pid := process.Process.Pid
-	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
-		t.Fatal(err)
-	}
+	pid := dead(t)
 	l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{}, &linux{})
 	defer l.reader.letGo()
 	if err := l.restore(fmt.Appendf(nil, `{"version":1,"now":1,"age":1,"programs":[{"spec":{"Name":"a","Required":true,

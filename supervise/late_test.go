@@ -97,18 +97,25 @@ func TestReadyForALateLoop(t *testing.T) {
 	}
 }
 
-// promise Q1: a process that has died in its first second is not said to be up because the loop did not get to its end
-// yet
-func TestUpForALateLoop(t *testing.T) {
+// dead is the PID of a process in a session of its own that has died, and that nobody has reaped.
+func dead(t *testing.T) (pid int) {
+	t.Helper()
 	process := exec.Command("false")
 	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	pid := process.Process.Pid
+	pid = process.Process.Pid
 	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
 		t.Fatal(err)
 	}
+	return pid
+}
+
+// promise Q1: a process that has died in its first second is not said to be up because the loop did not get to its end
+// yet
+func TestUpForALateLoop(t *testing.T) {
+	pid := dead(t)
 	l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{}, &linux{})
 	p := &program{state: up, spec: &Program{Name: "a"}, pid: pid, born: -time.Hour, since: time.Now()}
 	p.wanted = p.spec
