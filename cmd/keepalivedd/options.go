@@ -141,13 +141,22 @@ func (o *options) parseVerb(set *pflag.FlagSet, args []string) (words []string, 
 	if err := set.Parse(args); err != nil || set.NArg() == 0 {
 		return []string{""}, err
 	}
-	verb, rest := set.Arg(0), set.Args()[1:]
+	all, verb, rest := set, set.Arg(0), set.Args()[1:]
 	if verb == "logs" {
-		set = o.logsFlags(set)
+		set = o.logsFlags(all)
 	}
 	set.SetInterspersed(true)
 	err = set.Parse(rest)
+	var unknown *pflag.NotExistError
+	if set != all && errors.As(err, &unknown) && has(all, unknown.GetSpecifiedName()) {
+		err = fmt.Errorf("%w; write it before %s, and so -f FILE", err, verb)
+	}
 	return append([]string{verb}, set.Args()...), err
+}
+
+// has reports whether there is an option of that name, or of that letter.
+func has(set *pflag.FlagSet, of string) bool {
+	return set.Lookup(of) != nil || len(of) == 1 && set.ShorthandLookup(of) != nil
 }
 
 // logsFlags are the options that may come after logs: of tail(1), and those by their long names that find the daemon.
