@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -48,12 +49,9 @@ func daemon(t *testing.T, lines bool, says string) (s *site, told chan string) {
 			return map[string]any{"state": "running", "pid": 1042, "time": time.Now(), "programs": of}, err
 		}}}
 	logs := func(ctx context.Context, raw json.RawMessage, to *control.Follower) error {
-		if says == "" {
-			says = string(raw)
-		}
 		to.Send(line{Time: now, Text: "GET /orders 200, 3 ms"})
 		to.Send(map[string]int{"lost": 7})
-		to.Send(line{Time: now, Text: says, Stderr: true})
+		to.Send(line{Time: now, Text: cmp.Or(says, string(raw)), Stderr: true})
 		<-ctx.Done()
 		return nil
 	}
