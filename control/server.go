@@ -239,14 +239,15 @@ func (c *conn) hangUp() {
 	}
 }
 
-// Read reads what the asker says. The descriptors that he sends along are closed here, by the kernel.
+// Read reads what the asker says. The descriptors that he sends along are closed here, by the kernel. The syscall
+// package's Read, as os.File's does, tells the race detector that what an asker in this process did came before.
 func (c *conn) Read(p []byte) (n int, err error) {
 	raw, err := c.file.SyscallConn()
 	if err != nil {
 		return 0, err
 	}
 	e := raw.Read(func(fd uintptr) bool {
-		cut.Short(func() { n, err = unix.Read(int(fd), p) })
+		cut.Short(func() { n, err = syscall.Read(int(fd), p) })
 		return !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR)
 	})
 	switch {
