@@ -153,6 +153,7 @@ func (l *loop) landed(r launched) {
 		l.reap()
 	}
 	l.heedEarly()
+	l.sweepAfter(x)
 	l.nextLaunch()
 }
 

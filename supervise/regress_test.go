@@ -181,6 +181,10 @@ func TestFoundWithoutCgroups(t *testing.T) {
 			fates{"main a 1": {life: 20 * time.Millisecond, status: wsOne}, "helper a": stubborn,
 				"hook a 3": {hanging: 4 * time.Second}},
 			[]operation{{what: "update", next: []Program{young}}}, true},
+		{"T3: nor is it given up while a launch that cannot even be killed goes on",
+			fates{"main a 1": {life: 20 * time.Millisecond, status: wsOne}, "helper a": stubborn,
+				"hook a 2": {hanging: 18 * time.Second}},
+			[]operation{{what: "update", next: []Program{young}}}, true},
 	} {
 		t.Run(test.promise, func(t *testing.T) {
 			l, wrong, trace := liveWith(t, test.fates, seed, append(test.ops, operation{what: "stop", after: time.Minute}), true)

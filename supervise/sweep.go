@@ -18,6 +18,7 @@ type sweep struct {
 	seen    bool              // without a cgroup: the last look has told of all who were left
 	forcing bool              // KILL from now on
 	resists bool              // somebody had it, and was there at the last look
+	unsure  bool              // all that there was at the last look may be what is being launched, see sweepAfter
 	limit   alarm             // of asking, then of forcing
 	again   alarm
 	wait    time.Duration
@@ -118,13 +119,29 @@ func (l *loop) giveTime(s *sweep) {
 }
 
 func (l *loop) sweepFails(s *sweep) {
-	if s.resists {
+	switch {
+	case s.unsure:
+		return // the program is not launched before that has landed either
+	case s.resists:
 		l.Log.Error("program " + s.name + ": KILL has had no effect on what had left its group")
-	} else { // as while a launch of the program's own hangs, which may be all that there is
+	default: // the look hangs
 		l.Log.Warn("program " + s.name + ": it cannot be told whether anybody is left who had left its group")
 	}
 	l.sweepIsOver(s)
 	l.readmit(s)
+}
+
+// sweepAfter has the sweep go on that could not tell who was left from what was on its way to its executable.
+func (l *loop) sweepAfter(x *launch) {
+	s := l.sweeps[x.name]
+	switch {
+	case s == nil || !s.unsure:
+	case s.forcing:
+		s.forcing = false
+		l.forceSweep(s) // which has its time anew
+	default:
+		l.sweepAgain(s)
+	}
 }
 
 func (l *loop) sweepAgain(s *sweep) {
@@ -145,10 +162,9 @@ func (l *loop) sweepOn(s *sweep) bool {
 // sweepOver deals with who is left, and reports whether nobody is; unsure says that there may be others.
 func (l *loop) sweepOver(s *sweep, members []proc, unsure bool) bool {
 	left, spares := l.toEnd(members)
-	s.resists = s.forcing && len(left) > 0
+	s.resists, s.unsure = s.forcing && len(left) > 0, unsure && len(left) == 0
 	if len(left) == 0 {
-		if unsure {
-			l.sweepLater(s)
+		if s.unsure {
 			return false
 		}
 		l.sweepIsOver(s)
