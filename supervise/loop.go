@@ -269,7 +269,7 @@ func (l *loop) status() []Status {
 	boot := l.bootTime()
 	for name, p := range l.programs {
 		st := Status{Name: name, State: p.public(), PID: p.pid, Since: p.since, Starts: p.starts, Failures: p.failures,
-			Last: p.last, Text: p.text(), MainPID: p.mainPID()}
+			Last: p.last, Text: p.text(), MainPID: p.mainPID(), LastPID: int(p.ran)}
 		if p.state == backoff {
 			st.Next = boot.Add(l.kernel.sinceBoot() + time.Until(p.alarm.at)).Round(time.Millisecond)
 		}

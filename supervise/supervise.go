@@ -165,6 +165,7 @@ type Status struct {
 	// and no longer than 256 characters, after "stopping" or "reloading" when it has told that it is.
 	Text    string `json:"text,omitempty"`
 	MainPID int    `json:"main_pid,omitempty"` // as it has told, unless that is PID
+	LastPID int    `json:"-"`                  // of its last process, which runs or has ended; 0: that could not be started
 
 	Ready    bool         `json:"ready"`               // others need not wait for it: it is up, or done
 	Why      string       `json:"why,omitempty"`       // what it waits for, or why it failed, in words

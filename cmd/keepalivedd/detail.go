@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -143,9 +144,18 @@ func (p *programState) hint() string {
 }
 
 // wrote are the last lines of output with their time: those of the process that runs and of the last one before it.
-// Above lines stands of which process they are, unless all are of the one that runs.
+// Above lines stands of which process they are, unless all are of the one that runs. When none runs they are those of
+// the last one, or, after words that it wrote nothing, of one before.
 func (p *programState) wrote(now time.Time) (lines []string) {
 	from := p.OutputFrom[:min(len(p.OutputFrom), len(p.Output))]
+	if last := slices.ContainsFunc(from, func(l lineFrom) bool { return !l.Earlier }); p.PID == 0 && len(from) > 0 {
+		for last && from[len(from)-1].Earlier {
+			from = from[:len(from)-1] // what it has started still writes
+		}
+		if !last {
+			lines = append(lines, "nothing at its last start; before that:")
+		}
+	}
 	first, running, ended := len(from), p.PID, -1
 	if running == 0 {
 		running = -1 // and lines of 0 are of another

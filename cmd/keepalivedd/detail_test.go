@@ -34,10 +34,35 @@ func TestDetailTellsWhenItWrote(t *testing.T) {
 	} {
 		p := programState{Status: supervise.Status{PID: test.pid}}
 		for _, l := range test.lines {
-			p.Output, p.OutputFrom = append(p.Output, l.text), append(p.OutputFrom, lineFrom{now.Add(-l.ago), l.pid})
+			p.Output, p.OutputFrom = append(p.Output, l.text), append(p.OutputFrom, lineFrom{now.Add(-l.ago), l.pid, false})
 		}
 		if got := strings.Join(p.wrote(now), "|"); got != test.want {
 			t.Errorf("%d, %v: %s, want %s", test.pid, test.lines, got, test.want)
+		}
+	}
+}
+
+// promise L3: that a process has failed without a word is told, not what one before it wrote as if it were of that one.
+func TestDetailTellsThatTheLastProcessWroteNothing(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local)
+	for _, test := range []struct {
+		last  int
+		lines []int // their processes
+		want  string
+	}{
+		{8, []int{7}, "nothing at its last start; before that:|pid 7, which has ended:|03:04:05 x"},
+		{0, []int{7}, "nothing at its last start; before that:|pid 7, which has ended:|03:04:05 x"},
+		{8, []int{0}, "nothing at its last start; before that:|one that never ran:|03:04:05 x"},
+		{8, []int{8, 7}, "pid 8, which has ended:|03:04:05 x"}, // what 7 had started still writes
+		{0, []int{7, 0}, "one that never ran:|03:04:05 x"},
+	} {
+		p := programState{}
+		for _, pid := range test.lines {
+			p.Output, p.OutputFrom = append(p.Output, "x"), append(p.OutputFrom, lineFrom{now, pid, pid != test.last})
+		}
+		if got := strings.Join(p.wrote(now), "|"); got != test.want {
+			t.Errorf("%d, %v: %s, want %s", test.last, test.lines, got, test.want)
 		}
 	}
 }

@@ -59,6 +59,8 @@ type programState struct {
 type lineFrom struct {
 	Time time.Time `json:"time"`
 	PID  int       `json:"pid"` // 0: its process never ran
+	// Earlier: it is not of the process that the program had last. A daemon of before does not say so of any.
+	Earlier bool `json:"earlier,omitempty"`
 }
 
 // mostShown is how many lines of output the status of a program has, as long as no more programs than mostDetailed are
@@ -141,7 +143,7 @@ func (s *service) answerStatus(_ context.Context, raw json.RawMessage) (any, err
 			p.Definition = definitionOf(p.Program)
 		}
 		if len(q.Programs) > 0 && len(chosen) <= mostDetailed {
-			p.Output, p.OutputFrom = lastLines(set, p.Name, mostShown, share)
+			p.Output, p.OutputFrom = lastLines(set, &p.Status, mostShown, share)
 		}
 	}
 	return a, nil
@@ -155,9 +157,9 @@ func (s *service) measure(programs []supervise.Status) {
 }
 
 // lastLines are the last lines of one program, so many in so many bytes.
-func lastLines(set *supervise.Set, program string, n, bytes int) (texts []string, from []lineFrom) {
-	for _, l := range set.Lines(func(name string) bool { return name == program }, n, bytes, func() {}) {
-		texts, from = append(texts, string(l.Text)), append(from, lineFrom{l.Time, l.PID})
+func lastLines(set *supervise.Set, p *supervise.Status, n, bytes int) (texts []string, from []lineFrom) {
+	for _, l := range set.Lines(func(name string) bool { return name == p.Name }, n, bytes, func() {}) {
+		texts, from = append(texts, string(l.Text)), append(from, lineFrom{l.Time, l.PID, l.PID != p.LastPID})
 	}
 	return texts, from
 }

@@ -35,7 +35,7 @@ func shown() *state {
 				Definition: &definition{
 					Command: []string{"/bin/sh", "-c", "it's\n"}, User: "u", Directory: "/", Output: "/o\x1b[2J",
 					Check: []string{"/c"}, Gate: []string{"/g"}, After: []string{"a"}, Requires: []string{"b"}},
-				Output: []string{"a\x1b[2J\nweb up"}, OutputFrom: []lineFrom{{now, 8}}},
+				Output: []string{"a\x1b[2J\nweb up"}, OutputFrom: []lineFrom{{now, 8, true}}},
 			{Status: supervise.Status{Name: "spare", State: "down", Since: now,
 				Held: &supervise.Hold{Since: now, Configuration: true}}},
 		},
