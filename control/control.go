@@ -104,7 +104,7 @@ const (
 
 // Params decodes the parameters of a request into what v points to; none are what that says already. A wrong one is an
 // *[Error], with CodeParams, and so is one that v does not have: what was meant to bound the request, misspelt, is not
-// to be passed over.
+// to be passed over. So who asks with a parameter that is new has to be ready for a daemon of before.
 func Params(raw json.RawMessage, v any) error {
 	if len(raw) == 0 {
 		return nil

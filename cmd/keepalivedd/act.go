@@ -64,6 +64,11 @@ func (o *options) operate(path string, s *step) ([]supervise.Outcome, error) {
 		HeldSince: s.held, Signal: o.signal}
 	var answer operateAnswer
 	err := askRunning(path, o.verb, o.timeout+promptly, q, &answer)
+	var told *control.Error
+	if errors.As(err, &told) && told.Code == control.CodeParams && strings.Contains(told.Message, `"held_since"`) {
+		q.HeldSince = nil // a daemon of before restarts also who has been taken down meanwhile, as it always has
+		err = askRunning(path, o.verb, o.timeout+promptly, q, &answer)
+	}
 	return answer.Programs, err
 }
 
