@@ -12,10 +12,11 @@ import (
 // promise Q1: who asks about a program during a stop is told of the stop, and not that there never was such a program;
 // and what ended the shutdown command before its time is told as what it was
 func TestWhatIsToldDuringAStop(t *testing.T) {
-	w := newWorld(t, oneProgram+`
+	w := newWorld(t, "")
+	w.inForce("1h", oneProgram+`
 [shutdown]
 command = ["/bin/sh", "-c", "trap '' TERM; echo >$DIR/there; exec tail -f /dev/null"]
-timeout = "15s"
+timeout = "50m"
 `)
 	d := w.up()
 	unix.Kill(d.pid, unix.SIGTERM)
@@ -70,10 +71,11 @@ timeout = "60s"
 // promise T5: a stop that is asked for twice is one stop, in which programs have their time; a second signal is what
 // ends that
 func TestTwoStops(t *testing.T) {
-	w := newWorld(t, `
+	w := newWorld(t, "")
+	w.inForce("1h", `
 [program.slow]
 command = ["/bin/sh", "-c", "trap 'echo >$DIR/asked; until test -e $DIR/go; do sleep 0.01; done; echo >$DIR/clean; exit' TERM; echo >$DIR/there; while :; do sleep 0.01; done"]
-stop_timeout = "15s"
+stop_timeout = "50m"
 `)
 	w.up()
 	w.await(filepath.Join(w.dir, "there"), `\n`)
