@@ -20,6 +20,7 @@ func (r *reader) carry(s *setState, sinks map[*Sink]int) (fd int, err error) {
 	used := 0
 	for sink, i := range sinks {
 		if all[i] = sink.kept; all[i] != nil {
+			s.Sinks[i].Kept = &keptState{Written: all[i].lines, Dropped: sink.dropped()}
 			used += all[i].used
 		}
 	}
@@ -37,7 +38,7 @@ func (r *reader) carry(s *setState, sinks map[*Sink]int) (fd int, err error) {
 		for used > mostCarried && float64(len(b)) > float64(k.used)*mostCarried/float64(used) {
 			b = b[recordOf(b).size():]
 		}
-		s.Sinks[i].Kept = &keptState{Written: k.lines, Dropped: k.dropped, Records: len(b)}
+		s.Sinks[i].Kept.Records = len(b)
 		if len(b) > 0 && fd == 0 {
 			if fd, err = unix.MemfdCreate("lines", unix.MFD_CLOEXEC); err != nil {
 				return fail(err)

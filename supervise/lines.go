@@ -163,7 +163,7 @@ func (l *loop) output(p *program, st *Status) {
 	l.reader.mu.Lock()
 	defer l.reader.mu.Unlock()
 	if k := p.sink.kept; k != nil {
-		st.OutputLines, st.OutputDropped = k.lines, k.dropped
+		st.OutputLines, st.OutputDropped = k.lines, p.sink.dropped()
 	}
 }
 

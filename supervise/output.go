@@ -31,7 +31,10 @@ type Sink struct {
 	// Optional has the program be started, and write to nowhere, where there is no descriptor for its output, or but a few
 	// are left, in place of being tried again until there is.
 	Optional bool
-	Close    func() // once nothing is to come any more; may be nil
+	// Lost returns how many lines, of those that it has taken, have not got to where they should, so far, for
+	// [Status.OutputDropped]. It must not wait. nil: none.
+	Lost  func() uint64
+	Close func() // once nothing is to come any more; may be nil
 
 	output  string // what it was opened for
 	program string // whose lines are kept; zero: they are not
@@ -218,6 +221,9 @@ func (r *reader) closeSink(s *Sink) (before *kept) {
 
 func (s *Sink) close(r *reader) (before *kept) {
 	s.closing = true
+	if s.kept != nil {
+		s.kept.dropped = s.dropped()
+	}
 	before, s.kept = s.kept, nil
 	if len(s.outlets) == 0 {
 		s.leave(r, nil)
@@ -231,6 +237,14 @@ func (s *Sink) close(r *reader) (before *kept) {
 		}
 	})
 	return before
+}
+
+// dropped is how many of the lines that are kept count of have not got to where they should.
+func (s *Sink) dropped() uint64 {
+	if s.Lost == nil {
+		return s.kept.dropped
+	}
+	return min(s.kept.lines, s.kept.dropped+s.Lost()) // which may be of pieces
 }
 
 // leave takes note of an outlet that has ended.

@@ -192,7 +192,7 @@ type Status struct {
 
 	sight         sight  `json:"-"`
 	OutputLines   uint64 `json:"output_lines"`   // that it has written, as far as this process reads them
-	OutputDropped uint64 `json:"output_dropped"` // of those, the ones that rate_limit, or a log that is too slow, has dropped
+	OutputDropped uint64 `json:"output_dropped"` // of those, the ones that rate_limit, a slow log or a full disk has dropped
 }
 
 // Status returns the programs by name; nil after Stop.

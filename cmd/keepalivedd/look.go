@@ -207,7 +207,11 @@ func (s *sight) lines(names []string, before *sight, paint painter) []string {
 		return details(a, loads, paint)
 	}
 	first := fmt.Sprintf("%s is %s, pid %d; programs up: %s", name, plain(a.State), a.PID, a.tally())
-	return append([]string{first}, table(a, loads, paint)...)
+	lines := []string{first}
+	if a.LogDropped > 0 {
+		lines = append(lines, fmt.Sprintf("%d lines of its log are lost", a.LogDropped))
+	}
+	return append(lines, table(a, loads, paint)...)
 }
 
 // tally counts the programs that are up, of those that are wanted, and says how many of these are done.

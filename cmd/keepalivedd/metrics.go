@@ -177,7 +177,7 @@ func (x *exposition) eachProgram() {
 	x.each("program_output_lines_total", "counter", "Lines that the program has written, as far as the daemon reads them.",
 		func(p *supervise.Status) (float64, bool) { return float64(p.OutputLines), true })
 	x.each("program_output_dropped_total", "counter",
-		"Of those, lines that its rate_limit, or a log that is too slow, has dropped.",
+		"Of those, lines that its rate_limit, a log that is too slow, or a disk that is full has dropped.",
 		func(p *supervise.Status) (float64, bool) { return float64(p.OutputDropped), true })
 	x.each("program_gate_open", "gauge", "Whether its gate permits it to run.",
 		func(p *supervise.Status) (float64, bool) { return truth(p.Gate != nil && p.Gate.Open), p.Gate != nil })

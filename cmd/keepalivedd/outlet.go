@@ -19,6 +19,8 @@ type outlet struct {
 	program string
 	log     atomic.Pointer[logging.Log] // nil until it has been opened
 	lost    atomic.Uint64               // lines that there was no log for
+	refused atomic.Uint64               // lines of which say has said that they are lost
+	known   atomic.Uint64               // what dropped has returned last
 	opened  chan struct{}               // closed when that has been tried, or is not waited for any more
 	closed  chan struct{}               // closed when all is written, or lost
 
@@ -117,11 +119,24 @@ func (t *outlet) offer(stderr bool, text []byte, ended bool) (room <-chan struct
 }
 
 func (t *outlet) say(l *supervise.Line) (taken bool) {
-	if log := t.log.Load(); log != nil {
-		return log.Say(l.Program, l.PID, level(l.Stderr), l.Text)
+	if log := t.log.Load(); log == nil {
+		t.lost.Add(1)
+	} else if taken = log.Say(l.Program, l.PID, level(l.Stderr), l.Text); taken {
+		return true
 	}
-	t.lost.Add(1)
+	t.refused.Add(1)
 	return false
+}
+
+// dropped is how many lines are lost so far of those that were taken, as far as whoever has them taken does not know.
+func (t *outlet) dropped() uint64 {
+	refused := t.refused.Load() // first, for each of these has been counted before
+	n := t.lost.Load() - refused
+	if log := t.log.Load(); log != nil {
+		n += log.Dropped()
+	}
+	t.known.Store(n)
+	return n
 }
 
 // level tells standard error apart. Much of what is written there is no error.

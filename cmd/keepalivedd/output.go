@@ -58,7 +58,7 @@ func (o *outputs) open(p *supervise.Program) (*supervise.Sink, error) {
 	}
 	t := &outlet{outputs: o, program: p.Name, opened: make(chan struct{}), closed: make(chan struct{}),
 		options: logging.Options{To: p.Output, Plain: true, Whose: "program " + p.Name + ": ", Disks: &o.disks}}
-	sink := &supervise.Sink{Line: t.line, Close: func() { go t.close() }}
+	sink := &supervise.Sink{Line: t.line, Lost: t.dropped, Close: func() { go t.close() }}
 	switch p.Output {
 	case "syslog":
 		t.options = logging.Options{To: p.Output, Ident: p.Name}
@@ -159,7 +159,8 @@ func (o *outputs) flush(ctx context.Context) (unwritten uint64, err error) {
 		if err != nil && ctx.Err() != nil && t.file() {
 			return 0, fmt.Errorf("program %s: its output is not written: %w", t.program, err)
 		}
-		unwritten += unwrittenOf(err).Left
+		known := t.known.Load() // in the state that goes along
+		unwritten += unwrittenOf(err).Left + t.dropped() - known
 	}
 	return unwritten, nil
 }

@@ -125,7 +125,20 @@ output = "$DIR/other"
 	}
 }
 
-// promise C8: a full disk neither ends nor hangs a program; what it costs is counted, and told by name
+// says asks until the answer is as it is to be.
+func (w *world) says(pattern string, verb ...string) {
+	w.t.Helper()
+	said := ""
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if _, said = w.say(verb...); regexp.MustCompile(pattern).MatchString(said) {
+			return
+		}
+	}
+	w.t.Fatalf("%v: %s, want %s; the log:\n%s", verb, said, pattern, w.read(w.log))
+}
+
+// promise C6, C8: a full disk neither ends nor hangs a program; what it costs is counted, shown while it is so, and
+// told by name
 func TestOutputToAFullDisk(t *testing.T) {
 	w := newWorld(t, `
 [program.a]
@@ -134,6 +147,8 @@ output = "/dev/full"
 `)
 	d := w.up()
 	w.await(filepath.Join(w.dir, "done"), "done")
+	w.says(`100000 lines, 100000 of them dropped\n`, "status", "a")
+	w.says(`\nkeepalivedd_program_output_dropped_total\{program="a"\} 100000\n`, "metrics")
 	w.down(d)
 	log := w.read(w.log)
 	if !strings.Contains(log, "program a: 100000 log messages lost") {
@@ -143,6 +158,42 @@ output = "/dev/full"
 	if told := strings.Count(log, `program a: its output is lost err="/dev/full: no space left on device"`); told != 1 {
 		t.Errorf("told %d times; the log:\n%s", told, log)
 	}
+}
+
+// promise C6, U1: what a full disk has cost is counted through an upgrade, and after a reload that has the output go
+// elsewhere; a log of the daemon's own that cannot be written is told of by status.
+func TestLossesAreCounted(t *testing.T) {
+	t.Parallel()
+	const told = `\nkeepalivedd_program_output_dropped_total\{program="a"\} 1000\n`
+	programs := `
+[program.a]
+command = ["/bin/sh", "-c", "test -e $DIR/done || seq 1000; : >$DIR/done; exec sleep 1000"]
+output = "/dev/full"
+`
+	w := newWorld(t, programs)
+	w.up()
+	w.says(told, "metrics")
+	w.upgrade(w.binary)
+	w.says(told, "metrics")
+	w.configure(strings.ReplaceAll(programs, "/dev/full", "$DIR/out"))
+	if status, stderr := w.run("reload"); status != 0 {
+		t.Fatalf("reload: %d, %s", status, stderr)
+	}
+	w.says(told, "metrics")
+	if _, out := w.say("status"); strings.Contains(out, "lost") {
+		t.Errorf("status, of a log that has lost nothing: %s", out)
+	}
+
+	conf := strings.ReplaceAll(w.read(w.conf), w.log, "/dev/full")
+	if err := os.WriteFile(w.conf, []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if status, stderr := w.run("reload"); status != 0 {
+		t.Fatalf("reload: %d, %s", status, stderr)
+	}
+	w.says(`\nkeepalivedd_log_dropped_total [1-9]\d*\n`, "metrics")
+	w.says(`^keepalivedd is running, pid \d+; programs up: 1 of 1\n[1-9]\d* lines of its log are lost\n`, "status")
+	w.says(`"log_dropped": [1-9]`, "status", "--json")
 }
 
 // A program whose file cannot be opened runs; a reload tries again.

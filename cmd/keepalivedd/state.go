@@ -35,6 +35,7 @@ type state struct {
 	Time          time.Time      `json:"time,omitzero"`    // of this answer
 	Started       time.Time      `json:"started,omitzero"` // the daemon
 	Reloads       *reloadState   `json:"reloads,omitempty"`
+	LogDropped    uint64         `json:"log_dropped,omitempty"` // messages, and lines of programs, that its log has lost
 	Programs      []programState `json:"programs"`
 	Error         string         `json:"error,omitempty"` // why it could not be asked
 }
@@ -119,7 +120,8 @@ func (s *service) answerStatus(_ context.Context, raw json.RawMessage) (any, err
 	a := &state{
 		Version: 1, Name: name, Release: versionText(), PID: os.Getpid(), State: s.daemon.State(), Time: time.Now(),
 		PIDFile: s.daemon.PIDFile, Configuration: s.options.file, Started: s.began, Reloads: s.reloads.state(),
-		Programs: []programState{},
+		LogDropped: s.dropped(),
+		Programs:   []programState{},
 	}
 	set := s.running.Load()
 	if set == nil {
