@@ -11,15 +11,11 @@ import (
 )
 
 // startWatch has the socket be put back. Where the path cannot be had, because another program listens there or for
-// want of something, the watch goes on trying: whoever can make that so for a moment must not end the answers for good.
-// It owns s.at until it is ended. An unlink shows as IN_ATTRIB, the change of the link count, since a bound socket
-// holds its inode.
+// want of something, or not be watched, the watch goes on trying: whoever can make that so for a moment must not end
+// the answers for good. It owns s.at until it is ended. An unlink shows as IN_ATTRIB, the change of the link count,
+// since a bound socket holds its inode.
 func (s *Server) startWatch() {
-	w, err := inotify.New(s.at.name, s.path, unix.IN_ATTRIB|unix.IN_MOVE_SELF)
-	if err != nil {
-		s.log.Warn("the control socket is not watched: it would not be put back", "socket", s.path, "err", err)
-		return
-	}
+	w := inotify.New(s.at.name, s.path, unix.IN_ATTRIB|unix.IN_MOVE_SELF)
 	s.watch = w
 	w.Start(func() (name int, err error) {
 		next, err := s.putBack()

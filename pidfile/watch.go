@@ -20,9 +20,9 @@ const watched = unix.IN_ATTRIB | unix.IN_MODIFY | unix.IN_MOVE_SELF
 
 // Watch puts the file back, until Release, when it is deleted, truncated, overwritten, replaced or moved away, and logs
 // that it did to log; nil: slog.Default(). It needs Write first, and is called once. It costs nothing while nobody
-// touches the file: no polling. Where the file cannot be put back, for want of space or of its directory, it tries
-// again after 1 ms, 2 ms … 1 min. An error says that nobody watches, or that somebody does already; all else is as it
-// was.
+// touches the file: no polling. Where the file cannot be put back, for want of space or of its directory, or not be
+// watched, for want of instances or watches of inotify(7), it tries again after 1 ms, 2 ms … 1 min, and logs that. An
+// error says that it was not called in its time; all is as it was.
 func (f *File) Watch(log *slog.Logger) error {
 	switch {
 	case f.pid == 0:
@@ -33,10 +33,7 @@ func (f *File) Watch(log *slog.Logger) error {
 		log = slog.Default()
 	}
 	f.witness.drain() // whether or not the file can be watched
-	w, err := inotify.New(f.fd, f.path, watched)
-	if err != nil {
-		return fmt.Errorf("pidfile %s: watch: %w", f.path, err)
-	}
+	w := inotify.New(f.fd, f.path, watched)
 	f.watch = w
 	w.Start(func() (fd int, err error) { return f.putBack(w, log) }, func(what string, err error) {
 		log.Error("the pidfile cannot be "+what+", trying on", "path", f.path, "err", err)

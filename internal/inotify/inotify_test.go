@@ -5,6 +5,7 @@ package inotify
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,69 @@ func TestCloseIsDone(t *testing.T) {
 	r.SetReadDeadline(time.Now().Add(time.Minute))
 	if n, err := r.Read(make([]byte, 1)); n != 0 || err == nil || os.IsTimeout(err) {
 		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// promise P3: what others have left no instance for is watched once there is one, looked after until then, and ended at
+// any time.
+func TestWatchBeginsLater(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	begin := func(short int) (w *Watch, looked chan bool, told chan string) {
+		w = New(int(f.Fd()), file, unix.IN_ATTRIB)
+		discard(w.instance.Swap(nil))
+		w.wds = [2]int{-1, -1}
+		real := w.begin
+		w.begin = func() (int, error) {
+			if short--; short >= 0 {
+				return -1, unix.EMFILE
+			}
+			return real()
+		}
+		looked, told = make(chan bool), make(chan string, 1)
+		w.Start(func() (int, error) {
+			select {
+			case looked <- w.wds[0] >= 0:
+			case <-t.Context().Done():
+			}
+			return int(f.Fd()), nil
+		}, func(what string, err error) { told <- what + ": " + err.Error() })
+		return w, looked, told
+	}
+	drain := func(looked chan bool) {
+		for {
+			select {
+			case <-looked:
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}
+	w, looked, told := begin(6)
+	for is := false; !is; is = <-looked {
+	}
+	if said, want := <-told, "watched: too many open files"; !strings.HasPrefix(said, want) {
+		t.Errorf("%q, want %q", said, want)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	<-looked
+	go drain(looked)
+	w.Close()
+
+	w, looked, _ = begin(1 << 30)
+	for range 10 {
+		<-looked
+	}
+	go drain(looked)
+	w.Look()
+	if fd := w.Take(); fd != -1 {
+		t.Errorf("descriptor %d of nothing", fd)
 	}
 }
 

@@ -4,6 +4,7 @@ package inotify
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,7 +18,9 @@ import (
 // its directory moved away with it. It costs nothing while nobody does: no polling, and nothing is told of what else
 // happens in the directory, for /run is busy. A nil Watch watches nothing.
 type Watch struct {
-	instance  *os.File
+	begin     func() (instance int, err error)
+	instance  atomic.Pointer[os.File] // nil: there is none yet
+	woken     chan struct{}           // stands in for it, of capacity 1
 	directory string
 	events    uint32
 	wds       [2]int // the numbers of the inode and the directory in the instance; -1: is not watched
@@ -27,23 +30,25 @@ type Watch struct {
 }
 
 // New watches the inode that a descriptor has open, whatever its path has come to name, for events such as
-// unix.IN_ATTRIB, and the directory of the path, if it may be read. [Watch.Start] follows.
-func New(fd int, path string, events uint32) (*Watch, error) {
-	instance, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		return nil, err
-	}
-	w := &Watch{instance: os.NewFile(uintptr(instance), "inotify"), directory: filepath.Dir(path), events: events,
+// unix.IN_ATTRIB, and the directory of the path, if it may be read. [Watch.Start] follows, and tries again what cannot
+// be watched yet, for want of what others have.
+func New(fd int, path string, events uint32) *Watch {
+	w := &Watch{begin: func() (int, error) { return unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK) },
+		woken: make(chan struct{}, 1), directory: filepath.Dir(path), events: events,
 		wds: [2]int{-1, -1}, looks: make(chan chan struct{}, 1), done: make(chan struct{})}
-	if err := w.add(fd); err != nil {
-		w.instance.Close()
-		return nil, err
-	}
-	return w, nil
+	w.add(fd)
+	return w
 }
 
 func (w *Watch) add(fd int) error {
-	raw, err := w.instance.SyscallConn()
+	if w.instance.Load() == nil {
+		instance, err := w.begin()
+		if err != nil {
+			return fmt.Errorf("%w (too few for it: sysctl fs.inotify.max_user_instances, ulimit -n)", err)
+		}
+		w.instance.Store(os.NewFile(uintptr(instance), "inotify"))
+	}
+	raw, err := w.instance.Load().SyscallConn()
 	if err != nil {
 		return err
 	}
@@ -51,12 +56,15 @@ func (w *Watch) add(fd int) error {
 		w.wds[0], err = unix.InotifyAddWatch(int(instance), "/proc/self/fd/"+strconv.Itoa(fd), w.events)
 		w.wds[1], _ = unix.InotifyAddWatch(int(instance), w.directory, unix.IN_MOVE_SELF|unix.IN_ONLYDIR)
 	})
+	if errors.Is(err, unix.ENOSPC) {
+		err = fmt.Errorf("%w (too few watches: sysctl fs.inotify.max_user_watches)", err)
+	}
 	return errors.Join(e, err)
 }
 
 // Forget ends the watching. It is for look, which is about to let go of the inode.
 func (w *Watch) Forget() {
-	if raw, err := w.instance.SyscallConn(); err == nil {
+	if raw, err := w.instance.Load().SyscallConn(); err == nil { // of nil it is one
 		raw.Control(func(instance uintptr) {
 			for _, wd := range w.wds {
 				unix.InotifyRmWatch(int(instance), uint32(wd))
@@ -96,21 +104,40 @@ func (w *Watch) run(look func() (fd int, err error), cannot func(what string, er
 			}
 			what = "watched"
 		}
+		instance, until := w.instance.Load(), time.Time{}
 		if err == nil {
-			w.instance.SetReadDeadline(time.Time{})
 			wait = soonest
 		} else {
 			if wait == soonest*16 { // not worth a word while somebody's refused start lets go of it
 				cannot(what, err)
 			}
-			w.instance.SetReadDeadline(time.Now().Add(wait))
+			until = time.Now().Add(wait)
 			wait = min(2*wait, latest)
 		}
-		if !w.ending.Load() && len(w.looks) == 0 { // their deadline may have been taken away above
-			w.instance.Read(buf) // until there is news, the deadline, or the end
+		instance.SetReadDeadline(until)
+		switch {
+		case w.ending.Load() || len(w.looks) > 0: // their deadline may have been taken away above
+		case instance != nil:
+			instance.Read(buf) // until there is news, the deadline, or the end
+		default:
+			t := time.NewTimer(time.Until(until))
+			select {
+			case <-w.woken:
+			case <-t.C:
+			}
+			t.Stop()
 		}
 	}
 	w.Forget()
+}
+
+// wake has run go on.
+func (w *Watch) wake() {
+	select {
+	case w.woken <- struct{}{}:
+	default:
+	}
+	w.instance.Load().SetReadDeadline(time.Now())
 }
 
 // Look has look called, and waits for that, or for the end. Call it once at a time.
@@ -120,7 +147,7 @@ func (w *Watch) Look() {
 	case w.looks <- looked:
 	case <-w.done:
 	}
-	w.instance.SetReadDeadline(time.Now())
+	w.wake()
 	select {
 	case <-looked:
 	case <-w.done:
@@ -132,7 +159,7 @@ func (w *Watch) Look() {
 func (w *Watch) End() {
 	if w != nil {
 		w.ending.Store(true)
-		w.instance.SetReadDeadline(time.Now())
+		w.wake()
 		<-w.done
 	}
 }
@@ -141,7 +168,9 @@ func (w *Watch) End() {
 func (w *Watch) Close() {
 	if w != nil {
 		w.End()
-		discard(w.instance)
+		if f := w.instance.Load(); f != nil {
+			discard(f)
+		}
 	}
 }
 
@@ -152,5 +181,8 @@ func (w *Watch) Take() (fd int) {
 		return -1
 	}
 	w.End()
-	return take(w.instance)
+	if w.instance.Load() == nil {
+		return -1
+	}
+	return take(w.instance.Load())
 }
