@@ -38,7 +38,8 @@ func loadsOf(a *state, before *sight) []load {
 		}
 		used, span := *p.CPUSeconds, time.Duration(0)
 		if was := earlier[p.Name]; was != nil && was.PID == p.PID && was.CPUSeconds != nil {
-			used, span = used-*was.CPUSeconds, a.Time.Sub(before.state.Time)
+			// By how long its process has lived each time: the clock may have been set in between.
+			used, span = used-*was.CPUSeconds, a.Time.Sub(p.Started)-before.state.Time.Sub(was.Started)
 		} else if !p.Started.IsZero() && (p.Starts == 1 || p.Cgroup == "" || p.CPUSecondsBefore != nil) {
 			span = a.Time.Sub(p.Started)
 			if p.CPUSecondsBefore != nil {

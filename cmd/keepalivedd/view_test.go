@@ -90,6 +90,11 @@ func TestLoads(t *testing.T) {
 	}
 	again := of(at, used(5), 2)
 	again.Programs[0].CPUSecondsBefore = used(4)
+	earlier := func(told, looked time.Duration) *state { // by the clock as it was, and in truth
+		a := of(at.Add(told), used(1), 2)
+		a.Programs[0].Started = a.Time.Add(-10*time.Second - looked)
+		return a
+	}
 	alone := of(at, used(5), 2)
 	alone.Programs[0].Cgroup = "" // of this process
 	for _, test := range []struct {
@@ -102,7 +107,9 @@ func TestLoads(t *testing.T) {
 		{of(at, used(5), 2), nil, "-"}, // of all its processes, and it is not known how long these have lived
 		{again, nil, "10.0"},           // issue 9: that of a process which is not the first
 		{alone, nil, "50.0"},
-		{of(at, used(5), 2), of(at.Add(-2*time.Second), used(1), 2), "200"},
+		{of(at, used(5), 2), earlier(-2*time.Second, -2*time.Second), "200"},
+		{of(at, used(5), 2), earlier(-time.Hour, -2*time.Second), "200"}, // the clock was set, and what it has begun by too
+		{of(at, used(5), 2), earlier(time.Hour, -2*time.Second), "200"},
 	} {
 		var before *sight
 		if test.before != nil {
