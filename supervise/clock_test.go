@@ -86,12 +86,16 @@ func TestClockIsSetInAnUpgrade(t *testing.T) {
 			tell("exit 3")
 			is("up", 2)
 			<-lines
+			since := s.Status()[1].Since
 			f, err := s.Freeze(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			if s, err = Restore(o, stepped(f.State, test.by), programs); err != nil {
 				t.Fatal(err)
+			}
+			if now := s.Status()[1].Since; now.Sub(since).Abs() > time.Minute {
+				t.Errorf("it is up since %v, and was since %v", now, since)
 			}
 			tell("exit 3")
 			is(test.then, test.starts)
@@ -125,6 +129,32 @@ func TestDeathsByTheWall(t *testing.T) {
 		}
 		if !l.givesUp(p) || len(p.deaths) != 2 {
 			t.Errorf("deaths at %v", p.deaths)
+		}
+	})
+}
+
+// set is a machine whose clock has been set forward by so much.
+type set struct {
+	*machine
+	by time.Duration
+}
+
+func (s *set) sinceBoot() time.Duration { return s.machine.sinceBoot() - s.by }
+
+// promise Q1: a machine without a clock of its own gets the time from the network, decades after it has started: what
+// is said of a program's state is for how long it has been in it, and not for fifty years
+func TestClockIsSetAfterTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Hour)
+		k := &set{newMachine(1), 0}
+		l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{}, k)
+		l.holdNew([]string{"a"}, map[string]*Program{"a": {Name: "a"}})
+		before := l.status()[0].Since
+		for _, by := range []time.Duration{50 * 365 * 24 * time.Hour, -time.Minute} {
+			k.by = by
+			if moved := l.status()[0].Since.Sub(before); moved != by {
+				t.Errorf("the clock was set by %v, and what it is since by %v", by, moved)
+			}
 		}
 	})
 }

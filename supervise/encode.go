@@ -12,8 +12,9 @@ import (
 // encode writes down all that there is. Of the descriptors that have to stay open own are made for this, and its
 // caller's, whatever it returns. The reader's locks are held.
 func (l *loop) encode() (state []byte, files, own []int, err error) {
-	s := &setState{Version: stateVersion, Now: l.kernel.sinceBoot(), Age: time.Since(l.epoch), Stops: l.stops,
-		Cgroup: l.Cgroup, Inhabited: l.inhabited, Silent: l.silent, Keep: l.reader.kept.bound, Lines: l.reader.kept.n}
+	s := &setState{Version: stateVersion, Now: l.kernel.sinceBoot(), Booted: l.bootTime(), Age: time.Since(l.epoch),
+		Stops: l.stops, Cgroup: l.Cgroup, Inhabited: l.inhabited, Silent: l.silent, Keep: l.reader.kept.bound,
+		Lines: l.reader.kept.n}
 	x := &encoding{loop: l, setState: s, index: make(map[*Sink]int, len(l.programs)), wanted: map[*task]bool{}}
 	x.encodePrograms()
 	x.encodeSources()
@@ -184,9 +185,9 @@ func (x *encoding) encodeKin() {
 func (x *encoding) program(p *program) programState {
 	e := p.exits
 	s := programState{Spec: specOf(p.spec), State: p.state.String(), Outcome: p.outcome, Stop: p.stop, Missing: p.missing,
-		Passed: p.passed, PID: p.pid, Starts: p.starts, Failures: p.failures, Since: p.since, Born: p.born, Told: p.told,
-		Begun: p.begun, Due: x.due(&p.alarm), Last: p.last, Status: p.status, Why: p.why, Fault: p.fault, Leaves: p.leaves,
-		Session: p.session, Swept: p.swept, Bound: p.bound, Ran: p.ran,
+		Passed: p.passed, PID: p.pid, Starts: p.starts, Failures: p.failures, Since: x.Booted.Add(p.since), Born: p.born,
+		Told: p.told, Begun: p.begun, Due: x.due(&p.alarm), Last: p.last, Status: p.status, Why: p.why, Fault: p.fault,
+		Leaves: p.leaves, Session: p.session, Swept: p.swept, Bound: p.bound, Ran: p.ran,
 		Exits: Exits{int(e.stopped), int(e.succeeded), int(e.failed), int(e.signalled), int(e.unhealthy)}}
 	if p.starts > 1 && p.spent >= 0 {
 		s.Spent = &p.spent

@@ -57,7 +57,7 @@ func TestSilenceForALateLoop(t *testing.T) {
 			k := &unheard{linux: &linux{}}
 			l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{}, k)
 			p := &program{state: c.state, spec: &Program{Name: "a", Ready: &Ready{Notify: true, Watchdog: time.Hour}},
-				pid: process.Process.Pid, since: time.Now()}
+				pid: process.Process.Pid, since: sinceBoot()}
 			p.wanted = p.spec
 			p.withFeatures().notified = &notifyState{}
 			l.byPID[p.pid] = p
@@ -82,7 +82,7 @@ func TestReadyForALateLoop(t *testing.T) {
 	defer unix.Close(pipe[1])
 	l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{}, &linux{})
 	defer l.reader.letGo()
-	p := &program{state: starting, spec: &Program{Name: "a", Ready: &Ready{FD: 3}}, pid: 1 << 30, since: time.Now()}
+	p := &program{state: starting, spec: &Program{Name: "a", Ready: &Ready{FD: 3}}, pid: 1 << 30, since: sinceBoot()}
 	p.wanted = p.spec
 	s := &readyPipe{pipe: pipe[0], p: p}
 	if err := l.reader.add(s); err != nil {
@@ -117,7 +117,7 @@ func dead(t *testing.T) (pid int) {
 func TestUpForALateLoop(t *testing.T) {
 	pid := dead(t)
 	l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{}, &linux{})
-	p := &program{state: up, spec: &Program{Name: "a"}, pid: pid, born: -time.Hour, since: time.Now()}
+	p := &program{state: up, spec: &Program{Name: "a"}, pid: pid, born: -time.Hour, since: sinceBoot()}
 	p.wanted = p.spec
 	l.byPID[pid], l.programs["a"] = p, p
 	r := &operating{Request: Request{Names: []string{"a"}}, what: lift, reply: make(chan operated, 1)}

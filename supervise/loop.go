@@ -268,8 +268,8 @@ func (l *loop) status() []Status {
 	list := make([]Status, 0, len(l.programs))
 	boot := l.bootTime()
 	for name, p := range l.programs {
-		st := Status{Name: name, State: p.public(), PID: p.pid, Since: p.since, Starts: p.starts, Failures: p.failures,
-			Last: p.last, Text: p.text(), MainPID: p.mainPID(), LastPID: int(p.ran)}
+		st := Status{Name: name, State: p.public(), PID: p.pid, Since: boot.Add(p.since), Starts: p.starts,
+			Failures: p.failures, Last: p.last, Text: p.text(), MainPID: p.mainPID(), LastPID: int(p.ran)}
 		if p.state == backoff {
 			st.Next = boot.Add(l.kernel.sinceBoot() + time.Until(p.alarm.at)).Round(time.Millisecond)
 		}

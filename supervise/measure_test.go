@@ -107,8 +107,8 @@ func TestMeasureRestarted(t *testing.T) {
 	}
 	for spent, want := range map[int64]int64{-1: -1, 0: 0, 7: 7} {
 		was := program{spec: &Program{Name: "a"}, starts: 2, spent: spent}
-		state := (&encoding{}).program(&was)
-		if now := (&restoring{}).program(&state, nil); now.spent != want {
+		state := (&encoding{setState: &setState{}}).program(&was)
+		if now := (&restoring{loop: &loop{}}).program(&state, nil); now.spent != want {
 			t.Errorf("%d has become %d", spent, now.spent)
 		}
 	}

@@ -42,7 +42,7 @@ func TestExtend(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{}, &linux{})
-			p := &program{state: c.state, spec: &Program{Ready: &c.ready, StopTimeout: time.Minute}, since: time.Now()}
+			p := &program{state: c.state, spec: &Program{Ready: &c.ready, StopTimeout: time.Minute}, since: sinceBoot()}
 			p.withFeatures().notified = &notifyState{}
 			c.before(l, p)
 			if c.of == nil {

@@ -23,8 +23,8 @@ type program struct {
 	pid      int      // 0: no process
 	session  int      // of the last one
 	starts   int
-	failures int // in a row, for the restart delay
-	since    time.Time
+	failures int           // in a row, for the restart delay
+	since    time.Duration // it got into its state, since the boot
 	born     time.Duration // of the process, on the loop's clock
 	told     time.Duration // when the last one was told to stop, on that clock
 	alarm    alarm         // of its state
@@ -101,12 +101,12 @@ func (p *program) withFeatures() *features {
 func (l *loop) on(p *program, e event) {
 	was, s := p.public(), table[p.state][e]
 	if s.to != p.state {
-		p.state, p.since = s.to, time.Now()
+		p.state, p.since = s.to, l.kernel.sinceBoot()
 		if e == want || e == lift || e == hold || e == renew {
 			p.outcome = unfinished
 		}
 		if e == started {
-			p.begun = l.kernel.sinceBoot()
+			p.begun = p.since
 		}
 		l.changed(p, was)
 	}

@@ -43,6 +43,9 @@ func (l *loop) restore(state []byte, programs []Program) error {
 	}
 	x := &restoring{loop: l, setState: s, now: l.kernel.sinceBoot()}
 	l.epoch = time.Now().Add(-s.Age - max(0, x.now-s.Now))
+	if l.booted = s.Booted; l.booted.IsZero() {
+		l.bootTime()
+	}
 	l.stops, l.silent = s.Stops, s.Silent
 	l.reader.kept.bound, l.reader.kept.n = s.Keep, s.Lines
 	if l.Cgroup != "" || s.Cgroup != "" {
@@ -119,10 +122,11 @@ func (x *restoring) task(t *taskState, of *task) *task {
 // program makes what does not depend on others.
 func (x *restoring) program(s *programState, same *Program) *program {
 	p := &program{spec: s.Spec.program(same), outcome: s.Outcome, stop: s.Stop, missing: s.Missing, passed: s.Passed,
-		pid: s.PID, starts: s.Starts, failures: s.Failures, since: s.Since, born: s.Born, told: s.Told, last: s.Last,
-		status: s.Status, why: s.Why, fault: s.Fault, begun: s.Begun, leaves: s.Leaves, session: s.Session, swept: s.Swept,
-		bound: s.Bound, ran: s.Ran, exits: exits{uint32(s.Exits.Stopped), uint32(s.Exits.Succeeded),
-			uint32(s.Exits.Failed), uint32(s.Exits.Signalled), uint32(s.Exits.Unhealthy)}}
+		pid: s.PID, starts: s.Starts, failures: s.Failures, since: s.Since.Sub(x.booted), born: s.Born, told: s.Told,
+		last: s.Last, status: s.Status, why: s.Why, fault: s.Fault, begun: s.Begun, leaves: s.Leaves,
+		session: s.Session, swept: s.Swept, bound: s.Bound, ran: s.Ran,
+		exits: exits{uint32(s.Exits.Stopped), uint32(s.Exits.Succeeded), uint32(s.Exits.Failed),
+			uint32(s.Exits.Signalled), uint32(s.Exits.Unhealthy)}}
 	switch {
 	case s.Spent != nil:
 		p.spent = *s.Spent

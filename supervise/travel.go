@@ -10,8 +10,9 @@ import (
 // A moment is the time since the boot, and 0 is never.
 type setState struct {
 	Version   int              `json:"version"`
-	Now       moment           `json:"now"` // when this was written
-	Age       time.Duration    `json:"age"` // of the clock that born, told and died are on
+	Now       moment           `json:"now"`             // when this was written
+	Booted    time.Time        `json:"booted,omitzero"` // the machine, by the clock that since is on
+	Age       time.Duration    `json:"age"`             // of the clock that born, told and died are on
 	Stops     uint32           `json:"stops"`
 	Cgroup    string           `json:"cgroup,omitempty"`
 	Programs  []programState   `json:"programs"`

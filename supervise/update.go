@@ -154,7 +154,7 @@ func (l *loop) tellWanted(c *Changes, same []string, next map[string]*Program) (
 	}
 	for _, name := range c.Added {
 		if l.programs[name] == nil {
-			l.programs[name] = &program{spec: next[name], since: time.Now()}
+			l.programs[name] = &program{spec: next[name], since: l.kernel.sinceBoot()}
 		}
 	}
 	l.holdNew(c.Held, next)
@@ -229,7 +229,7 @@ func (l *loop) holdNew(names []string, next map[string]*Program) {
 	for _, name := range names {
 		p := l.programs[name]
 		if p == nil {
-			p = &program{spec: next[name], since: time.Now()}
+			p = &program{spec: next[name], since: l.kernel.sinceBoot()}
 			l.programs[name] = p
 		}
 		if p.wanted == nil {
