@@ -34,7 +34,11 @@ func (l *life) succeed(f *Frozen) {
 	l.say("another Set goes on: %s", f.State)
 	l.set = &Set{requests: make(chan any), ended: make(chan struct{})}
 	l.loop = newLoop(l.options, l.set, l.machine)
-	if err := l.loop.restore(f.State, nil); err != nil {
+	var programs []Program
+	for _, p := range l.wanted {
+		programs = append(programs, *p)
+	}
+	if err := l.loop.restore(f.State, programs); err != nil {
 		l.breaks("U1: it cannot go on: %v", err)
 	}
 	for _, x := range l.procs {

@@ -225,12 +225,15 @@ func (l *loop) plan(next map[string]*Program) (c Changes, same []string) {
 // lifted says whether p is held by the configuration, and next is not.
 func (p *program) lifted(next *Program) bool { return p.held() && p.hold.Configuration && !next.Held }
 
-// inForce is what p is to be. Of a process that was given what had to be found first it has that.
+// inForce is what p is to be. Of a process that was given what had to be found first it has that; the next one may be
+// given something else.
 func (p *program) inForce() *Program {
-	if p.features == nil || p.given == nil || p.spec != p.wanted {
+	if p.features == nil || p.given == nil || p.spec != p.wanted || p.pid == 0 && !p.state.underWay() {
 		return p.wanted
 	}
-	return p.given
+	now := *p.spec // which may have other settings by now
+	now.User, now.Environment, now.FindEnvironment = p.given.User, p.given.Environment, nil
+	return &now
 }
 
 // give notes what was found for the process of p.

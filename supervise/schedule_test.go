@@ -91,6 +91,7 @@ func schedule(seed uint64) (ops []operation) {
 	}
 	bind(seed, ops)
 	beginHeld(seed, ops)
+	find(seed, ops)
 	ops = upgrade(seed, operate(seed, names, ops))
 	if r.IntN(4) == 0 {
 		ops = append(ops, operation{what: "calm"})
@@ -114,6 +115,26 @@ func bind(seed uint64, ops []operation) {
 		for j := range ops[i].next {
 			if n := r.Int64N(6); n < 3 {
 				ops[i].next[j].Resources = &Resources{Memory: n} // 0: none
+			}
+		}
+	}
+}
+
+// find has some programs of every third schedule find their environment.
+func find(seed uint64, ops []operation) {
+	r := rand.New(rand.NewPCG(seed, 6))
+	if r.IntN(3) > 0 {
+		return
+	}
+	finds := map[string]bool{}
+	for _, name := range strings.Split("abcdef", "") {
+		finds[name] = r.IntN(2) == 0
+	}
+	for i := range ops {
+		for j := range ops[i].next {
+			if p := &ops[i].next[j]; finds[p.Name] {
+				env := p.Environment
+				p.FindEnvironment = func() (map[string]string, error) { return env, nil }
 			}
 		}
 	}
