@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -100,7 +101,7 @@ func (o *options) check() int {
 		return fail(err)
 	}
 	warn(c)
-	warnOfWriters(c.Files)
+	warnOfWriters(c, true, math.MaxInt)
 	fmt.Printf("ok: %s in %s\n", count(len(c.Programs), "program"), count(len(c.Files), "file"))
 	return ok
 }

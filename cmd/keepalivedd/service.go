@@ -61,6 +61,7 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 	s.leaveWord()
 	s.outputs.begin(s.config.Log.Facility, s.log)
 	s.leaveCgroup()
+	s.logWriters(s.config)
 	if s.daemon.Crashed() {
 		if pids := endLeft(s.pidfile()); len(pids) > 0 {
 			s.daemon.Log.Warn("ended what the previous daemon, which was killed, had left behind", "pids", pids)
@@ -162,6 +163,7 @@ func (s *service) takeOn(ctx context.Context) error {
 	s.log.Switch(to)
 	s.daemon.Grace = next.ShutdownTimeout
 	s.config = next
+	s.logWriters(next)
 	s.daemon.Readers = readers(next)
 	s.forget()
 	return nil

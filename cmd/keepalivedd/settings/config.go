@@ -41,8 +41,10 @@ type Config struct {
 
 	// Warnings are what is right, and may still not be what was meant; nil when there is nothing of the kind.
 	Warnings Errors
-	// Files are the files that were read, the main one first; an environment_file is none of them.
-	Files []string
+	// Files are the files that were read, the main one first; an environment_file is none of them, but one of
+	// EnvironmentFiles, whether it could be read or not.
+	Files            []string
+	EnvironmentFiles []string
 	// Lacking is what the system did not have, when the configuration was read, of what it asks for, as far as looking
 	// can tell: files, directories, users, and what this process may do. A program that lacks something cannot be started
 	// until it is there. What only this process may not, and root may, is [fs.ErrPermission].

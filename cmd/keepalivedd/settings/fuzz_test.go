@@ -111,7 +111,7 @@ func FuzzLoad(f *testing.F) {
 
 // dumped leaves out what a dump cannot have: places, and an environment_file that is not there.
 func dumped(c *Config) *Config {
-	c.Files, c.Lacking = nil, nil
+	c.Files, c.EnvironmentFiles, c.Lacking = nil, nil, nil
 	for i := range c.Programs {
 		c.Programs[i].ReadEnvironment = nil
 	}

@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -95,7 +96,7 @@ func read(path string, files files) (*loader, *Config) {
 		l.listens(c.Programs)
 	}
 	c.Warnings = errorsOf(l.Warnings)
-	c.Files = l.Sources
+	c.Files, c.EnvironmentFiles = l.Sources, slices.Sorted(maps.Keys(l.envFiles))
 	return l, c
 }
 
