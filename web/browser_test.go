@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -203,4 +204,41 @@ func TestBrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// issue 9.8: a page that was opened while there was no daemon shows lines once there is one; and nobody follows them
+// while nobody looks: a browser has six connections to a site, and with that many pages in the background no other
+// would be loaded any more
+func TestBrowserInTheBackground(t *testing.T) {
+	b := startBrowser(t)
+	s, _ := daemon(t, true, "")
+	there := s.socket
+	s.socket = filepath.Join(t.TempDir(), "x.sock")
+	server := httptest.NewServer(s.handler())
+	defer server.Close()
+	defer server.CloseClientConnections() // of who follows
+	b.call("Page.navigate", map[string]any{"url": server.URL + "/program/web"}, nil)
+	b.until(`document.querySelector("#state .failed") !== null`)
+	if err := os.Symlink(there, s.socket); err != nil {
+		t.Fatal(err)
+	}
+	b.until(`document.querySelectorAll("#lines div").length === 3`)
+	see := func(hidden string) {
+		b.value(`Object.defineProperty(document, "hidden", {configurable: true, value: ` + hidden + `});
+			document.dispatchEvent(new Event("visibilitychange"))`)
+	}
+	see("true")
+	for range cap(s.streams) {
+		select {
+		case s.streams <- struct{}{}:
+		case <-time.After(time.Minute):
+			t.Fatal("it follows the lines")
+		}
+	}
+	for range cap(s.streams) {
+		<-s.streams
+	}
+	b.value(`document.querySelector("#lines div").remove()`)
+	see("false")
+	b.until(`document.querySelectorAll("#lines div").length === 3`)
 }
