@@ -49,11 +49,16 @@ func (s *site) serve(listen, password string, more []string) error {
 	fmt.Printf("keepalivedd-web: serves http://%s\n", ln.Addr())
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
-	server := &http.Server{Handler: s.handler(), BaseContext: func(net.Listener) context.Context { return ctx },
-		ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	server := s.server(ctx)
 	context.AfterFunc(ctx, func() { server.Close() })
 	if err = server.Serve(ln); ctx.Err() != nil {
 		return nil
 	}
 	return err
+}
+
+func (s *site) server(ctx context.Context) *http.Server {
+	return &http.Server{Handler: s.handler(), BaseContext: func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 3 * time.Minute, // longer than what a button does
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -184,5 +185,40 @@ func TestManyFollow(t *testing.T) {
 	server.CloseClientConnections()
 	for range cap(s.streams) {
 		s.streams <- struct{}{} // each ends when its asker has left
+	}
+}
+
+// issue 9.8: who asks for a page and does not read it has a connection no longer than a button may take
+func TestNobodyReads(t *testing.T) {
+	s := &site{}
+	server := s.server(t.Context())
+	server.WriteTimeout /= 1000
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for _, err := w.Write(nil); err == nil; {
+			_, err = w.Write(make([]byte, 1<<20))
+		}
+	})
+	closed := make(chan struct{})
+	server.ConnState = func(_ net.Conn, now http.ConnState) {
+		if now == http.StateClosed {
+			close(closed)
+		}
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.Serve(ln)
+	defer server.Close()
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.Write([]byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+	select {
+	case <-closed:
+	case <-time.After(time.Minute):
+		t.Fatal("it has it still")
 	}
 }
