@@ -89,10 +89,14 @@ func (p *programState) nextTry(now time.Time) string {
 }
 
 func (p *programState) takes(l load) string {
-	if !l.known && p.MemoryBytes == nil {
-		return ""
+	var known []string
+	if l.known {
+		known = append(known, fmt.Sprintf("%v %% of a processor", l))
 	}
-	return fmt.Sprintf("%v %% of a processor, %s of memory", l, memory(p.MemoryBytes))
+	if p.MemoryBytes != nil {
+		known = append(known, memory(p.MemoryBytes)+" of memory")
+	}
+	return strings.Join(known, ", ")
 }
 
 func (p *programState) output() string {

@@ -150,3 +150,25 @@ func TestDetailHints(t *testing.T) {
 		}
 	}
 }
+
+// What is not known of what a program takes, of one that is about to end say, is left out, and no dash stands for it.
+func TestDetailTellsWhatItTakesAsFarAsThatIsKnown(t *testing.T) {
+	t.Parallel()
+	size := int64(3 << 20)
+	for _, test := range []struct {
+		cpu    load
+		memory *int64
+		want   string
+	}{
+		{load{}, nil, ""},
+		{load{0.02, true}, nil, "2.0 % of a processor"},
+		{load{}, &size, "3.0M of memory"},
+		{load{0.02, true}, &size, "2.0 % of a processor, 3.0M of memory"},
+	} {
+		var p programState
+		p.MemoryBytes = test.memory
+		if got := p.takes(test.cpu); got != test.want {
+			t.Errorf("%v, %v: %q, want %q", test.cpu, test.memory, got, test.want)
+		}
+	}
+}
