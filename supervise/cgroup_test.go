@@ -145,6 +145,7 @@ func TestCgroupWithControllersBelow(t *testing.T) {
 		`/below/cgroup.procs; echo +`+controller+` >`+own+`/cgroup.subtree_control && `+announce+hold))
 	for range 3 {
 		pid := w.expect("a.group")
+		w.is("a", "up") // it has announced itself before
 		all := w.set.Status()
 		supervise.Measure(all)
 		if p := all[0]; p.Cgroup != own || p.CPUSecondsBefore != nil && *p.CPUSecondsBefore > *p.CPUSeconds {
@@ -174,6 +175,7 @@ func TestCgroupWithControllersOfWhoLivesOn(t *testing.T) {
 		away("stray", hold)+announce+hold, func(p *supervise.Program) { p.Kill = supervise.KillProcess }))
 	for _, name := range []string{"a.process", "again.0", "again.1"} {
 		pids := w.collect(2)
+		w.is("a", "up") // it has announced itself before
 		all := w.set.Status()
 		if supervise.Measure(all); all[0].Cgroup != own || all[0].MemoryBytes == nil {
 			t.Errorf("%+v", all[0])
