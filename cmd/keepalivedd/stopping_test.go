@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -87,7 +88,8 @@ stop_timeout = "50m"
 	go stop()
 	w.await(filepath.Join(w.dir, "asked"), `\n`)
 	go stop()
-	for range 20 { // while this is asked, the second comes to ask too
+	// While this is asked, the second comes to ask too.
+	for i, enough := 0, time.Now().Add(patience/4); i < 20 && time.Now().Before(enough); i++ {
 		w.run("status")
 	}
 	if err := os.WriteFile(filepath.Join(w.dir, "go"), nil, 0o644); err != nil {
