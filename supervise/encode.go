@@ -130,6 +130,11 @@ func (x *encoding) encodeNames() {
 			x.Queue = append(x.Queue, p.spec.Name)
 		}
 	}
+	for _, p := range x.inOrder() {
+		if p.seeks() {
+			x.Queue = append(x.Queue, p.spec.Name)
+		}
+	}
 	for _, of := range []map[string]binding{x.applying, x.binding} {
 		for _, dir := range slices.Sorted(maps.Keys(of)) {
 			if p := x.programs[of[dir].name]; p != nil {

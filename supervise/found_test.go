@@ -1,11 +1,15 @@
 package supervise_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/supervise"
 )
@@ -63,5 +67,49 @@ func TestFoundMissingFile(t *testing.T) {
 	if err := w.set.Apply(t.Context(), []supervise.Program{p}); err == nil ||
 		err.Error() != "program a: "+missing.Error() {
 		t.Errorf("got %v", err)
+	}
+}
+
+// promise C6: a disk that hangs, on which there is what a program needs, delays no other program, no answer, no update
+// and no stop
+func TestFindingThatHangs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, supervise.Options{})
+	hangs := func(p *supervise.Program) (asked, disk chan struct{}) {
+		asked, disk = make(chan struct{}, 100), make(chan struct{})
+		own := p.Environment
+		p.Environment, p.FindEnvironment = nil, func() (map[string]string, error) {
+			asked <- struct{}{}
+			<-disk
+			return own, nil
+		}
+		return asked, disk
+	}
+	a, b, c := w.program("a", announce+hold), w.program("b", announce+hold), w.program("c", announce+hold)
+	asked, disk := hangs(&a)
+	applied := make(chan error, 1)
+	go func() { applied <- w.set.Apply(t.Context(), []supervise.Program{a, b}) }()
+	<-asked
+	unix.Kill(w.expect("b"), unix.SIGKILL)
+	w.expect("b")
+	select {
+	case err := <-applied:
+		t.Errorf("its start was not tried, and the update is over: %v", err)
+	default:
+	}
+	close(disk)
+	w.expect("a")
+	if err := <-applied; err != nil {
+		t.Error(err)
+	}
+	asked, disk = hangs(&c)
+	defer close(disk)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { applied <- w.set.Apply(ctx, []supervise.Program{b, c}) }()
+	<-asked
+	cancel()
+	<-applied
+	if err := w.stop(20 * time.Second); err != nil {
+		t.Error(err)
 	}
 }

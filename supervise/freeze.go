@@ -73,13 +73,13 @@ func (l *loop) beginFreeze(r freezeRequest) {
 	l.freezing.freezeRequest = &r
 }
 
-// freeze waits for the end of a Freeze, once nothing is on its way: no launch, and nothing that was read from a process
-// and is not known here yet. It reports whether it has come to an end.
+// freeze waits for the end of a Freeze, once nothing is on its way: no launch, nor what a task needs for its own, and
+// nothing that was read from a process and is not known here yet. It reports whether it has come to an end.
 func (l *loop) freeze() (over bool) {
 	f := &l.freezing
 	r := f.freezeRequest
 	l.alarms.off(&f.again)
-	ready := l.flight == nil && len(l.launches) == 0
+	ready := l.flight == nil && len(l.launches)+l.seeking == 0
 	switch {
 	case r.ctx.Err() != nil, l.stopping != nil:
 		f.freezeRequest = nil

@@ -60,6 +60,8 @@ type kernel interface {
 	// findOrphans looks for who descends from children of ours that are not known, and does not wait for it; then is
 	// called with them, on no matter which goroutine.
 	findOrphans(known []int, then func([]orphan))
+	// find is that of the Program, and does not wait for it; then is called with that, on no matter which goroutine.
+	find(p *Program, then func(*found))
 	// bind applies Resources by cgroup, and does not wait for it; then is called when it is done,
 	// on no matter which goroutine. A cgroup that is removed meanwhile, and made anew, is left as it is.
 	bind(all map[string]binding, then func(boundNow))

@@ -247,3 +247,33 @@ func TestAside(t *testing.T) {
 		}
 	}
 }
+
+// hung is a kernel with a disk that hangs.
+type hung struct {
+	*linux
+	looks []func(*found)
+}
+
+func (h *hung) find(_ *Program, then func(*found)) { h.looks = append(h.looks, then) }
+
+// promise C6: it is given up after a while, and not asked again before it has answered
+func TestFindingIsGivenUp(t *testing.T) {
+	h := &hung{linux: &linux{}}
+	l := newLoop(Options{Log: slog.New(slog.DiscardHandler)}, &Set{requests: make(chan any, 1)}, h)
+	p := &Program{Name: "a", FindEnvironment: func() (map[string]string, error) { return nil, nil }}
+	var errs []error
+	then := func(f *found) { errs = append(errs, f.noEnv) }
+	for n := 1; n <= 2; n++ {
+		l.find(p, then)
+		l.alarms.run(time.Now().Add(time.Minute))
+		if len(errs) != n || errs[n-1] == nil || !strings.Contains(errs[n-1].Error(), "its environment cannot be had") {
+			t.Errorf("%v", errs)
+		}
+	}
+	l.find(p, then)
+	h.looks[0](&found{})
+	l.take(<-l.set.requests)
+	if len(errs) != 3 || errs[2] != nil || len(h.looks) != 1 || len(l.searches) > 0 {
+		t.Errorf("%v, asked %d times", errs, len(h.looks))
+	}
+}

@@ -23,7 +23,8 @@ type command struct {
 	env    []string
 	own    map[string]string // of env: what the program itself asks for
 	user   *User
-	wrong  error // why it cannot be started
+	finds  *Program // whose user and environment are to be found first; nil: they have been
+	wrong  error    // why it cannot be started
 	setup  *Setup
 	spare  bool       // what descends from it is not to be ended
 	group  string     // the cgroup it is to be in; zero: ours
@@ -145,14 +146,16 @@ func (l *loop) release(p *program) {
 	l.rested(p)
 }
 
-// command is what p and its checks, gate and hooks have in common.
+// command is what p and its checks, gate and hooks have in common. What is to be found is not in it yet.
 func (p *Program) command(argv []string) command {
-	u, err := p.User.found()
-	env, err2 := p.environment()
-	c := command{argv: argv, name: p.Name, dir: p.Directory, env: environ(env, u), own: env, user: u,
-		wrong: cmp.Or(err, err2), setup: p.Setup, files: []uintptr{toNull, toNull, toNull}}
+	c := command{argv: argv, name: p.Name, dir: p.Directory, setup: p.Setup, files: []uintptr{toNull, toNull, toNull}}
 	if c.dir == "" {
 		c.dir = "/"
+	}
+	if p.finds() {
+		c.finds = p
+	} else {
+		c.give(&found{user: p.User, env: p.Environment})
 	}
 	return c
 }

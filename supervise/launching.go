@@ -44,6 +44,10 @@ const mostEarly = 1000
 
 // handOver has a process started when its turn comes: one at a time, in the order in which they were asked for.
 func (l *loop) handOver(x *launch) {
+	if x.finds != nil && !l.hurried {
+		l.seek(x)
+		return
+	}
 	l.launches = append(l.launches, x)
 	l.nextLaunch()
 }
@@ -212,10 +216,17 @@ func (l *loop) launchProgram(p *program) {
 		l.on(p, reblocked)
 		return
 	}
+	c := p.spec.command(p.spec.Command)
+	if c.finds != nil {
+		f := l.sought(p)
+		if f == nil {
+			return
+		}
+		c.give(f)
+	}
 	p.starts++
 	p.swept = false
 	p.ran = 0
-	c := p.spec.command(p.spec.Command)
 	c.spare = p.spec.Kill == KillProcess
 	c.group, c.must, c.bounds = l.cgroup(p.spec), l.CgroupRequired, p.spec.Resources
 	_, inhabited := l.inhabited[c.group] // and bounded, it may be, for a program of this name that has gone

@@ -158,6 +158,8 @@ func (k *linux) findOrphans(known []int, then func([]orphan)) {
 	go func() { then(orphansBut(known, k.mark)) }()
 }
 
+func (*linux) find(p *Program, then func(*found)) { go func() { then(p.find()) }() }
+
 func (*linux) bind(all map[string]binding, then func(boundNow)) {
 	inodes := make(map[string]uint64, len(all))
 	for dir := range all {

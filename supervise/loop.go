@@ -31,14 +31,16 @@ type loop struct {
 
 	// To be launched one at a time, between other events: a stop need not wait for five thousand starts.
 	queue    []*program
-	places   int            // in it that were given so far
-	turns    int            // and taken
-	launches []*launch      // what the spawner is to do next
-	flight   *launch        // what it does now; nil: nothing
-	lateness alarm          // of that
-	hanging  map[place]bool // that have kept a check or a hook from its exec, since the last reload
-	heldBack bool           // somebody may have died who was not looked at
-	early    []notice       // from its process
+	places   int                    // in it that were given so far
+	turns    int                    // and taken
+	launches []*launch              // what the spawner is to do next
+	flight   *launch                // what it does now; nil: nothing
+	lateness alarm                  // of that
+	hanging  map[place]bool         // that have kept a check or a hook from its exec, since the last reload
+	searches map[*Program][]*search // by whose user and environment are being looked for
+	seeking  int                    // tasks that are to be launched then
+	heldBack bool                   // somebody may have died who was not looked at
+	early    []notice               // from its process
 
 	updates  []*updating    // those that have programs in the queue
 	awaiting []chan error   // those who wait for the Required
@@ -97,7 +99,7 @@ func newLoop(o Options, s *Set, k kernel) *loop {
 	l := &loop{Options: o, set: s, kernel: k, programs: map[string]*program{}, byPID: map[int]*program{},
 		tasks: map[int]*task{}, gates: map[string]*task{}, reader: newReader(s, o.Line), epoch: time.Now(),
 		sweeps: map[string]*sweep{}, inhabited: map[string]Kill{}, binding: map[string]binding{}, sockets: sockets{},
-		hanging: map[place]bool{}}
+		hanging: map[place]bool{}, searches: map[*Program][]*search{}}
 	s.reader = l.reader
 	return l
 }
@@ -112,7 +114,8 @@ func (l *loop) run() {
 
 	l.takeStock()
 	var hurried, given <-chan struct{}
-	for l.stopping == nil || len(l.programs)+len(l.tasks)+len(l.launches)+len(l.sweeps) > 0 || l.flight != nil ||
+	for l.stopping == nil || len(l.programs)+len(l.tasks)+len(l.launches)+l.seeking+len(l.sweeps) > 0 ||
+		l.flight != nil ||
 		l.strays() {
 		var turn <-chan struct{}
 		if l.nextSurvey() {
@@ -199,6 +202,10 @@ func (l *loop) take(r any) {
 		r.reply <- l.sessions()
 	case surveyed:
 		l.surveyed(r)
+	case givenRequest:
+		r.reply <- l.given(r.next)
+	case looked:
+		l.looked(r)
 	case feedRequest:
 		l.takeFeed(r.feed)
 	}
@@ -252,6 +259,7 @@ func (l *loop) hurry() {
 	for _, dir := range slices.Sorted(maps.Keys(l.sweeps)) {
 		l.forceSweep(l.sweeps[dir])
 	}
+	l.giveUpSearches()
 	l.giveUpLaunch()
 }
 

@@ -229,6 +229,17 @@ func (m *machine) orphansBut(known []int) (found []orphan) {
 	return found
 }
 
+func (m *machine) find(p *Program, then func(*found)) {
+	m.sync()
+	defer m.sync()
+	gen := m.gen
+	m.later(time.Duration(rand.New(rand.NewPCG(m.seed, uint64(m.now()))).IntN(20_000))*time.Microsecond, func() {
+		if gen == m.gen {
+			then(p.find())
+		}
+	})
+}
+
 func (m *machine) bind(all map[string]binding, then func(boundNow)) {
 	m.sync()
 	defer m.sync()

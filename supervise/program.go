@@ -54,6 +54,7 @@ type features struct {
 	groupCheck alarm           // when that is looked at next
 	deaths     []time.Duration // for GiveUp, on the loop's clock
 	given      *Program        // spec, with what had to be found for its process
+	search     *search         // for what its process needs; nil: nobody looks
 	gate       *gate
 	watch      watch
 	notified   *notifyState
@@ -115,6 +116,9 @@ func (l *loop) on(p *program, e event) {
 	case admit:
 		l.admit(p)
 	case enqueue:
+		if p.features != nil {
+			p.search = nil // what was found before may not be so any more
+		}
 		l.enqueue(p)
 	case await:
 		l.await(p)

@@ -42,7 +42,8 @@ type Program struct {
 	Directory   string            `json:",omitzero"` // zero: /
 	Environment map[string]string `json:",omitzero"` // on top of PATH and, with a User, HOME, USER, LOGNAME and SHELL
 	// FindEnvironment, unless nil, gives the environment in place of Environment whenever something is started, because
-	// it could not be had before. Its error is why that cannot be started.
+	// it could not be had before. Its error is why that cannot be started. It may take its time, and is not called again
+	// before it has returned: what waits for it for 10 s cannot be started.
 	FindEnvironment func() (map[string]string, error) `json:"-"`
 	Setup           *Setup                            `json:",omitzero"` // what else the process is to be given before it runs
 	// Output is [Null], [Inherit], or whatever Options.Output knows; zero: Options.Log, under its name.
@@ -91,7 +92,8 @@ type User struct {
 	Shell    string
 
 	// Find, unless nil, looks for the user whenever something is started as it, and counts in place of the other fields
-	// but Name, for messages: for a user who is not there yet. Its error is why that cannot be started.
+	// but Name, for messages: for a user who is not there yet. Its error is why that cannot be started. Of a Program's own
+	// User it may take as long as a FindEnvironment.
 	Find func() (*User, error) `json:"-"`
 }
 

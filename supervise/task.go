@@ -14,6 +14,7 @@ type task struct {
 	ended  func(ws syscall.WaitStatus) // nil: nobody wants to know any more
 	ending syscall.Signal              // it was told to end before it was known; 0: it was not
 	grace  time.Duration               // from then to KILL
+	search *search                     // for what it needs; nil: it has that
 	brief  bool                        // it is a check or a hook: nobody waits for its exec, and its time is bounded
 	gone   func()                      // called when there is no process of it any more, or never was one; may be nil
 }
@@ -64,7 +65,9 @@ func (l *loop) endTask(t *task, sig syscall.Signal, patience time.Duration) {
 	t.ended = nil
 	if t.pid == 0 {
 		t.ending, t.grace = sig, patience
-		if l.flight != nil && l.flight.task == t {
+		if t.search != nil {
+			l.giveUpSearch(t.search)
+		} else if l.flight != nil && l.flight.task == t {
 			l.recallLaunch(l.flight)
 		}
 		return

@@ -47,7 +47,11 @@ func (s *Set) update(ctx context.Context, programs []Program, dry bool) (Changes
 	if err != nil {
 		return Changes{}, err
 	}
-	r := updateRequest{next, dry, make(chan decision, 1), make(chan []*LaunchError, 1)}
+	now, err := s.asFound(ctx, next)
+	if err != nil {
+		return Changes{}, err
+	}
+	r := updateRequest{next, now, dry, make(chan decision, 1), make(chan []*LaunchError, 1)}
 	if err := s.send(ctx, r); err != nil {
 		return Changes{}, err
 	}
@@ -99,6 +103,7 @@ func each(name string, err error) (errs []error) {
 // updateRequest asks the loop for an Update, or for a Plan.
 type updateRequest struct {
 	next    map[string]*Program
+	now     map[string]*Program // the same, as it was found
 	dry     bool
 	decided chan decision
 	tried   chan []*LaunchError
@@ -124,7 +129,7 @@ func (l *loop) update(r updateRequest) {
 		r.decided <- decision{err: errStopped}
 		return
 	}
-	c, same := l.plan(r.next)
+	c, same := l.plan(r.now)
 	r.decided <- decision{Changes: c}
 	if r.dry {
 		return
@@ -260,7 +265,7 @@ func (l *loop) noteTried(p *program, err error) {
 // the time holds up nobody.
 func (l *loop) answerUpdates() {
 	l.updates = slices.DeleteFunc(l.updates, func(u *updating) bool {
-		if u.last > l.turns {
+		if u.last > l.turns || l.seeksAny(u.untried) {
 			return false
 		}
 		slices.SortFunc(u.failed, func(a, b *LaunchError) int { return strings.Compare(a.Name, b.Name) })

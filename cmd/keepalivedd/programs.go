@@ -28,7 +28,11 @@ func (s *service) programs(c *settings.Config) []supervise.Program {
 		*q = *common
 		q.Name, q.Command, q.User, q.Directory, q.Environment = p.Name, p.Command, users[p.User], p.Directory, p.Environment
 		if read := p.ReadEnvironment; read != nil {
-			q.FindEnvironment = func() (map[string]string, error) { return read() }
+			q.FindEnvironment = func() (map[string]string, error) {
+				s.reading.Lock() // one that hangs takes a thread
+				defer s.reading.Unlock()
+				return read()
+			}
 		}
 		q.Restart = restarts[p.Restart]
 		q.StopSignal, q.StopTimeout = syscall.Signal(p.StopSignal), cmp.Or(p.StopTimeout, -1) // 0s: at once

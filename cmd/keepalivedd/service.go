@@ -31,6 +31,7 @@ type service struct {
 	changes       supervise.Changes  // of the last reload that was accepted
 	differing     []string           // keys of the daemon's own that it has changed
 	outputs       outputs
+	reading       sync.Mutex                    // an environment_file, beside the load
 	running       atomic.Pointer[supervise.Set] // once the start is over, for who asks
 	began         time.Time
 	droppedBefore uint64 // by the log, in programs before this one

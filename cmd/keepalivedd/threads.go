@@ -2,16 +2,21 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/logging"
 )
 
-// threads is how many writes may hang at once that the configuration leads to: to the log, and to the outputs of
-// programs. syslog takes none, whatever it does.
+// threads is how many calls may hang at once that the configuration leads to: writes to the log, and to the outputs of
+// programs, and a read of an environment_file that was not there yet. syslog takes none, whatever it does.
 func (s *service) threads(c *settings.Config) (n int) {
 	if c.Log.To != "syslog" {
+		n++
+	}
+	late := func(p settings.Program) bool { return p.ReadEnvironment != nil }
+	if slices.ContainsFunc(c.Programs, late) {
 		n++
 	}
 	for i := range c.Programs {
