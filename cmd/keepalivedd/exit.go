@@ -7,7 +7,10 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
+	"github.com/keepalivedd/keepalivedd/control"
 	"github.com/keepalivedd/keepalivedd/daemon"
 	"github.com/keepalivedd/keepalivedd/internal/stderr"
 	"github.com/keepalivedd/keepalivedd/pidfile"
@@ -93,12 +96,19 @@ func warn(c *settings.Config) {
 
 func hintFor(err error) string {
 	var mistakes settings.Errors
+	var unasked *daemon.UnaskedError
+	var unreachable *control.UnreachableError
 	switch {
 	case errors.As(err, &mistakes) && errors.Is(err, fs.ErrNotExist) && len(mistakes) == 1 && mistakes[0].Line == 0:
 		return "name another file with -f FILE"
 	case errors.Is(err, pidfile.ErrHeld):
 		return ""
-	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+	case !errors.Is(err, fs.ErrPermission) || os.Geteuid() == 0:
+	case errors.As(err, &unasked), errors.Is(err, unix.EPERM): // it may not be signalled
+		return "ask as root, or as the user that the daemon runs as"
+	case errors.As(err, &unreachable): // a reading verb's
+		return "ask as root, or as the user that the daemon runs as; [control] group lets others read"
+	default:
 		return "run it as root, or with a configuration and a pidfile (-p FILE) of your own"
 	}
 	return ""

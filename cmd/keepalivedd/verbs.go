@@ -3,10 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
 	"github.com/keepalivedd/keepalivedd/daemon"
+	"github.com/keepalivedd/keepalivedd/pidfile"
 )
 
 // promptly is for questions that a daemon in good health answers at once.
@@ -21,6 +25,9 @@ func (o *options) talk() int {
 	}
 	if o.pid == "" {
 		c.PIDFile = find(o.file, c.PIDFile)
+		if err := lost(o.file, c.PIDFile); err != nil {
+			return o.failed(err)
+		}
 	}
 	switch o.verb {
 	case "status":
@@ -39,6 +46,18 @@ func (o *options) talk() int {
 		return o.act(c.PIDFile)
 	}
 	return stop(c)
+}
+
+// lost tells that nobody holds the pidfile that was taken for the daemon's while the one that the configuration names
+// cannot be known: this user may not read it.
+func lost(file, path string) error {
+	if st, err := pidfile.Look(path); err != nil || st.State != pidfile.Free {
+		return nil
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, file, unix.R_OK, unix.AT_EACCESS); errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: cannot read the configuration, which has the pidfile: %w", file, err)
+	}
+	return nil
 }
 
 // failed is fail, for whatever was asked for: of status, every error is the same status.
