@@ -89,9 +89,6 @@ func run(args []string) int {
 	if err := lacks(cfg, lacksItself); err != nil {
 		return fail(err)
 	}
-	if !o.foreground && !daemon.Continues() { // whose log may be elsewhere
-		warnOfWriters(cfg, false, mostWriters)
-	}
 	s := newService(o, cfg)
 	d := s.makeDaemon()
 	if err := s.checkMoved(); err != nil {

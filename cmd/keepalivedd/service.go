@@ -62,6 +62,9 @@ func (s *service) start(ctx context.Context, fail context.CancelCauseFunc) error
 	s.leaveWord()
 	s.outputs.begin(s.config.Log.Facility, s.log)
 	s.leaveCgroup()
+	if s.tells() {
+		warnOfWriters(s.config, false, mostWriters)
+	}
 	s.logWriters(s.config)
 	if s.daemon.Crashed() {
 		if pids := endLeft(s.pidfile()); len(pids) > 0 {

@@ -83,6 +83,9 @@ func userName(uid uint32) string {
 
 // logWriters logs them, of a configuration that is in force.
 func (s *service) logWriters(c *settings.Config) {
+	if !s.logs() {
+		return
+	}
 	for _, w := range writersOf(c, false, mostWriters) {
 		s.daemon.Log.Warn(w)
 	}
