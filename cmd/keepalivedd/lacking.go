@@ -78,14 +78,15 @@ func lacks(c *settings.Config, matters func(*settings.Error) bool) error {
 // lacksItself is what the daemon itself lacks for its start. What it may not, the attempt tells, with its own status;
 // metrics are nothing to do without the programs for.
 func lacksItself(e *settings.Error) bool {
-	return e.Program == "" && e.Key != readersKey && e.Key != eventsKey && e.Key != "metrics_file" &&
+	return e.Program == "" && e.Key != readersKey && e.Key != eventsKey && e.Key != metricsKey &&
 		!errors.Is(e, fs.ErrPermission)
 }
 
-// What a start goes on without: the group that may read, and who reads the events.
+// What a start goes on without: the group that may read, who reads the events, and the file for metrics.
 const (
 	readersKey = "control.group"
 	eventsKey  = "events.command"
+	metricsKey = "metrics_file"
 )
 
 // lacksNow is what a daemon that runs lacks for a configuration. It has its pidfile.
@@ -159,7 +160,7 @@ func (s *service) nameLacking() {
 	for _, e := range s.config.Lacking {
 		p := programs[e.Program]
 		switch {
-		case e.Key == readersKey, e.Key == eventsKey:
+		case e.Key == readersKey, e.Key == eventsKey, e.Key == metricsKey:
 		case p == nil || p.Required && keepsDown(e):
 			continue
 		case told == mostMistakes:
@@ -171,7 +172,7 @@ func (s *service) nameLacking() {
 		switch {
 		case e.Key == readersKey:
 			then = "nobody of that group can ask for the status until a reload finds it"
-		case e.Key == eventsKey:
+		case e.Key == eventsKey, e.Key == metricsKey:
 			then = "it is tried again"
 		case keepsDown(e):
 			then = afterFailing(p)
