@@ -68,25 +68,25 @@ func find(file, configured string) string {
 		wordOf(strconv.Itoa(st.PID), file) == configured {
 		return configured
 	}
-	if path := findMoved(file); path != "" {
+	if _, path := findMoved(file); path != "" {
 		return path
 	}
 	return configured
 }
 
-// findMoved returns the pidfile of a daemon that runs with the configuration file; "" when there is none.
-func findMoved(file string) string {
+// findMoved returns a daemon that runs with the configuration file, and its pidfile; "" when there is none.
+func findMoved(file string) (pid, path string) {
 	if !hasWord(file) {
-		return ""
+		return "", ""
 	}
 	self, err := os.Readlink("/proc/self/exe")
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	self = strings.TrimSuffix(self, " (deleted)")
 	proc, err := os.Open("/proc")
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	defer proc.Close()
 	names, _ := proc.Readdirnames(-1)
@@ -100,10 +100,10 @@ func findMoved(file string) string {
 			continue
 		}
 		if path := wordOf(pid, file); path != "" {
-			return path
+			return pid, path
 		}
 	}
-	return ""
+	return "", ""
 }
 
 func ours(pid string) bool {
@@ -163,7 +163,7 @@ func (s *service) checkMoved() error {
 		(st.State == pidfile.Held || st.State == pidfile.Starting) {
 		return nil // it is refused anyway
 	}
-	path := findMoved(s.options.file)
+	_, path := findMoved(s.options.file)
 	if path == "" || path == s.config.PIDFile {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -48,11 +49,23 @@ func (o *options) talk() int {
 	return stop(c)
 }
 
-// lost tells that nobody holds the pidfile that was taken for the daemon's while the one that the configuration names
-// cannot be known: this user may not read it.
+// lost tells that nobody holds the pidfile that was taken for the daemon's, and yet that is not to say that none runs:
+// it has left word of that pidfile, which went with its directory, or the one that the configuration names cannot be
+// known, which this user may not read. One that ends has no pidfile for a moment, as one has none that puts it back.
 func lost(file, path string) error {
-	if st, err := pidfile.Look(path); err != nil || st.State != pidfile.Free {
-		return nil
+	for tries := 0; ; tries++ {
+		if st, err := pidfile.Look(path); err != nil || st.State != pidfile.Free {
+			return nil
+		}
+		pid, where := findMoved(file)
+		if where != path {
+			break
+		}
+		if tries == 40 {
+			return fmt.Errorf("pid %s runs with %s, and cannot put its pidfile back: make its directory, mkdir -p %s, "+
+				"and see its log; or kill -TERM %[1]s", pid, file, filepath.Dir(path))
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	if err := unix.Faccessat(unix.AT_FDCWD, file, unix.R_OK, unix.AT_EACCESS); errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%s: cannot read the configuration, which has the pidfile: %w", file, err)
