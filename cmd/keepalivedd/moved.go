@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -106,6 +107,24 @@ func findMoved(file string) (pid, path string) {
 	return "", ""
 }
 
+// robbed returns the daemon that runs with the configuration file and this pidfile, which is not there: it went with its
+// directory. 0: there is none. A daemon that ends has no pidfile either, for a moment, nor one that puts it back.
+func robbed(file, path string) (pid int) {
+	for range 100 {
+		st, err := pidfile.Look(path)
+		if err != nil || st.State != pidfile.Free {
+			return 0
+		}
+		by, where := findMoved(file)
+		if where != path {
+			return 0
+		}
+		pid, _ = strconv.Atoi(by)
+		time.Sleep(20 * time.Millisecond)
+	}
+	return pid
+}
+
 func ours(pid string) bool {
 	var st unix.Stat_t
 	return unix.Stat("/proc/"+pid, &st) == nil && (st.Uid == 0 || int(st.Uid) == os.Geteuid())
@@ -162,6 +181,9 @@ func (s *service) checkMoved() error {
 	if st, err := pidfile.Look(s.config.PIDFile); s.pidfile() != "" && err == nil &&
 		(st.State == pidfile.Held || st.State == pidfile.Starting) {
 		return nil // it is refused anyway
+	}
+	if pid := robbed(s.options.file, s.config.PIDFile); pid != 0 {
+		return &pidfile.HeldError{Path: s.config.PIDFile, PID: pid}
 	}
 	_, path := findMoved(s.options.file)
 	if path == "" || path == s.config.PIDFile {

@@ -50,22 +50,14 @@ func (o *options) talk() int {
 }
 
 // lost tells that nobody holds the pidfile that was taken for the daemon's, and yet that is not to say that none runs:
-// it has left word of that pidfile, which went with its directory, or the one that the configuration names cannot be
-// known, which this user may not read. One that ends has no pidfile for a moment, as one has none that puts it back.
+// it went with its directory, or the one that the configuration names cannot be known, which this user may not read.
 func lost(file, path string) error {
-	for tries := 0; ; tries++ {
-		if st, err := pidfile.Look(path); err != nil || st.State != pidfile.Free {
-			return nil
-		}
-		pid, where := findMoved(file)
-		if where != path {
-			break
-		}
-		if tries == 40 {
-			return fmt.Errorf("pid %s runs with %s, and cannot put its pidfile back: make its directory, mkdir -p %s, "+
-				"and see its log; or kill -TERM %[1]s", pid, file, filepath.Dir(path))
-		}
-		time.Sleep(50 * time.Millisecond)
+	if pid := robbed(file, path); pid != 0 {
+		return fmt.Errorf("pid %d runs with %s, and cannot put its pidfile back: make its directory, mkdir -p %s, "+
+			"and see its log; or kill -TERM %[1]d", pid, file, filepath.Dir(path))
+	}
+	if st, err := pidfile.Look(path); err != nil || st.State != pidfile.Free {
+		return nil
 	}
 	if err := unix.Faccessat(unix.AT_FDCWD, file, unix.R_OK, unix.AT_EACCESS); errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%s: cannot read the configuration, which has the pidfile: %w", file, err)
