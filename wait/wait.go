@@ -28,6 +28,20 @@ func Zombie(idType, id int) (pid int, err error) {
 	}
 }
 
+// Await waits for the end of a child, and leaves it unreaped; clean is that it has exited with status 0. The error is
+// that of waitid(2), unix.ECHILD where it is no child.
+func Await(pid int) (clean bool, err error) {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		const exited, siginfoStatus = 1, siginfoPID + 8 // CLD_EXITED; after si_pid and si_uid
+		return err == nil && info.Code == exited && *(*int32)(unsafe.Add(unsafe.Pointer(&info), siginfoStatus)) == 0, err
+	}
+}
+
 // siginfoPID is the offset of si_pid in siginfo_t: three ints, then alignment to a pointer.
 const siginfoPID = 8 + unsafe.Sizeof(uintptr(0))
 

@@ -58,3 +58,23 @@ func TestEndOfNothing(t *testing.T) {
 		t.Error("what is not there has ended")
 	}
 }
+
+func TestAwait(t *testing.T) {
+	for script, want := range map[string]bool{"exit 0": true, "exit 3": false, "kill -9 $$": false} {
+		c := exec.Command("/bin/sh", "-c", script)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // it is left as it is
+			if clean, err := wait.Await(c.Process.Pid); clean != want || err != nil {
+				t.Errorf("%s: %v, %v", script, clean, err)
+			}
+		}
+		if err := c.Wait(); (err == nil) != want {
+			t.Errorf("%s: %v", script, err)
+		}
+		if clean, err := wait.Await(c.Process.Pid); clean || !errors.Is(err, unix.ECHILD) {
+			t.Errorf("%s, reaped: %v, %v", script, clean, err)
+		}
+	}
+}

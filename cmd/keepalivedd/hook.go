@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/keepalivedd/keepalivedd/cmd/keepalivedd/settings"
+	"github.com/keepalivedd/keepalivedd/wait"
 )
 
 // runHook runs a command of the daemon itself to its end. It fails with the last that the command wrote. What a startup
@@ -24,7 +25,7 @@ func (s *service) runHook(ctx context.Context, what string, h *settings.Hook) er
 	}
 	own, cancel := context.WithTimeout(ctx, h.Timeout)
 	defer cancel()
-	pid, wrote, err := s.runToEnd(own, h.Command)
+	pid, wrote, err := s.runToEnd(own, h.Command, h == s.config.Startup)
 	when := fmt.Sprintf("after %v", h.Timeout)
 	if ctx.Err() != nil {
 		when = "by the end of the stop" // whose time was over, or was ended by a second signal
@@ -35,11 +36,8 @@ func (s *service) runHook(ctx context.Context, what string, h *settings.Hook) er
 	switch {
 	case own.Err() != nil && pid == 0:
 		err = fmt.Errorf("not executed %s", when)
-	case own.Err() != nil:
+	case errors.Is(err, errOver):
 		err = fmt.Errorf("killed %s", when)
-	}
-	if pid != 0 && (err != nil || h != s.config.Startup) {
-		syscall.Kill(-pid, syscall.SIGKILL) // a number that has just become free is not given away for long
 	}
 	if err == nil {
 		return nil
@@ -50,10 +48,14 @@ func (s *service) runHook(ctx context.Context, what string, h *settings.Hook) er
 	return fmt.Errorf("%s: %s: %w; it wrote:\n%s", what, h.Command[0], err, wrote)
 }
 
-// runToEnd runs a command, and kills it with its group when ctx ends. It returns its PID, 0 if it was not executed, and
+// errOver is of a command that was killed.
+var errOver = errors.New("its time is over")
+
+// runToEnd runs a command, and kills it with its group when ctx ends, which is errOver. What it leaves in its group is
+// killed, but where it is to be spared if the command worked. It returns its PID, 0 if it was not executed, and
 // the last that it wrote. It does not wait for others who have its output too; what they write is read, and passed
 // over, until they are gone.
-func (s *service) runToEnd(ctx context.Context, argv []string) (pid int, wrote []byte, err error) {
+func (s *service) runToEnd(ctx context.Context, argv []string, spares bool) (pid int, wrote []byte, err error) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
 		return 0, nil, os.NewSyscallError("pipe", err)
@@ -72,9 +74,22 @@ func (s *service) runToEnd(ctx context.Context, argv []string) (pid int, wrote [
 		io.Copy(&last, r)
 		close(stopped)
 	}()
-	stop := context.AfterFunc(ctx, func() { syscall.Kill(-pid, syscall.SIGKILL) })
-	err = awaitExit(pid)
-	stop()
+	killed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		syscall.Kill(-pid, syscall.SIGKILL)
+		close(killed)
+	})
+	// Once it is reaped its number may be another's.
+	clean, _ := wait.Await(pid)
+	over := !stop()
+	if over {
+		<-killed
+	} else if !spares || !clean {
+		syscall.Kill(-pid, syscall.SIGKILL)
+	}
+	if err = awaitExit(pid); over {
+		err = errOver
+	}
 	r.SetReadDeadline(time.Now())
 	<-stopped
 	r.SetReadDeadline(time.Time{})

@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -97,4 +99,30 @@ command = ["/bin/sh", "-c", "setsid sh -c ': $DIR/; trap \"echo asked >$DIR/aske
 command = ["/bin/sh", "-c", "tail -f $DIR/conf.toml &"]
 ` + idle)
 	w.down(w.up())
+}
+
+// A number that a reaped process had may be another's at once, where there are few of them: the group of a command is
+// killed while it still is its own.
+func TestHookIsKilledUnderItsNumber(t *testing.T) {
+	needStrace(t)
+	w := newWorld(t, `
+[startup]
+command = ["/bin/sh", "-c", "exit 3"]
+`+idle)
+	trace := filepath.Join(w.dir, "trace")
+	c := w.command("-n")
+	c.Args = append([]string{"strace", "-D", "-f", "-qq", "-o", trace, "-e", "signal=none", "-e", "trace=kill", w.binary},
+		c.Args[1:]...)
+	c.Path = must(exec.LookPath("strace"))
+	if status, stderr := w.finish(c); status != failure {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+	killed := regexp.MustCompile(`kill\(-\d+, SIGKILL\) += (.*)`)
+	var ended []string
+	for end := time.Now().Add(time.Minute); len(ended) == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		ended = killed.FindStringSubmatch(w.read(trace)) // which may be written yet
+	}
+	if len(ended) == 0 || ended[1] != "0" {
+		t.Errorf("%q", ended)
+	}
 }
