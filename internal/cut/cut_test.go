@@ -10,7 +10,7 @@ import (
 	"github.com/keepalivedd/keepalivedd/internal/cut/hostage"
 )
 
-// issue 12: the closing of what would take an hour ends, and the descriptor is closed then.
+// promise C6: the closing of what would take an hour ends, and the descriptor is closed then.
 func TestCloseIsCutShort(t *testing.T) {
 	fd := hostage.Take(t)
 	Short(func() { unix.Close(fd) })
@@ -19,7 +19,7 @@ func TestCloseIsCutShort(t *testing.T) {
 	}
 }
 
-// issue 12: it goes on to be cut short however often the waiting begins anew.
+// promise C6: it goes on to be cut short however often the waiting begins anew.
 func TestSeveralAreCutShort(t *testing.T) {
 	fds := []int{hostage.Take(t), hostage.Take(t), hostage.Take(t)}
 	Short(func() {
