@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // promise S9: a test looks into what is to be executed: without its interpreter a script is never run, and for what a
@@ -69,6 +72,51 @@ func TestContents(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// promise S9: of a machine that executes what is for another nobody is warned, whatever the order of its bytes
+func TestMachinesThatAreAkin(t *testing.T) {
+	t.Parallel()
+	little := func(machine byte) []byte {
+		return append([]byte("\x7fELF\x02\x01"), append(make([]byte, 12), machine, 0)...)
+	}
+	big := func(machine byte) []byte {
+		return append([]byte("\x7fELF\x02\x02"), append(make([]byte, 12), 0, machine)...)
+	}
+	const i386, x86, arm, aarch64, ppc, ppc64 = 3, 62, 40, 183, 20, 21
+	for name, test := range map[string]struct {
+		head, ours []byte
+		akin       bool
+	}{
+		"386 on x86-64":           {little(i386), little(x86), true},
+		"arm on aarch64":          {little(arm), little(aarch64), true},
+		"ppc on ppc64":            {big(ppc), big(ppc64), true},
+		"arm on x86-64":           {little(arm), little(x86), false},
+		"ppc64, the other endian": {big(ppc64), little(x86), false},
+	} {
+		if err := unlikely(test.head, test.ours); (err == nil) != test.akin {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// promise S5: what has become a FIFO since it was looked at holds up nobody who looks into it
+func TestBeginsOfFIFO(t *testing.T) {
+	t.Parallel()
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	head := make(chan []byte, 1)
+	go func() { head <- disk{}.begins(fifo) }()
+	select {
+	case head := <-head:
+		if len(head) > 0 {
+			t.Errorf("it begins with %q", head)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("it waits for who writes there")
 	}
 }
 
