@@ -268,7 +268,10 @@ func (o *options) completeAct(timeout bool) error {
 	case !act:
 		return nil
 	}
-	if o.verb == "signal" && len(o.names) > 0 {
+	if o.verb == "signal" {
+		if len(o.names) == 0 {
+			return errors.New("signal: name the signal, and then the programs")
+		}
 		said := o.names[0]
 		o.signal, o.names = signalName(said), o.names[1:]
 		if _, err := signals.Parse(o.signal); err != nil {
