@@ -2,9 +2,11 @@ package main
 
 // help is what --help prints. The completions are made of it, see packaging/completions/gen.
 const help = `Usage: keepalivedd [options]                    start, in the background
-       keepalivedd [options] start|status|metrics|events|reload|upgrade|stop|help|version
+       keepalivedd [options] start|metrics|reload|upgrade|stop|help|version
+       keepalivedd [options] status|events [NAME...]
        keepalivedd [options] logs [-f] [-n N|all] [--json] [NAME...]
-       keepalivedd [options] up|down|restart|signal NAME...
+       keepalivedd [options] up|down|restart NAME...
+       keepalivedd [options] signal SIGNAL NAME...
 
 Keeps programs alive: starts those of the configuration, and starts again what dies.
 

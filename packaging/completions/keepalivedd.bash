@@ -67,7 +67,7 @@ _keepalivedd() {
 				[ "${COMP_WORDS[i + 1]}" != "=" ] || ((i++))
 				ask+=("$word" "${COMP_WORDS[++i]}")
 				;;
-			start | status | metrics | events | reload | upgrade | stop | help | version | logs | up | down | restart | signal)
+			start | metrics | reload | upgrade | stop | help | version | status | events | logs | up | down | restart | signal)
 				[ -n "$verb" ] || verb=$word at=$i
 				[ "$verb" != logs ] || break
 				;;
@@ -96,6 +96,6 @@ _keepalivedd() {
 			;;
 		*) return ;;
 	esac
-	mapfile -t COMPREPLY < <(compgen -W "start status metrics events reload upgrade stop help version logs up down restart signal" -- "$cur")
+	mapfile -t COMPREPLY < <(compgen -W "start metrics reload upgrade stop help version status events logs up down restart signal" -- "$cur")
 }
 complete -F _keepalivedd keepalivedd

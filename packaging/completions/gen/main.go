@@ -77,7 +77,7 @@ func (o option) File() bool { return o.Argument == "FILE" }
 
 var (
 	optionLine = regexp.MustCompile(`(?m)^  (?:-(\w), |    )--([\w-]+)(?: ([A-Z]+))? +(.*)$`)
-	verbsLine  = regexp.MustCompile(`(?m)^ +keepalivedd \[options\] ([a-z|]+)(?: [[N].*)?$`)
+	verbsLine  = regexp.MustCompile(`(?m)^ +keepalivedd \[options\] ([a-z|]+)(?: [[A-Z].*)?$`)
 )
 
 // values are what an argument can be where the help tells it in prose.
