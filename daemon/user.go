@@ -29,10 +29,9 @@ func (d *Daemon) account() (*account, error) {
 		return nil, nil
 	}
 	a, err := findAccount(d.User)
-	if err != nil {
-		return nil, fmt.Errorf("user %q: %w", d.User, err)
-	}
 	switch {
+	case err != nil:
+		return nil, err
 	case a.uid == os.Geteuid() && a.gid == os.Getegid():
 		return nil, nil
 	case os.Geteuid() != 0:
@@ -48,14 +47,6 @@ func CheckUser(spec string) error {
 		return nil
 	}
 	_, err := findAccount(spec)
-	var unknown user.UnknownUserError
-	var number user.UnknownUserIdError
-	switch {
-	case errors.As(err, &unknown):
-		return fmt.Errorf("there is no user %q", string(unknown))
-	case errors.As(err, &number):
-		return fmt.Errorf("no user has the number %d; write %q to name the group too", int(number), spec+":GROUP")
-	}
 	return err
 }
 
@@ -68,7 +59,8 @@ func findAccount(spec string) (*account, error) {
 	if err != nil && e == nil {
 		u, err = user.LookupId(name)
 	}
-	var unknown user.UnknownUserIdError
+	var unknown user.UnknownUserError
+	var nobodys user.UnknownUserIdError
 	switch {
 	case err == nil:
 		a.name, a.home = u.Username, u.HomeDir
@@ -84,8 +76,12 @@ func findAccount(spec string) (*account, error) {
 			a.groups = append(a.groups, n)
 		}
 		a.uid, a.gid, a.groups = a.groups[0], a.groups[1], a.groups[2:]
-	case errors.As(err, &unknown) && grouped:
+	case errors.As(err, &nobodys) && grouped:
 		a.uid = int(number)
+	case errors.As(err, &nobodys):
+		return nil, fmt.Errorf("no user has the number %d; write %q to name the group too", number, spec+":GROUP")
+	case errors.As(err, &unknown):
+		return nil, fmt.Errorf("there is no user %q", name)
 	default:
 		return nil, err
 	}
@@ -93,8 +89,11 @@ func findAccount(spec string) (*account, error) {
 		return a, nil
 	}
 	number, e = strconv.ParseUint(group, 10, 31)
+	var missing user.UnknownGroupError
 	if g, err := user.LookupGroup(group); err == nil {
 		number, e = strconv.ParseUint(g.Gid, 10, 31)
+	} else if e != nil && errors.As(err, &missing) {
+		return nil, fmt.Errorf("there is no group %q", group)
 	} else if e != nil {
 		return nil, err
 	}

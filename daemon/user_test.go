@@ -227,9 +227,9 @@ func TestUserInADirectoryOfRoot(t *testing.T) {
 // promise S2: whom it cannot become it says
 func TestUserThatCannotBe(t *testing.T) {
 	for who, want := range map[string]string{
-		"no-such-user": `testd: user "no-such-user": user: unknown user no-such-user`,
-		"4000000":      `testd: user "4000000": user: unknown userid 4000000`,
-		"nobody:none!": `testd: user "nobody:none!": group: unknown group`,
+		"no-such-user": `testd: there is no user "no-such-user"`,
+		"4000000":      `testd: no user has the number 4000000; write "4000000:GROUP" to name the group too`,
+		"nobody:none!": `testd: there is no group "none!"`,
 	} {
 		w := userWorld(t, "")
 		w.env = append(w.env, "DAEMON_USER="+who)
@@ -249,7 +249,7 @@ func TestCheckUser(t *testing.T) {
 	}
 	for who, want := range map[string]string{
 		"no-such-user": `there is no user "no-such-user"`, "4000000": `"4000000:GROUP"`,
-		"root:no-such-group": "unknown group", ":": "there is no user", "root:": "unknown group",
+		"root:no-such-group": `there is no group "no-such-group"`, ":": "there is no user", "root:": `there is no group ""`,
 	} {
 		if err := daemon.CheckUser(who); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", who, err, want)
