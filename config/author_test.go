@@ -45,6 +45,18 @@ func TestStructsThatAreWrong(t *testing.T) {
 			A bool `toml:"a" default:"yes"`
 		}), `default of a of`},
 		{new(struct {
+			A int `toml:"a" default:"many"`
+		}), `must be a whole number, not "many"`},
+		{new(struct {
+			A uint16 `toml:"a" default:"1.5"`
+		}), `must be a whole number, not "1.5"`},
+		{new(struct {
+			A float64 `toml:"a" default:"half"`
+		}), `must be a number, not "half"`},
+		{new(struct {
+			A []string `toml:"a" default:"x"`
+		}), `can have no default`},
+		{new(struct {
 			A string `toml:"a" is:"low high" default:"middle"`
 		}), `default of a of`},
 		{new(struct {

@@ -10,7 +10,7 @@
 //
 //	toml      its name; ",key" marks the field that takes the name of the table itself, and "NAME,include" the
 //	          key, at the top, that lists more files to read
-//	default   its value when it is not set
+//	default   its value when it is not set; a list or a map has none, and is empty then, a pointer is nil
 //	is        what the value must be: the words that are allowed, "/" for an absolute path,
 //	          "positive" for a duration above zero, "1..9" or "1.." for the numbers that are allowed;
 //	          "required" when there is no default to fall back on

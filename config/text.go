@@ -35,7 +35,7 @@ func setText(v reflect.Value, text string) error {
 		// Base 0 reads every form that TOML has; the one that TOML has not, 017, was refused by the parser.
 		i, err := strconv.ParseInt(text, 0, v.Type().Bits())
 		if err != nil {
-			return fmt.Errorf("%s is too large", text)
+			return notNumber(text, "a whole number", err)
 		}
 		v.SetInt(i)
 	case v.CanUint():
@@ -44,13 +44,13 @@ func setText(v reflect.Value, text string) error {
 		}
 		i, err := strconv.ParseUint(strings.TrimLeft(text, "+-"), 0, v.Type().Bits())
 		if err != nil {
-			return fmt.Errorf("%s is too large", text)
+			return notNumber(text, "a whole number", err)
 		}
 		v.SetUint(i)
 	case v.CanFloat():
 		f, err := number(text, v.Type().Bits())
 		if err != nil {
-			return fmt.Errorf("%s is too large", text)
+			return notNumber(text, "a number", err)
 		}
 		if math.IsNaN(f) {
 			return errors.New("must be a number, not nan")
@@ -60,6 +60,14 @@ func setText(v reflect.Value, text string) error {
 		return fmt.Errorf("%s can have no default", v.Type())
 	}
 	return nil
+}
+
+// notNumber says why strconv could not read one. A file has none that is no number, but a default may be.
+func notNumber(text, kind string, err error) error {
+	if errors.Is(err, strconv.ErrSyntax) {
+		return fmt.Errorf("must be %s, not %q", kind, text)
+	}
+	return fmt.Errorf("%s is too large", text)
 }
 
 // number reads every form of a number that TOML has.
