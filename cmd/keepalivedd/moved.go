@@ -107,8 +107,8 @@ func findMoved(file string) (pid, path string) {
 	return "", ""
 }
 
-// robbed returns the daemon that runs with the configuration file and this pidfile, which is not there: it went with its
-// directory. 0: there is none. A daemon that ends has no pidfile either, for a moment, nor one that puts it back.
+// robbed returns the daemon that runs with the configuration file and this pidfile, which is not there: it went with
+// its directory. 0: there is none. A daemon that ends has no pidfile either, for a moment, nor one that puts it back.
 func robbed(file, path string) (pid int) {
 	for range 100 {
 		st, err := pidfile.Look(path)
