@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -127,6 +128,35 @@ func TestNotifyDescriptorsThatLinger(t *testing.T) {
 		x.send(t, descriptors)
 		r.mu.Unlock()
 		returns(t, "who closes the socket", func() { r.release([]source{x.socket}) })
+	}
+}
+
+// promise C7: of those who have gone root and the program's user are heard, and nobody else
+func TestNotifyFromUsersThatHaveGone(t *testing.T) {
+	const its, other = 65534, 65533
+	for uid, want := range map[uint32]string{0: "hello", its: "hello", other: ""} {
+		x := newSpokenTo(t)
+		child := exec.Command("sleep", "1000")
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		x.reader.mu.Lock()
+		x.socket.uid = its
+		sender := unix.Ucred{Pid: int32(child.Process.Pid), Uid: uid, Gid: uid}
+		err := unix.Sendmsg(x.sender, []byte("STATUS=hello"), unix.UnixCredentials(&sender), nil, 0)
+		child.Process.Kill()
+		child.Wait()
+		x.reader.mu.Unlock()
+		if err == unix.EPERM {
+			t.Skip("only root can send in the name of another")
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		p := &program{spec: &Program{Name: "a"}}
+		p.withFeatures().notified = &notifyState{}
+		if x.hear(t).seen(x.loop, p); p.text() != want {
+			t.Errorf("of user %d is heard %q, want %q", uid, p.text(), want)
+		}
 	}
 }
 
