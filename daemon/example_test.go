@@ -30,8 +30,8 @@ func Example() {
 		},
 		Stop: server.Shutdown,
 	}
-	if verb := flag.Arg(0); verb != "" {
-		os.Exit(d.Verb(verb)) // status, reload, upgrade or stop
+	if flag.NArg() > 0 {
+		os.Exit(d.Verb(flag.Arg(0))) // status, reload, upgrade or stop
 	}
 	os.Exit(d.Main(*background, logging.Options{To: "syslog"}.Logger))
 }

@@ -30,8 +30,8 @@ func main() {
 		},
 		Stop: func(context.Context) error { return ln.Close() },
 	}
-	if verb := flag.Arg(0); verb != "" {
-		os.Exit(d.Verb(verb)) // status, reload, upgrade or stop
+	if flag.NArg() > 0 {
+		os.Exit(d.Verb(flag.Arg(0))) // status, reload, upgrade or stop
 	}
 	os.Exit(d.Main(*background, logging.Options{To: *log, Ident: "echod"}.Logger))
 }

@@ -54,6 +54,9 @@ func TestEchod(t *testing.T) {
 		t.Errorf("a start on a port that is taken: %d, %q, want %q", status, stderr, want)
 	}
 	free.Close()
+	if status, _, stderr := daemontest.Do(t, append(args, "")...); status != 2 {
+		t.Errorf("an empty shell variable in the place of a verb: %d, %q", status, stderr)
+	}
 	d := daemontest.Start(t, pid, args...)
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -34,8 +34,8 @@ func run() (status int) {
 		fmt.Fprintln(os.Stderr, "httpd:", err)
 		return 1
 	}
-	if verb := flag.Arg(0); verb != "" {
-		return d.Verb(verb) // status, reload, upgrade or stop
+	if flag.NArg() > 0 {
+		return d.Verb(flag.Arg(0)) // status, reload, upgrade or stop
 	}
 	now, err := load(path)
 	if err != nil {
