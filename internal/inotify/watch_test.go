@@ -34,9 +34,7 @@ func watch(t *testing.T) *watched {
 		t.Fatal(err)
 	}
 	w.file = file
-	if w.Watch, err = New(int(file.Fd()), file.Name(), unix.IN_ATTRIB); err != nil {
-		t.Fatal(err)
-	}
+	w.Watch = New(int(file.Fd()), file.Name(), unix.IN_ATTRIB)
 	w.Start(func() (int, error) {
 		answer := make(chan error)
 		w.looks <- answer
