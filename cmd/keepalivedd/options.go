@@ -142,7 +142,10 @@ func (o *options) parseVerb(set *pflag.FlagSet, args []string) (words []string, 
 		return []string{""}, err
 	}
 	all, verb, rest := set, set.Arg(0), set.Args()[1:]
-	if verb == "logs" {
+	switch verb {
+	case "":
+		return nil, errors.New(`unknown command ""; to start it, give none, or start`)
+	case "logs":
 		set = o.logsFlags(all)
 	}
 	set.SetInterspersed(true)
