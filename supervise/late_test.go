@@ -277,3 +277,26 @@ func TestFindingIsGivenUp(t *testing.T) {
 		t.Errorf("%v, asked %d times", errs, len(h.looks))
 	}
 }
+
+// promise C6: a program whose exec hangs, each time, has its full patience seldom: mostly others wait for a second
+func TestProgramWhoseExecHangs(t *testing.T) {
+	a := Program{Name: "a", Command: []string{"/main", "a"}, Directory: "/dead"}
+	_, wrong, trace := liveWith(t, fates{"main a": {life: -1, hanging: 10500 * time.Millisecond}}, 1,
+		[]operation{{what: "update", next: []Program{a}}, {what: "stop", after: time.Hour}}, true)
+	text := strings.Join(trace, "\n")
+	tries, short := 0, 0
+	for _, at := range regexp.MustCompile(`(\S+) +launch main a#.*\n +(\S+) +main a#.* is given up`).
+		FindAllStringSubmatch(text, -1) {
+		began, err := strconv.ParseFloat(at[1], 64)
+		given, err2 := strconv.ParseFloat(at[2], 64)
+		if err != nil || err2 != nil {
+			t.Fatal(at)
+		}
+		if tries++; given-began < 2 {
+			short++
+		}
+	}
+	if len(wrong) > 0 || tries < 50 || short < tries*3/4 || short == tries {
+		t.Errorf("%v; of %d tries %d were short\n%.3000s", wrong, tries, short, text)
+	}
+}

@@ -37,6 +37,7 @@ const (
 	longLaunch     = 100 * time.Millisecond // longer than one that does not
 	recallPatience = time.Second            // for one that is not wanted any more, or can go aside
 	launchPatience = 10 * time.Second
+	fullPatience   = 8 // every so many tries of a program that has hung it gets that again: others are to have their turn
 )
 
 // mostEarly bounds what is kept of the messages of a process that is heard of before it is known to run.
@@ -73,6 +74,8 @@ func (l *loop) nextLaunch() {
 			if x.aside = l.hanging[x.place()]; !x.aside {
 				x.until = x.began + recallPatience
 			}
+		} else if p := x.program; p != nil && p.failures%fullPatience > 0 && l.hanging[x.place()] {
+			x.until = x.began + recallPatience
 		}
 		l.alarms.in(longLaunch, &l.lateness, l.lookAtLaunch)
 		x.since = l.kernel.sinceBoot()
@@ -131,6 +134,13 @@ func (l *loop) landed(r launched) {
 	x := l.flight
 	l.flight = nil
 	l.alarms.off(&l.lateness)
+	if p := x.program; p != nil && p.state == launching && !l.hurried {
+		if x.late {
+			l.hanging[x.place()] = true
+		} else {
+			delete(l.hanging, x.place())
+		}
+	}
 	aside := x.late && l.canGoAside(x)
 	if aside {
 		l.hanging[x.place()] = true

@@ -36,7 +36,7 @@ type loop struct {
 	launches []*launch              // what the spawner is to do next
 	flight   *launch                // what it does now; nil: nothing
 	lateness alarm                  // of that
-	hanging  map[place]bool         // that have kept a check or a hook from its exec, since the last reload
+	hanging  map[place]bool         // that have kept somebody from its exec, since the last reload
 	searches map[*Program][]*search // by whose user and environment are being looked for
 	seeking  int                    // tasks that are to be launched then
 	heldBack bool                   // somebody may have died who was not looked at
