@@ -45,6 +45,7 @@ func TestStatesThatCannotBe(t *testing.T) {
 		"it is up, with pid 0":                      is("up", func(p *programState) { p.PID = 0 }),
 		"it is blocked, with pid 7":                 is("blocked", func(p *programState) { p.PID = 7 }),
 		"program checked: a number cannot be":       is("up", func(p *programState) { p.PID = 1 }),
+		"it is up, with pid 15531":                  is("up", func(p *programState) { p.GroupEnd = &groupEnd{} }),
 		"it is held by nobody":                      is("blocked", func(p *programState) { p.State = held.String() }),
 		"its gate is not told":                      is("up", func(p *programState) { p.Gate = &gateState{} }),
 		"it has no hook": is("up", func(p *programState) {

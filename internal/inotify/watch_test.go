@@ -25,7 +25,7 @@ type watched struct {
 func watch(t *testing.T) *watched {
 	t.Helper()
 	w := &watched{t: t, directory: filepath.Join(t.TempDir(), "d"), looks: make(chan chan error),
-		cannot: make(chan string, 1)}
+		cannot: make(chan string, 16)}
 	if err := os.Mkdir(w.directory, 0o700); err != nil {
 		t.Fatal(err)
 	}
