@@ -59,6 +59,10 @@ func TestStatesThatCannotBe(t *testing.T) {
 		"a socket is nobody's": func(s *setState) {
 			s.Sockets = []socketState{{Address: "tcp::1", FD: 99}}
 		},
+		"a socket is nobody's, or is something": func(s *setState) {
+			one := socketState{Address: "tcp::1", FD: 99, Users: []string{"fd"}}
+			s.Sockets = []socketState{one, one}
+		},
 		"or is something else": func(s *setState) {
 			s.Sockets = []socketState{{Address: "tcp::1", FD: first, Users: []string{"fd"}}}
 		},
