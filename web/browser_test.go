@@ -77,6 +77,13 @@ func startBrowser(t *testing.T) *browser {
 // call has a command carried out.
 func (b *browser) call(method string, params, result any) {
 	b.t.Helper()
+	if refused := b.ask(method, params, result); refused != nil {
+		b.t.Fatalf("%s: %s", method, refused)
+	}
+}
+
+func (b *browser) ask(method string, params, result any) (refused json.RawMessage) {
+	b.t.Helper()
 	command := map[string]any{"id": 1, "method": method, "params": params}
 	if b.session != "" && method != "Browser.close" {
 		command["sessionId"] = b.session
@@ -87,7 +94,7 @@ func (b *browser) call(method string, params, result any) {
 		said, err := b.from.ReadBytes(0)
 		if err != nil {
 			b.t.Errorf("%s: %v", method, err)
-			return
+			return nil
 		}
 		var answer struct {
 			ID            int
@@ -99,13 +106,10 @@ func (b *browser) call(method string, params, result any) {
 			b.wrong = append(b.wrong, string(said))
 		}
 		if answer.ID != 0 {
-			if answer.Error != nil {
-				b.t.Fatalf("%s: %s", method, answer.Error)
-			}
 			if result != nil {
 				json.Unmarshal(answer.Result, result)
 			}
-			return
+			return answer.Error
 		}
 	}
 }
@@ -113,19 +117,30 @@ func (b *browser) call(method string, params, result any) {
 // value is that of an expression of the page's, or of the promise that it is.
 func (b *browser) value(expression string) any {
 	b.t.Helper()
-	var answer struct{ Result struct{ Value any } }
-	b.call("Runtime.evaluate", map[string]any{"expression": expression, "awaitPromise": true, "returnByValue": true},
-		&answer)
-	return answer.Result.Value
+	value, refused := b.evaluate(expression)
+	if refused != nil {
+		b.t.Fatalf("%s: %s", expression, refused)
+	}
+	return value
 }
 
-// until waits until an expression is true, as the browser draws.
+func (b *browser) evaluate(expression string) (value any, refused json.RawMessage) {
+	b.t.Helper()
+	var answer struct{ Result struct{ Value any } }
+	refused = b.ask("Runtime.evaluate",
+		map[string]any{"expression": expression, "awaitPromise": true, "returnByValue": true}, &answer)
+	return answer.Result.Value, refused
+}
+
+// until waits until an expression is true, as the browser draws, which cannot be told while the page is loaded anew.
 func (b *browser) until(expression string) {
 	b.t.Helper()
 	drawn := "new Promise(requestAnimationFrame).then(() => " + expression + ")"
-	for end := time.Now().Add(3 * time.Minute); b.value(drawn) != true; {
-		if time.Now().After(end) || b.t.Failed() {
-			b.t.Fatalf("not so: %s\n%v", expression, b.value("document.body.innerText"))
+	for end := time.Now().Add(3 * time.Minute); ; {
+		if value, refused := b.evaluate(drawn); refused == nil && value == true {
+			return
+		} else if time.Now().After(end) || b.t.Failed() {
+			b.t.Fatalf("not so: %s: %v %s\n%v", expression, value, refused, b.value("document.body.innerText"))
 		}
 	}
 }
