@@ -80,11 +80,12 @@ func (s *service) runToEnd(ctx context.Context, argv []string, spares bool) (pid
 		close(killed)
 	})
 	// Once it is reaped its number may be another's.
-	clean, _ := wait.Await(pid)
+	clean, gone := wait.Await(pid)
 	over := !stop()
-	if over {
+	switch {
+	case over:
 		<-killed
-	} else if !spares || !clean {
+	case gone == nil && (!spares || !clean):
 		syscall.Kill(-pid, syscall.SIGKILL)
 	}
 	if err = awaitExit(pid); over {
